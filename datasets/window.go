@@ -1,0 +1,58 @@
+package datasets
+
+import "fmt"
+
+// A Window is the range [From, To) of minutes since the start of a trace.
+type Window struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// Len is the number of minutes in w.
+func (w Window) Len() int { return w.To - w.From }
+
+func (w Window) String() string { return fmt.Sprintf("[%d, %d)", w.From, w.To) }
+
+// A Splits is a trace cut by time: train is fitted on, valid chooses between what
+// was fitted, and test judges what was chosen.
+type Splits struct {
+	Train Window `json:"train"`
+	Valid Window `json:"valid"`
+	Test  Window `json:"test"`
+}
+
+// Split cuts w by time into 70 % for training and 15 % each for validation and
+// test, on whole minutes. Nothing is drawn at random: a later minute is never used
+// to predict an earlier one.
+func Split(w Window) Splits {
+	a := w.From + w.Len()*70/100
+	b := w.From + w.Len()*85/100
+	return Splits{
+		Train: Window{w.From, a},
+		Valid: Window{a, b},
+		Test:  Window{b, w.To},
+	}
+}
+
+// Windows that a command can name.
+const (
+	TrainWindow = "train"
+	ValidWindow = "valid"
+	TestWindow  = "test"
+	AllWindow   = "all"
+)
+
+// Named returns the window called name, of a trace that spans all.
+func (s Splits) Named(name string) (Window, error) {
+	switch name {
+	case TrainWindow:
+		return s.Train, nil
+	case ValidWindow:
+		return s.Valid, nil
+	case TestWindow:
+		return s.Test, nil
+	case AllWindow:
+		return Window{s.Train.From, s.Test.To}, nil
+	}
+	return Window{}, fmt.Errorf("window %q: must be %s, %s, %s or %s", name, TrainWindow, ValidWindow, TestWindow, AllWindow)
+}
