@@ -1,0 +1,170 @@
+// Package decide is the vocabulary of scheduling: what happened (an [Event]), what
+// is known (a [Snapshot] of the [State]) and what to do (a [Decision]).
+//
+// A scheduler is composed of three choices, each a small interface:
+//
+//   - a [Dispatcher] chooses which waiting request starts next;
+//   - a [Pool] chooses which containers to prewarm, keep and end;
+//   - a [Placer] chooses the invoker of a new container.
+//
+// They see a Snapshot and change nothing; package scheduler applies what they
+// choose to the State and turns it into Decisions. So every policy is judged on the
+// same machinery, and a policy is the difference between it and the next one.
+//
+// The package is a leaf: it holds no policy, and it knows nothing of simulation.
+// Time is an integer number of microseconds since an origin that the caller
+// chooses; nothing here reads a clock.
+package decide
+
+import (
+	"math"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+)
+
+// Time is a number of microseconds: since the caller's origin, or a duration.
+type Time int64
+
+// Units of Time.
+const (
+	Microsecond Time = 1
+	Millisecond      = 1000 * Microsecond
+	Second           = 1000 * Millisecond
+	Minute           = 60 * Second
+
+	// Forever is later than every event.
+	Forever Time = math.MaxInt64
+)
+
+// FromDuration converts d, dropping what is below a microsecond.
+func FromDuration(d time.Duration) Time { return Time(d / time.Microsecond) }
+
+// Duration converts t.
+func (t Time) Duration() time.Duration { return time.Duration(t) * time.Microsecond }
+
+// Seconds converts t.
+func (t Time) Seconds() float64 { return float64(t) / float64(Second) }
+
+// A FunctionID is the row of a function in the function table.
+type FunctionID = datasets.FunctionID
+
+// An InvokerID numbers the invokers (worker machines) from 0.
+type InvokerID int32
+
+// A ContainerID numbers the containers. The State gives the numbers out, and gives
+// one out again once its container has ended.
+type ContainerID int32
+
+// A RequestID numbers the requests that are in the system. The caller gives the
+// numbers out, small ones first, and may give one out again once its request has
+// completed or was dropped: the State keeps an array of as many rows as the largest.
+type RequestID int32
+
+// None stands for no request, no container, no invoker, no function.
+const None = -1
+
+// An EventKind says what happened.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	Arrival    EventKind = iota // of Request, to Function
+	Ready                       // Container has initialised
+	Completion                  // of Request in Container, after executing for Took
+	Ended                       // Container has terminated and its memory is free
+	Tick                        // the clock reached the time that Wake asked for
+)
+
+func (k EventKind) String() string {
+	return [...]string{"arrival", "ready", "completion", "ended", "tick"}[k]
+}
+
+// An Event is what happened at a time. Fields that its kind does not name are ignored.
+type Event struct {
+	At        Time
+	Kind      EventKind
+	Function  FunctionID
+	Request   RequestID
+	Container ContainerID
+	Took      Time // by a Completion: the execution; by Ready: the initialisation; by Ended: the termination
+}
+
+// A DecisionKind says what to do.
+type DecisionKind uint8
+
+// The kinds of decisions.
+const (
+	Run    DecisionKind = iota // execute Request in Container
+	Create                     // initialise Container of Function on Invoker, for Request or as a prewarm (None)
+	End                        // terminate Container
+	Drop                       // give Request up
+)
+
+func (k DecisionKind) String() string {
+	return [...]string{"run", "create", "end", "drop"}[k]
+}
+
+// A Decision is an order to the platform. Waiting is the absence of one.
+type Decision struct {
+	Kind      DecisionKind
+	Function  FunctionID
+	Request   RequestID
+	Container ContainerID
+	Invoker   InvokerID
+}
+
+// A Start is a Dispatcher's choice: Request starts now, in Container if it names an
+// available one (a warm start), else in a new container (a cold start).
+//
+// A speculative start creates the container while the request stays in the queue:
+// whichever container is available first serves it.
+type Start struct {
+	Request     RequestID
+	Container   ContainerID // None: a new one
+	Speculative bool        // only with Container None
+}
+
+// A Dispatcher chooses which waiting request starts next.
+type Dispatcher interface {
+	// Next returns the next start after ev, or false to wait for another event.
+	// It is asked again, with the state after its last choice, until it says false.
+	// A cold start for which no invoker has room ends the round as false does.
+	Next(s Snapshot, ev Event) (Start, bool)
+}
+
+// A Pool chooses which containers to prewarm, to keep and to end.
+type Pool interface {
+	// Observe sees every event, after the state has taken it in and before anything
+	// is decided.
+	Observe(s Snapshot, ev Event)
+
+	// KeepAlive returns for how long c, which has just become idle, may stay idle.
+	// It is ended then, unless it was used again. Forever keeps it until evicted.
+	KeepAlive(s Snapshot, c ContainerID) Time
+
+	// Evict returns the idle container on invoker i that shall end first to make
+	// room for a container of f, a prewarm or for a request; false refuses.
+	// It is asked again until the room suffices.
+	Evict(s Snapshot, i InvokerID, f FunctionID, prewarm bool) (ContainerID, bool)
+
+	// Adjust returns the next change of the pool that is not the answer to a
+	// request, or false for none. It is asked after every Tick, and again after each change.
+	Adjust(s Snapshot) (Adjustment, bool)
+
+	// Wake returns when the pool wants the next Tick, or Forever.
+	Wake() Time
+}
+
+// An Adjustment ends an idle container, or prewarms one.
+type Adjustment struct {
+	End      ContainerID // None for a prewarm
+	Function FunctionID  // to prewarm
+}
+
+// A Placer chooses the invoker of a new container.
+type Placer interface {
+	// Place returns the invoker for a new container of f, or false where none has
+	// room, counting the idle containers that could be evicted (Snapshot.Room).
+	Place(s Snapshot, f FunctionID) (InvokerID, bool)
+}

@@ -1,0 +1,171 @@
+package decide
+
+// A Snapshot is the read-only view of the State on which a choice is made. Slices
+// that it returns belong to the State: they are valid until the choice is made and
+// must not be modified.
+type Snapshot struct{ s *State }
+
+// Now is the time of the event that is being decided on.
+func (v Snapshot) Now() Time { return v.s.now }
+
+// Functions is the number of functions.
+func (v Snapshot) Functions() int { return len(v.s.functions) }
+
+// Profile returns what is known of f: its times are running means of what was measured.
+func (v Snapshot) Profile(f FunctionID) Profile { return v.s.functions[f].Profile }
+
+// App is the number of f's application.
+func (v Snapshot) App(f FunctionID) int32 { return v.s.functions[f].App }
+
+// Memory of a container of f, in bytes.
+func (v Snapshot) Memory(f FunctionID) int64 { return v.s.functions[f].Profile.Memory }
+
+// CPU that an invocation of f can use, in cores.
+func (v Snapshot) CPU(f FunctionID) float64 { return v.s.functions[f].CPU }
+
+// Execution is the mean time that an invocation of f executes.
+func (v Snapshot) Execution(f FunctionID) Time { return v.s.functions[f].Execution }
+
+// Initialise is the mean time that a container of f takes to start.
+func (v Snapshot) Initialise(f FunctionID) Time { return v.s.functions[f].Initialise }
+
+// Termination is the mean time that a container of f takes to end.
+func (v Snapshot) Termination(f FunctionID) Time { return v.s.functions[f].Termination }
+
+// Arrivals is the number of requests to f so far.
+func (v Snapshot) Arrivals(f FunctionID) int64 { return v.s.functions[f].arrivals }
+
+// LastArrival is when the last request to f arrived, or None.
+func (v Snapshot) LastArrival(f FunctionID) Time { return v.s.functions[f].lastArrival }
+
+// PreviousArrival is when the last request but one to f arrived, or None.
+func (v Snapshot) PreviousArrival(f FunctionID) Time { return v.s.functions[f].prevArrival }
+
+// Backlog returns the functions with waiting requests, in an order that depends on
+// the history alone.
+func (v Snapshot) Backlog() []FunctionID { return v.s.backlog }
+
+// Waiting is the number of waiting requests of f.
+func (v Snapshot) Waiting(f FunctionID) int { return int(v.s.functions[f].waiting.n) }
+
+// WaitingAll is the number of waiting requests of all functions.
+func (v Snapshot) WaitingAll() int { return int(v.s.queue.n) }
+
+// Oldest is the waiting request of f that arrived first, or None.
+func (v Snapshot) Oldest(f FunctionID) RequestID { return v.s.functions[f].waiting.head }
+
+// OldestAll is the waiting request that arrived first, or None.
+func (v Snapshot) OldestAll() RequestID { return v.s.queue.head }
+
+// After is the waiting request that arrived next after the waiting request r, or None.
+func (v Snapshot) After(r RequestID) RequestID { return v.s.requests[r].next }
+
+// Request returns the function and the arrival of a request that is in the system.
+func (v Snapshot) Request(r RequestID) (FunctionID, Time) {
+	q := &v.s.requests[r]
+	return q.function, q.arrival
+}
+
+// IsWaiting reports whether r is in the queue.
+func (v Snapshot) IsWaiting(r RequestID) bool {
+	return int(r) < len(v.s.requests) && v.s.requests[r].waiting
+}
+
+// Available is the container of f that can execute a request now and was used last, or None.
+func (v Snapshot) Available(f FunctionID) ContainerID { return v.s.functions[f].warm }
+
+// NextAvailable is the available container of the same function that was used before c, or None.
+func (v Snapshot) NextAvailable(c ContainerID) ContainerID { return v.s.containers[c].warmNext }
+
+// IdleCount is the number of idle containers of f.
+func (v Snapshot) IdleCount(f FunctionID) int { return int(v.s.functions[f].idle) }
+
+// BusyCount is the number of containers of f that execute.
+func (v Snapshot) BusyCount(f FunctionID) int { return int(v.s.functions[f].busy) }
+
+// StartingCount is the number of containers of f that are pending or initialise.
+func (v Snapshot) StartingCount(f FunctionID) int { return int(v.s.functions[f].starting) }
+
+// Live is the number of containers of f that are or will be able to execute.
+func (v Snapshot) Live(f FunctionID) int {
+	fn := &v.s.functions[f]
+	return int(fn.idle + fn.busy + fn.starting)
+}
+
+// Containers is one more than the largest ContainerID so far.
+func (v Snapshot) Containers() int { return len(v.s.containers) }
+
+// Status of container c.
+func (v Snapshot) Status(c ContainerID) ContainerStatus { return v.s.containers[c].status }
+
+// Function of container c.
+func (v Snapshot) Function(c ContainerID) FunctionID { return v.s.containers[c].function }
+
+// Invoker of container c.
+func (v Snapshot) Invoker(c ContainerID) InvokerID { return v.s.containers[c].invoker }
+
+// Since is when the status of container c began: an idle one is idle since then.
+func (v Snapshot) Since(c ContainerID) Time { return v.s.containers[c].since }
+
+// Created is when container c was decided on.
+func (v Snapshot) Created(c ContainerID) Time { return v.s.containers[c].created }
+
+// Used reports whether container c has executed a request.
+func (v Snapshot) Used(c ContainerID) bool { return v.s.containers[c].used }
+
+// Running is the number of requests that container c executes.
+func (v Snapshot) Running(c ContainerID) int { return int(v.s.containers[c].running) }
+
+// Invokers is the number of invokers.
+func (v Snapshot) Invokers() int { return len(v.s.invokers) }
+
+// InvokerSpec is the size of invoker i.
+func (v Snapshot) InvokerSpec(i InvokerID) InvokerSpec { return v.s.invokers[i].InvokerSpec }
+
+// UsedMemory of invoker i, in bytes: all live containers, terminating ones included.
+func (v Snapshot) UsedMemory(i InvokerID) int64 { return v.s.invokers[i].used }
+
+// IdleMemory of invoker i, in bytes: what its idle containers hold.
+func (v Snapshot) IdleMemory(i InvokerID) int64 { return v.s.invokers[i].idleMemory }
+
+// Unclaimed is the memory of invoker i in bytes that is or, once the terminating
+// containers are gone, will be free and is not promised to a pending container.
+func (v Snapshot) Unclaimed(i InvokerID) int64 {
+	inv := &v.s.invokers[i]
+	return inv.Memory - inv.used + inv.terminating - inv.pending
+}
+
+// Room reports whether a container of f fits on invoker i, if need be after its
+// idle containers were evicted.
+func (v Snapshot) Room(i InvokerID, f FunctionID) bool {
+	return v.Unclaimed(i)+v.s.invokers[i].idleMemory >= v.Memory(f)
+}
+
+// AnyRoom reports whether Room holds on some invoker.
+func (v Snapshot) AnyRoom(f FunctionID) bool {
+	for i := range v.s.invokers {
+		if v.Room(InvokerID(i), f) {
+			return true
+		}
+	}
+	return false
+}
+
+// IdleHead is the container of invoker i that has been idle the longest, or None.
+func (v Snapshot) IdleHead(i InvokerID) ContainerID { return v.s.invokers[i].idleHead }
+
+// IdleNext is the container of the same invoker that became idle next after c, or None.
+func (v Snapshot) IdleNext(c ContainerID) ContainerID { return v.s.containers[c].idleNext }
+
+// Executing is the number of requests that execute on invoker i.
+func (v Snapshot) Executing(i InvokerID) int { return int(v.s.invokers[i].running) }
+
+// BusyCPU of invoker i: the sum of the CPU of what executes, in cores; more than
+// InvokerSpec.Cores when cores are shared.
+func (v Snapshot) BusyCPU(i InvokerID) float64 { return v.s.invokers[i].cpu }
+
+// Starting is the number of containers that initialise on invoker i.
+func (v Snapshot) Starting(i InvokerID) int { return int(v.s.invokers[i].starting) }
+
+// CreatedFor is the request that container c is created for, or None.
+func (v Snapshot) CreatedFor(c ContainerID) RequestID { return v.s.containers[c].request }

@@ -1,0 +1,453 @@
+package decide
+
+import "fmt"
+
+// A Profile is what is known of a function before it is seen to run.
+type Profile struct {
+	App         int32   // number of the application, for policies that work on applications
+	Memory      int64   // bytes of a container
+	CPU         float64 // cores that an invocation can use
+	Execution   Time    // expected
+	Initialise  Time    // expected
+	Termination Time    // expected
+}
+
+// An InvokerSpec is the size of an invoker.
+type InvokerSpec struct {
+	Memory     int64   // bytes
+	Cores      float64 // > 0
+	StartLimit int     // containers that may initialise at once; 0: no limit
+}
+
+// A ContainerStatus is a stage in the life of a container.
+type ContainerStatus uint8
+
+// The stages, in order; Busy and Idle alternate. A Pending container is decided on
+// but waits for memory that others are still terminating from, or for its turn to start.
+const (
+	Gone ContainerStatus = iota
+	Pending
+	Initialising
+	Idle
+	Busy
+	Terminating
+)
+
+func (s ContainerStatus) String() string {
+	return [...]string{"gone", "pending", "initialising", "idle", "busy", "terminating"}[s]
+}
+
+// State is the one record of requests, containers and invokers. It is changed by
+// package scheduler alone, event by event; policies read it through a Snapshot.
+//
+// Everything that a policy asks often is kept as a count or a linked list over
+// array indexes, so that an event costs a constant time and allocates nothing.
+type State struct {
+	now         Time
+	concurrency int32 // requests that a container executes at once
+
+	functions  []function
+	containers []container
+	freed      []ContainerID // slots to use again
+	requests   []request
+	invokers   []invoker
+
+	queue   list         // all waiting requests, in order of arrival
+	backlog []FunctionID // functions with waiting requests
+}
+
+type function struct {
+	Profile
+	waiting     list // its waiting requests, in order of arrival
+	backlogAt   int32
+	warm        ContainerID // the available container used last, head of the list over warmNext
+	available   int32
+	idle        int32
+	busy        int32
+	starting    int32 // pending and initialising
+	arrivals    int64
+	completions int64
+	lastArrival Time
+	prevArrival Time
+}
+
+type container struct {
+	function FunctionID
+	invoker  InvokerID
+	status   ContainerStatus
+	running  int32
+	used     bool      // it has executed something
+	request  RequestID // for which it is created
+	since    Time      // when the status began
+	created  Time
+
+	warmPrev, warmNext ContainerID // of the same function, available ones, last used first
+	idlePrev, idleNext ContainerID // on the same invoker, in order of becoming idle; Pending: in order of decision
+}
+
+type request struct {
+	function     FunctionID
+	waiting      bool
+	arrival      Time
+	prev, next   RequestID // of all
+	fPrev, fNext RequestID // of the function
+}
+
+type invoker struct {
+	InvokerSpec
+	used        int64 // held by containers that live, terminating ones included
+	terminating int64
+	pending     int64 // promised to pending containers
+	idleMemory  int64
+	starting    int32 // initialising
+	cpu         float64
+	running     int32
+	idleHead    ContainerID // idle the longest
+	idleTail    ContainerID
+	pendingHead ContainerID
+	pendingTail ContainerID
+}
+
+type list struct {
+	head, tail RequestID
+	n          int32
+}
+
+// NewState returns the state of an empty platform. A container executes up to
+// concurrency (at least 1) requests at once.
+func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*State, error) {
+	if concurrency < 1 {
+		return nil, fmt.Errorf("decide: concurrency must be at least 1, got %d", concurrency)
+	}
+	if len(invokers) == 0 {
+		return nil, fmt.Errorf("decide: no invokers")
+	}
+	s := &State{
+		concurrency: int32(concurrency),
+		functions:   make([]function, len(functions)),
+		invokers:    make([]invoker, len(invokers)),
+		queue:       list{None, None, 0},
+	}
+	var largest int64
+	for i, spec := range invokers {
+		if spec.Memory <= 0 || !(spec.Cores > 0) || spec.StartLimit < 0 {
+			return nil, fmt.Errorf("decide: invoker %d: memory and cores must be positive and the start limit not negative, got %+v", i, spec)
+		}
+		s.invokers[i] = invoker{InvokerSpec: spec, idleHead: None, idleTail: None, pendingHead: None, pendingTail: None}
+		largest = max(largest, spec.Memory)
+	}
+	for f, p := range functions {
+		if p.Memory <= 0 || !(p.CPU > 0) || p.Execution < 0 || p.Initialise < 0 || p.Termination < 0 {
+			return nil, fmt.Errorf("decide: function %d: memory and CPU must be positive and times not negative, got %+v", f, p)
+		}
+		if p.Memory > largest {
+			return nil, fmt.Errorf("decide: function %d: a container of %d bytes fits no invoker, the largest has %d", f, p.Memory, largest)
+		}
+		s.functions[f] = function{Profile: p, waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None}
+	}
+	return s, nil
+}
+
+// Snapshot returns the read-only view of s.
+func (s *State) Snapshot() Snapshot { return Snapshot{s} }
+
+// Advance moves the clock to now; it does not move back.
+func (s *State) Advance(now Time) {
+	if now > s.now {
+		s.now = now
+	}
+}
+
+// estimateGain weighs a new measurement of a time in its running mean
+// (systems.md D.3, decision 38).
+const estimateGain = 0.1
+
+func (t *Time) learn(x Time) { *t += Time(estimateGain * float64(x-*t)) }
+
+// Arrive puts a new request r of f at the end of the queue.
+func (s *State) Arrive(r RequestID, f FunctionID) {
+	for int(r) >= len(s.requests) {
+		s.requests = append(s.requests, request{})
+	}
+	fn := &s.functions[f]
+	fn.arrivals++
+	fn.prevArrival, fn.lastArrival = fn.lastArrival, s.now
+	q := &s.requests[r]
+	*q = request{function: f, waiting: true, arrival: s.now, prev: s.queue.tail, next: None, fPrev: fn.waiting.tail, fNext: None}
+	if s.queue.tail != None {
+		s.requests[s.queue.tail].next = r
+	} else {
+		s.queue.head = r
+	}
+	s.queue.tail = r
+	s.queue.n++
+	if fn.waiting.tail != None {
+		s.requests[fn.waiting.tail].fNext = r
+	} else {
+		fn.waiting.head = r
+		fn.backlogAt = int32(len(s.backlog))
+		s.backlog = append(s.backlog, f)
+	}
+	fn.waiting.tail = r
+	fn.waiting.n++
+}
+
+// Dequeue takes the waiting request r out of the queue.
+func (s *State) Dequeue(r RequestID) {
+	q := &s.requests[r]
+	fn := &s.functions[q.function]
+	if q.prev != None {
+		s.requests[q.prev].next = q.next
+	} else {
+		s.queue.head = q.next
+	}
+	if q.next != None {
+		s.requests[q.next].prev = q.prev
+	} else {
+		s.queue.tail = q.prev
+	}
+	s.queue.n--
+	if q.fPrev != None {
+		s.requests[q.fPrev].fNext = q.fNext
+	} else {
+		fn.waiting.head = q.fNext
+	}
+	if q.fNext != None {
+		s.requests[q.fNext].fPrev = q.fPrev
+	} else {
+		fn.waiting.tail = q.fPrev
+	}
+	fn.waiting.n--
+	if fn.waiting.n == 0 {
+		last := len(s.backlog) - 1
+		moved := s.backlog[last]
+		s.backlog[fn.backlogAt] = moved
+		s.functions[moved].backlogAt = fn.backlogAt
+		s.backlog = s.backlog[:last]
+		fn.backlogAt = None
+	}
+	q.waiting = false
+}
+
+// NewContainer decides on a container of f on invoker i, for request r or as a
+// prewarm (None). It is Pending until Admit lets it start.
+func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID {
+	var c ContainerID
+	if n := len(s.freed); n > 0 {
+		c, s.freed = s.freed[n-1], s.freed[:n-1]
+	} else {
+		c = ContainerID(len(s.containers))
+		s.containers = append(s.containers, container{})
+	}
+	inv := &s.invokers[i]
+	s.containers[c] = container{
+		function: f, invoker: i, status: Pending, request: r, since: s.now, created: s.now,
+		warmPrev: None, warmNext: None, idlePrev: inv.pendingTail, idleNext: None,
+	}
+	if inv.pendingTail != None {
+		s.containers[inv.pendingTail].idleNext = c
+	} else {
+		inv.pendingHead = c
+	}
+	inv.pendingTail = c
+	inv.pending += s.functions[f].Memory
+	s.functions[f].starting++
+	return c
+}
+
+// Admit lets the first pending container of invoker i initialise if its memory is
+// free and its start is within the limit. It returns false when nothing can start.
+func (s *State) Admit(i InvokerID) (ContainerID, bool) {
+	inv := &s.invokers[i]
+	c := inv.pendingHead
+	if c == None {
+		return None, false
+	}
+	box := &s.containers[c]
+	need := s.functions[box.function].Memory
+	if inv.used+need > inv.Memory || (inv.StartLimit > 0 && int(inv.starting) >= inv.StartLimit) {
+		return None, false
+	}
+	inv.pendingHead = box.idleNext
+	if inv.pendingHead != None {
+		s.containers[inv.pendingHead].idlePrev = None
+	} else {
+		inv.pendingTail = None
+	}
+	box.idleNext = None
+	inv.pending -= need
+	inv.used += need
+	inv.starting++
+	box.status, box.since = Initialising, s.now
+	return c, true
+}
+
+// Initialised makes c available after it took the given time to initialise, and
+// returns the request that it was created for.
+func (s *State) Initialised(c ContainerID, took Time) RequestID {
+	box := &s.containers[c]
+	fn := &s.functions[box.function]
+	fn.Initialise.learn(took)
+	fn.starting--
+	s.invokers[box.invoker].starting--
+	r := box.request
+	box.request = None
+	s.makeIdle(c)
+	s.linkWarm(c)
+	return r
+}
+
+// Execute starts request r, which has left the queue, in the available container c.
+func (s *State) Execute(r RequestID, c ContainerID) {
+	box := &s.containers[c]
+	fn := &s.functions[box.function]
+	inv := &s.invokers[box.invoker]
+	if box.status == Idle {
+		s.unlinkIdle(c)
+		box.status, box.since = Busy, s.now
+		fn.idle--
+		fn.busy++
+	}
+	s.unlinkWarm(c)
+	box.running++
+	box.used = true
+	if box.running < s.concurrency {
+		s.linkWarm(c)
+	}
+	inv.running++
+	inv.cpu += fn.CPU
+}
+
+// Completed ends one execution in c. It returns true if c became idle.
+func (s *State) Completed(c ContainerID, took Time) bool {
+	box := &s.containers[c]
+	fn := &s.functions[box.function]
+	inv := &s.invokers[box.invoker]
+	fn.Execution.learn(took)
+	fn.completions++
+	inv.running--
+	if inv.running == 0 {
+		inv.cpu = 0 // what is left of sums of fractions
+	} else {
+		inv.cpu -= fn.CPU
+	}
+	if box.running == s.concurrency {
+		s.linkWarm(c)
+	} else { // it was used last
+		s.unlinkWarm(c)
+		s.linkWarm(c)
+	}
+	box.running--
+	if box.running > 0 {
+		return false
+	}
+	fn.busy--
+	s.makeIdle(c)
+	return true
+}
+
+// Terminate begins to end the idle container c.
+func (s *State) Terminate(c ContainerID) {
+	box := &s.containers[c]
+	s.unlinkWarm(c)
+	s.unlinkIdle(c)
+	fn := &s.functions[box.function]
+	fn.idle--
+	s.invokers[box.invoker].terminating += fn.Memory
+	box.status, box.since = Terminating, s.now
+}
+
+// Cancel takes back the decision on the pending container c.
+func (s *State) Cancel(c ContainerID) {
+	box := &s.containers[c]
+	inv := &s.invokers[box.invoker]
+	fn := &s.functions[box.function]
+	if box.idlePrev != None {
+		s.containers[box.idlePrev].idleNext = box.idleNext
+	} else {
+		inv.pendingHead = box.idleNext
+	}
+	if box.idleNext != None {
+		s.containers[box.idleNext].idlePrev = box.idlePrev
+	} else {
+		inv.pendingTail = box.idlePrev
+	}
+	inv.pending -= fn.Memory
+	fn.starting--
+	box.status = Gone
+	s.freed = append(s.freed, c)
+}
+
+// Terminated frees the memory of c and forgets it.
+func (s *State) Terminated(c ContainerID, took Time) InvokerID {
+	box := &s.containers[c]
+	fn := &s.functions[box.function]
+	fn.Termination.learn(took)
+	inv := &s.invokers[box.invoker]
+	inv.terminating -= fn.Memory
+	inv.used -= fn.Memory
+	box.status = Gone
+	s.freed = append(s.freed, c)
+	return box.invoker
+}
+
+// makeIdle puts c at the end of its invoker's idle list.
+func (s *State) makeIdle(c ContainerID) {
+	box := &s.containers[c]
+	fn := &s.functions[box.function]
+	inv := &s.invokers[box.invoker]
+	box.status, box.since = Idle, s.now
+	fn.idle++
+	inv.idleMemory += fn.Memory
+	box.idlePrev, box.idleNext = inv.idleTail, None
+	if inv.idleTail != None {
+		s.containers[inv.idleTail].idleNext = c
+	} else {
+		inv.idleHead = c
+	}
+	inv.idleTail = c
+}
+
+func (s *State) unlinkIdle(c ContainerID) {
+	box := &s.containers[c]
+	inv := &s.invokers[box.invoker]
+	inv.idleMemory -= s.functions[box.function].Memory
+	if box.idlePrev != None {
+		s.containers[box.idlePrev].idleNext = box.idleNext
+	} else {
+		inv.idleHead = box.idleNext
+	}
+	if box.idleNext != None {
+		s.containers[box.idleNext].idlePrev = box.idlePrev
+	} else {
+		inv.idleTail = box.idlePrev
+	}
+	box.idlePrev, box.idleNext = None, None
+}
+
+// linkWarm puts c at the head of its function's available containers.
+func (s *State) linkWarm(c ContainerID) {
+	box := &s.containers[c]
+	fn := &s.functions[box.function]
+	box.warmPrev, box.warmNext = None, fn.warm
+	if fn.warm != None {
+		s.containers[fn.warm].warmPrev = c
+	}
+	fn.warm = c
+	fn.available++
+}
+
+func (s *State) unlinkWarm(c ContainerID) {
+	box := &s.containers[c]
+	fn := &s.functions[box.function]
+	if box.warmPrev != None {
+		s.containers[box.warmPrev].warmNext = box.warmNext
+	} else {
+		fn.warm = box.warmNext
+	}
+	if box.warmNext != None {
+		s.containers[box.warmNext].warmPrev = box.warmPrev
+	}
+	box.warmPrev, box.warmNext = None, None
+	fn.available--
+}

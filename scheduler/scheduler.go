@@ -1,0 +1,318 @@
+// Package scheduler decides, inside the control plane of a FaaS platform, which
+// request starts next, on which invoker, and which containers to prewarm, keep and end.
+//
+// A [Scheduler] is fed with events and answers with decisions:
+//
+//	for ev := range events {
+//		for _, d := range s.Handle(ev) {
+//			platform.Do(d)
+//		}
+//		timer.Reset(s.Wake())
+//	}
+//
+// It is composed of a [Stack]: a dispatcher, a pool and a placer (package decide).
+// [Stacks] names the stacks there are. [Open] loads a bundle, and with it the
+// forecasters, priorities and agents of the stack "incendio".
+//
+// A Scheduler never reads a clock and draws no random number, so the simulator
+// (package sim) runs this very code on a virtual clock. It is not safe for
+// concurrent use: one goroutine owns it.
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// A Stack is a named composition of the three choices.
+type Stack struct {
+	Name       string
+	Dispatcher decide.Dispatcher
+	Pool       decide.Pool
+	Placer     decide.Placer
+}
+
+// Options of a Scheduler that are not the policy's.
+type Options struct {
+	// Timeout after which a request that still waits is dropped, > 0. Default 60 s
+	// (systems.md D.3, decision 22).
+	Timeout decide.Time `mapstructure:"timeout_us" json:"timeout_us"`
+	// QueueLimit is how many requests of a function may wait, >= 0; a further one is
+	// dropped when it arrives. 0, the default, is no limit.
+	QueueLimit int `mapstructure:"queue_limit" json:"queue_limit"`
+	// Concurrency is how many requests a container executes at once, >= 1. Default 1.
+	Concurrency int `mapstructure:"concurrency" json:"concurrency"`
+}
+
+// DefaultOptions returns the defaults.
+func DefaultOptions() Options {
+	return Options{Timeout: 60 * decide.Second, Concurrency: 1}
+}
+
+// Validate reports the first option that is out of range.
+func (o Options) Validate() error {
+	switch {
+	case o.Timeout <= 0:
+		return fmt.Errorf("scheduler: timeout_us must be positive, got %d", o.Timeout)
+	case o.QueueLimit < 0:
+		return fmt.Errorf("scheduler: queue_limit must not be negative, got %d", o.QueueLimit)
+	case o.Concurrency < 1:
+		return fmt.Errorf("scheduler: concurrency must be at least 1, got %d", o.Concurrency)
+	}
+	return nil
+}
+
+// A Scheduler holds the state of the platform and asks its stack what to do.
+type Scheduler struct {
+	state *decide.State
+	view  decide.Snapshot
+	stack Stack
+	opts  Options
+
+	expiry   expiryHeap
+	deadline []decide.Time // of an idle container, by ContainerID
+	out      []decide.Decision
+}
+
+// New returns a scheduler of an empty platform.
+func New(functions []decide.Profile, invokers []decide.InvokerSpec, stack Stack, o Options) (*Scheduler, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	state, err := decide.NewState(functions, invokers, o.Concurrency)
+	if err != nil {
+		return nil, err
+	}
+	return &Scheduler{state: state, view: state.Snapshot(), stack: stack, opts: o}, nil
+}
+
+// Name is the name of the stack.
+func (s *Scheduler) Name() string { return s.stack.Name }
+
+// Snapshot is the view that the policies decide on.
+func (s *Scheduler) Snapshot() decide.Snapshot { return s.view }
+
+// Handle takes in what happened and returns what to do, in the order in which to do
+// it. The slice is valid until the next call. Events must not go back in time.
+func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
+	s.out = s.out[:0]
+	s.state.Advance(ev.At)
+	s.expire()
+	became := decide.ContainerID(decide.None) // the container that this event made available
+	switch ev.Kind {
+	case decide.Arrival:
+		s.state.Arrive(ev.Request, ev.Function)
+		if s.opts.QueueLimit > 0 && s.view.Waiting(ev.Function) > s.opts.QueueLimit {
+			s.drop(ev.Request)
+		}
+	case decide.Ready:
+		ev.Function = s.view.Function(ev.Container)
+		if r := s.state.Initialised(ev.Container, ev.Took); r != decide.None {
+			s.run(r, ev.Container)
+		} else {
+			became = ev.Container
+		}
+		s.admit(s.view.Invoker(ev.Container)) // one start less
+	case decide.Completion:
+		ev.Function = s.view.Function(ev.Container)
+		if s.state.Completed(ev.Container, ev.Took) {
+			became = ev.Container
+		}
+	case decide.Ended:
+		ev.Function = s.view.Function(ev.Container)
+		s.admit(s.state.Terminated(ev.Container, ev.Took))
+	}
+	s.stack.Pool.Observe(s.view, ev)
+	s.dispatch(ev)
+	if became != decide.None && s.view.Status(became) == decide.Idle {
+		s.keepAlive(became)
+	}
+	if ev.Kind == decide.Tick {
+		s.adjust()
+		s.dispatch(ev)
+	}
+	return s.out
+}
+
+// Wake returns when Handle wants a Tick, if nothing happens before.
+func (s *Scheduler) Wake() decide.Time {
+	wake := s.stack.Pool.Wake()
+	if r := s.view.OldestAll(); r != decide.None {
+		_, arrival := s.view.Request(r)
+		wake = min(wake, arrival+s.opts.Timeout)
+	}
+	if len(s.expiry) > 0 {
+		wake = min(wake, s.expiry[0].at)
+	}
+	return wake
+}
+
+// dispatch asks for starts until there are no more, or no room.
+func (s *Scheduler) dispatch(ev decide.Event) {
+	for s.view.WaitingAll() > 0 {
+		st, ok := s.stack.Dispatcher.Next(s.view, ev)
+		if !ok {
+			return
+		}
+		if st.Container != decide.None {
+			s.state.Dequeue(st.Request)
+			s.run(st.Request, st.Container)
+			continue
+		}
+		f, _ := s.view.Request(st.Request)
+		inv, ok := s.stack.Placer.Place(s.view, f)
+		if !ok || !s.makeRoom(inv, f, false) {
+			return
+		}
+		r := st.Request
+		if st.Speculative {
+			r = decide.None
+		} else {
+			s.state.Dequeue(r)
+		}
+		s.state.NewContainer(f, inv, r)
+		s.admit(inv)
+	}
+}
+
+// adjust asks the pool for changes until there are no more.
+func (s *Scheduler) adjust() {
+	for {
+		a, ok := s.stack.Pool.Adjust(s.view)
+		if !ok {
+			return
+		}
+		if a.End != decide.None {
+			s.end(a.End)
+			continue
+		}
+		inv, ok := s.stack.Placer.Place(s.view, a.Function)
+		if !ok || !s.makeRoom(inv, a.Function, true) {
+			continue
+		}
+		s.state.NewContainer(a.Function, inv, decide.None)
+		s.admit(inv)
+	}
+}
+
+// makeRoom ends idle containers until one of f fits on inv.
+func (s *Scheduler) makeRoom(inv decide.InvokerID, f decide.FunctionID, prewarm bool) bool {
+	for s.view.Unclaimed(inv) < s.view.Memory(f) {
+		c, ok := s.stack.Pool.Evict(s.view, inv, f, prewarm)
+		if !ok {
+			return false
+		}
+		s.end(c)
+	}
+	return true
+}
+
+func (s *Scheduler) run(r decide.RequestID, c decide.ContainerID) {
+	s.state.Execute(r, c)
+	s.out = append(s.out, decide.Decision{Kind: decide.Run, Function: s.view.Function(c), Request: r, Container: c, Invoker: s.view.Invoker(c)})
+}
+
+func (s *Scheduler) end(c decide.ContainerID) {
+	s.state.Terminate(c)
+	s.out = append(s.out, decide.Decision{Kind: decide.End, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
+}
+
+func (s *Scheduler) drop(r decide.RequestID) {
+	f, _ := s.view.Request(r)
+	s.state.Dequeue(r)
+	s.out = append(s.out, decide.Decision{Kind: decide.Drop, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
+}
+
+// admit starts the pending containers of inv whose turn has come.
+func (s *Scheduler) admit(inv decide.InvokerID) {
+	for {
+		c, ok := s.state.Admit(inv)
+		if !ok {
+			return
+		}
+		s.out = append(s.out, decide.Decision{Kind: decide.Create, Function: s.view.Function(c), Request: s.view.CreatedFor(c), Container: c, Invoker: inv})
+	}
+}
+
+// keepAlive sets the time at which c, just idle, is ended unless it is used before.
+func (s *Scheduler) keepAlive(c decide.ContainerID) {
+	d := s.stack.Pool.KeepAlive(s.view, c)
+	for int(c) >= len(s.deadline) {
+		s.deadline = append(s.deadline, decide.Forever)
+	}
+	if d >= decide.Forever-s.view.Now() {
+		s.deadline[c] = decide.Forever
+		return
+	}
+	at := s.view.Now() + d
+	s.deadline[c] = at
+	s.expiry.push(expiry{at, c})
+}
+
+// expire drops the requests and ends the containers whose time is up.
+func (s *Scheduler) expire() {
+	now := s.view.Now()
+	for r := s.view.OldestAll(); r != decide.None; r = s.view.OldestAll() {
+		if _, arrival := s.view.Request(r); arrival+s.opts.Timeout > now {
+			break
+		}
+		s.drop(r)
+	}
+	for len(s.expiry) > 0 && s.expiry[0].at <= now {
+		e := s.expiry.pop()
+		// A container that was used since has a later deadline and an entry of its own.
+		if s.view.Status(e.container) == decide.Idle && s.deadline[e.container] == e.at {
+			s.end(e.container)
+		}
+	}
+}
+
+// An expiry is a time at which a container may have been idle for long enough.
+type expiry struct {
+	at        decide.Time
+	container decide.ContainerID
+}
+
+// An expiryHeap is a binary heap in order of time, then container.
+type expiryHeap []expiry
+
+func (h expiryHeap) less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].container < h[j].container
+}
+
+func (h *expiryHeap) push(e expiry) {
+	*h = append(*h, e)
+	q := *h
+	for i := len(q) - 1; i > 0; {
+		p := (i - 1) / 2
+		if !q.less(i, p) {
+			break
+		}
+		q[i], q[p] = q[p], q[i]
+		i = p
+	}
+}
+
+func (h *expiryHeap) pop() expiry {
+	q := *h
+	top, last := q[0], len(q)-1
+	q[0] = q[last]
+	q = q[:last]
+	for i := 0; ; {
+		c := 2*i + 1
+		if c >= last {
+			break
+		}
+		if c+1 < last && q.less(c+1, c) {
+			c++
+		}
+		if !q.less(c, i) {
+			break
+		}
+		q[i], q[c] = q[c], q[i]
+		i = c
+	}
+	*h = q
+	return top
+}
