@@ -1,0 +1,260 @@
+package prophet
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// A Growth is the shape of the trend.
+type Growth string
+
+// The growths. Linear is piecewise linear with changepoints, Flat is a constant.
+const (
+	Linear Growth = "linear"
+	Flat   Growth = "flat"
+)
+
+// A Seasonality is a periodic effect, as a Fourier series of 2*Order columns
+// sin(2 pi n d/Period), cos(2 pi n d/Period), n = 1..Order, where d is in days
+// since 1970-01-01.
+type Seasonality struct {
+	Name       string  `json:"name" mapstructure:"name"`
+	Period     float64 `json:"period" mapstructure:"period"`           // days, > 0
+	Order      int     `json:"order" mapstructure:"order"`             // Fourier order, >= 1
+	PriorScale float64 `json:"prior_scale" mapstructure:"prior_scale"` // of each coefficient; 0 means the model's
+}
+
+// Columns is the number of coefficients of s.
+func (s Seasonality) Columns() int { return 2 * s.Order }
+
+// Append appends the columns of s at d days since 1970-01-01 to row.
+func (s Seasonality) Append(row []float64, d float64) []float64 {
+	s1, c1 := s.phase(d)
+	sn, cn := s1, c1
+	for n := 1; ; n++ {
+		row = append(row, sn, cn)
+		if n == s.Order {
+			return row
+		}
+		sn, cn = sn*c1+cn*s1, cn*c1-sn*s1
+	}
+}
+
+// effect is the product of the columns of s at d with beta.
+func (s Seasonality) effect(d float64, beta []float64) float64 {
+	s1, c1 := s.phase(d)
+	sn, cn := s1, c1
+	var sum float64
+	for n := 0; n+1 < len(beta); n += 2 {
+		sum += beta[n]*sn + beta[n+1]*cn
+		sn, cn = sn*c1+cn*s1, cn*c1-sn*s1
+	}
+	return sum
+}
+
+func (s Seasonality) phase(d float64) (sin, cos float64) {
+	turn := d / s.Period
+	return math.Sincos(2 * math.Pi * (turn - math.Floor(turn)))
+}
+
+// A Day is a calendar day in UTC, counted from 1970-01-01 and written 2006-01-02.
+type Day int32
+
+// DayOf returns the day on which t falls.
+func DayOf(t time.Time) Day {
+	return Day(math.Floor(float64(t.Unix()) / secondsPerDay))
+}
+
+// Time returns the midnight that begins d.
+func (d Day) Time() time.Time { return time.Unix(int64(d)*secondsPerDay, 0).UTC() }
+
+func (d Day) String() string { return d.Time().Format(time.DateOnly) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Day) UnmarshalText(text []byte) error {
+	t, err := time.Parse(time.DateOnly, string(text))
+	if err != nil {
+		return fmt.Errorf("day %q: must be like 2006-01-02", text)
+	}
+	*d = DayOf(t)
+	return nil
+}
+
+const secondsPerDay = 86400
+
+// A Holiday is an effect on given days. It has one 0/1 column per offset from
+// LowerWindow to UpperWindow: the column of offset o is 1 on the days Dates[i]+o.
+type Holiday struct {
+	Name        string  `json:"name" mapstructure:"name"`
+	Dates       []Day   `json:"dates" mapstructure:"dates"`
+	LowerWindow int     `json:"lower_window" mapstructure:"lower_window"` // days, <= 0
+	UpperWindow int     `json:"upper_window" mapstructure:"upper_window"` // days, >= 0
+	PriorScale  float64 `json:"prior_scale" mapstructure:"prior_scale"`   // of each coefficient; 0 means the model's
+}
+
+// Columns is the number of coefficients of h.
+func (h Holiday) Columns() int { return h.UpperWindow - h.LowerWindow + 1 }
+
+// On reports whether the column of the offset is 1 on day.
+func (h Holiday) On(day Day, offset int) bool {
+	for _, d := range h.Dates {
+		if d+Day(offset) == day {
+			return true
+		}
+	}
+	return false
+}
+
+// effect is the product of the columns of h on day with beta.
+func (h Holiday) effect(day Day, beta []float64) float64 {
+	var sum float64
+	for i, b := range beta {
+		if h.On(day, h.LowerWindow+i) {
+			sum += b
+		}
+	}
+	return sum
+}
+
+// A Fitted is a model with its parameters. It is immutable after fitting, safe for
+// concurrent use, and evaluates identically after a round trip through JSON.
+type Fitted struct {
+	Growth Growth `json:"growth"`
+
+	Start time.Time `json:"start"` // scaled time 0: the first observation
+	End   time.Time `json:"end"`   // scaled time 1: the last observation
+
+	YScale float64 `json:"y_scale"` // largest |y-Floor| of the history, 1 if that is 0
+	Floor  float64 `json:"floor"`   // of the trend, in units of y
+
+	K            float64   `json:"k"`            // initial slope, scaled units
+	M            float64   `json:"m"`            // offset, scaled units
+	Changepoints []float64 `json:"changepoints"` // scaled times, ascending; length S
+	Delta        []float64 `json:"delta"`        // change of slope at each; length S
+
+	Seasonalities []Seasonality `json:"seasonalities"`
+	Holidays      []Holiday     `json:"holidays"` // in order of name
+
+	// Beta has the coefficients of the columns of each seasonality, then of each
+	// holiday, in their order; scaled units.
+	Beta []float64 `json:"beta"`
+
+	SigmaObs float64 `json:"sigma_obs"` // standard deviation of the noise, scaled units; 0 of a constant history
+
+	// LogPosterior is the logarithm of the posterior density at the parameters,
+	// constants dropped, see the package fit; 0 where the history was constant, so
+	// that nothing was fitted.
+	LogPosterior float64 `json:"log_posterior"`
+
+	Observations int `json:"observations"` // values in the history that were not missing
+}
+
+// Validate reports whether the lengths and ranges of f fit together. A Fitted that
+// was read from a file must pass before it is evaluated.
+func (f *Fitted) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("prophet: "+format, args...))
+		}
+	}
+	check(f.Growth == Linear || f.Growth == Flat, "growth must be %s or %s, got %q", Linear, Flat, f.Growth)
+	check(f.YScale > 0 && !math.IsInf(f.YScale, 0), "y_scale must be > 0, got %g", f.YScale)
+	check(f.SigmaObs >= 0, "sigma_obs must be >= 0, got %g", f.SigmaObs)
+	check(!f.End.Before(f.Start), "end must not be before start, got %v and %v", f.End, f.Start)
+	check(len(f.Delta) == len(f.Changepoints), "delta must have one value per changepoint, got %d for %d", len(f.Delta), len(f.Changepoints))
+	for i := 1; i < len(f.Changepoints); i++ {
+		check(f.Changepoints[i] >= f.Changepoints[i-1], "changepoints must ascend, got %g after %g", f.Changepoints[i], f.Changepoints[i-1])
+	}
+	columns := 0
+	for _, s := range f.Seasonalities {
+		check(s.Period > 0 && s.Order >= 1, "seasonality %q: period must be > 0 and order >= 1, got %g and %d", s.Name, s.Period, s.Order)
+		columns += s.Columns()
+	}
+	for _, h := range f.Holidays {
+		check(h.LowerWindow <= 0 && h.UpperWindow >= 0, "holiday %q: windows must enclose 0, got %d and %d", h.Name, h.LowerWindow, h.UpperWindow)
+		columns += h.Columns()
+	}
+	check(len(f.Beta) == columns, "beta must have one value per column, got %d for %d", len(f.Beta), columns)
+	for _, v := range [][]float64{{f.K, f.M, f.Floor, f.SigmaObs}, f.Changepoints, f.Delta, f.Beta} {
+		for _, x := range v {
+			check(!math.IsNaN(x) && !math.IsInf(x, 0), "parameters must be finite, got %g", x)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Scale returns the scaled time of t.
+func (f *Fitted) Scale(t time.Time) float64 {
+	span := f.End.Sub(f.Start)
+	if span <= 0 {
+		return 0 // one observation: the slope is 0, any scale will do
+	}
+	return float64(t.Sub(f.Start)) / float64(span)
+}
+
+// Time returns the time of the scaled time s, to the nanosecond.
+func (f *Fitted) Time(s float64) time.Time {
+	return f.Start.Add(time.Duration(math.Round(s * float64(f.End.Sub(f.Start)))))
+}
+
+// Days returns the days since 1970-01-01 00:00 UTC, with their fraction.
+func Days(t time.Time) float64 {
+	s := t.Unix()
+	return (float64(s) + float64(t.Nanosecond())*1e-9) / secondsPerDay
+}
+
+// trend is g at the scaled time t, in units of y.
+//
+//	g(t) = (k + sum_j a_j(t) delta_j) t + (m - sum_j a_j(t) s_j delta_j),  a_j(t) = [t >= s_j]
+//
+// written as a sum of hinges, which does not cancel where t and s_j are large.
+func (f *Fitted) trend(t float64) float64 {
+	g := f.M
+	if f.Growth == Linear {
+		g += f.K * t
+		for j, s := range f.Changepoints {
+			if t < s {
+				break
+			}
+			g += f.Delta[j] * (t - s)
+		}
+	}
+	return g*f.YScale + f.Floor
+}
+
+// Components are the parts of a forecast at one time, in units of y:
+// Yhat = Trend + Seasonal + Holiday.
+type Components struct {
+	Trend    float64 `json:"trend"`
+	Seasonal float64 `json:"seasonal"` // all seasonalities
+	Holiday  float64 `json:"holiday"`  // all holidays
+	Yhat     float64 `json:"yhat"`     // may be negative
+}
+
+// Components evaluates f at t. It does not allocate. The values are the same, bit
+// for bit, as those of Forecast.
+func (f *Fitted) Components(t time.Time) Components {
+	c := Components{Trend: f.trend(f.Scale(t))}
+	at, d := 0, Days(t)
+	for i := range f.Seasonalities {
+		n := f.Seasonalities[i].Columns()
+		c.Seasonal += f.Seasonalities[i].effect(d, f.Beta[at:at+n]) * f.YScale
+		at += n
+	}
+	if len(f.Holidays) > 0 {
+		day := DayOf(t)
+		for i := range f.Holidays {
+			n := f.Holidays[i].Columns()
+			c.Holiday += f.Holidays[i].effect(day, f.Beta[at:at+n]) * f.YScale
+			at += n
+		}
+	}
+	c.Yhat = c.Trend + c.Seasonal + c.Holiday
+	return c
+}
