@@ -168,3 +168,14 @@ type Placer interface {
 	// room, counting the idle containers that could be evicted (Snapshot.Room).
 	Place(s Snapshot, f FunctionID) (InvokerID, bool)
 }
+
+// Signals are what was learned of functions beyond what the State measures. The
+// scheduler implements it from its bundle.
+type Signals interface {
+	// Priority of f now, in [0, 1]: of two waiting requests the one whose function
+	// has the higher priority is worth more to start (Incendio, Section IV).
+	Priority(s Snapshot, f FunctionID) float64
+
+	// Expected is the forecast number of arrivals of f in the current minute, >= 0.
+	Expected(f FunctionID) float64
+}
