@@ -21,6 +21,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
@@ -31,6 +32,10 @@ type Stack struct {
 	Dispatcher decide.Dispatcher
 	Pool       decide.Pool
 	Placer     decide.Placer
+
+	// CPUShare limits what executes at once on an invoker to this multiple of its
+	// cores. 0 is no limit: invocations share the cores, as containers do.
+	CPUShare float64
 }
 
 // Options of a Scheduler that are not the policy's.
@@ -79,6 +84,10 @@ type Scheduler struct {
 func New(functions []decide.Profile, invokers []decide.InvokerSpec, stack Stack, o Options) (*Scheduler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
+	}
+	invokers = slices.Clone(invokers)
+	for i := range invokers {
+		invokers[i].CPULimit = stack.CPUShare * invokers[i].Cores
 	}
 	state, err := decide.NewState(functions, invokers, o.Concurrency)
 	if err != nil {

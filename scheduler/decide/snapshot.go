@@ -71,11 +71,28 @@ func (v Snapshot) IsWaiting(r RequestID) bool {
 	return int(r) < len(v.s.requests) && v.s.requests[r].waiting
 }
 
-// Available is the container of f that can execute a request now and was used last, or None.
-func (v Snapshot) Available(f FunctionID) ContainerID { return v.s.functions[f].warm }
+// Available is the container of f that can execute a request now and was used last,
+// or None. Where invokers have a CPU limit, it is on one that is below it.
+func (v Snapshot) Available(f FunctionID) ContainerID {
+	return v.withCPU(v.s.functions[f].warm)
+}
 
 // NextAvailable is the available container of the same function that was used before c, or None.
-func (v Snapshot) NextAvailable(c ContainerID) ContainerID { return v.s.containers[c].warmNext }
+func (v Snapshot) NextAvailable(c ContainerID) ContainerID {
+	return v.withCPU(v.s.containers[c].warmNext)
+}
+
+// withCPU is c or the first after it whose invoker may execute one more invocation.
+func (v Snapshot) withCPU(c ContainerID) ContainerID {
+	for c != None {
+		box := &v.s.containers[c]
+		if v.s.invokers[box.invoker].hasCPU(v.s.functions[box.function].CPU) {
+			break
+		}
+		c = box.warmNext
+	}
+	return c
+}
 
 // IdleCount is the number of idle containers of f.
 func (v Snapshot) IdleCount(f FunctionID) int { return int(v.s.functions[f].idle) }
@@ -136,9 +153,10 @@ func (v Snapshot) Unclaimed(i InvokerID) int64 {
 }
 
 // Room reports whether a container of f fits on invoker i, if need be after its
-// idle containers were evicted.
+// idle containers were evicted, and an invocation of f may execute there.
 func (v Snapshot) Room(i InvokerID, f FunctionID) bool {
-	return v.Unclaimed(i)+v.s.invokers[i].idleMemory >= v.Memory(f)
+	inv := &v.s.invokers[i]
+	return v.Unclaimed(i)+inv.idleMemory >= v.Memory(f) && inv.hasCPU(v.CPU(f))
 }
 
 // AnyRoom reports whether Room holds on some invoker.

@@ -17,6 +17,7 @@ type InvokerSpec struct {
 	Memory     int64   // bytes
 	Cores      float64 // > 0
 	StartLimit int     // containers that may initialise at once; 0: no limit
+	CPULimit   float64 // cores' worth of invocations that may execute at once; 0: no limit
 }
 
 // A ContainerStatus is a stage in the life of a container.
@@ -99,8 +100,9 @@ type invoker struct {
 	terminating int64
 	pending     int64 // promised to pending containers
 	idleMemory  int64
-	starting    int32 // initialising
-	cpu         float64
+	starting    int32   // initialising
+	cpu         float64 // of what executes
+	promised    float64 // CPU of the requests that containers are created for
 	running     int32
 	idleHead    ContainerID // idle the longest
 	idleTail    ContainerID
@@ -130,8 +132,8 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 	}
 	var largest int64
 	for i, spec := range invokers {
-		if spec.Memory <= 0 || !(spec.Cores > 0) || spec.StartLimit < 0 {
-			return nil, fmt.Errorf("decide: invoker %d: memory and cores must be positive and the start limit not negative, got %+v", i, spec)
+		if spec.Memory <= 0 || !(spec.Cores > 0) || spec.StartLimit < 0 || !(spec.CPULimit >= 0) {
+			return nil, fmt.Errorf("decide: invoker %d: memory and cores must be positive and limits not negative, got %+v", i, spec)
 		}
 		s.invokers[i] = invoker{InvokerSpec: spec, idleHead: None, idleTail: None, pendingHead: None, pendingTail: None}
 		largest = max(largest, spec.Memory)
@@ -251,6 +253,9 @@ func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID
 	}
 	inv.pendingTail = c
 	inv.pending += s.functions[f].Memory
+	if r != None {
+		inv.promised += s.functions[f].CPU
+	}
 	s.functions[f].starting++
 	return c
 }
@@ -289,9 +294,13 @@ func (s *State) Initialised(c ContainerID, took Time) RequestID {
 	fn := &s.functions[box.function]
 	fn.Initialise.learn(took)
 	fn.starting--
-	s.invokers[box.invoker].starting--
+	inv := &s.invokers[box.invoker]
+	inv.starting--
 	r := box.request
 	box.request = None
+	if r != None {
+		inv.promised -= fn.CPU
+	}
 	s.makeIdle(c)
 	s.linkWarm(c)
 	return r
@@ -373,6 +382,9 @@ func (s *State) Cancel(c ContainerID) {
 		inv.pendingTail = box.idlePrev
 	}
 	inv.pending -= fn.Memory
+	if box.request != None {
+		inv.promised -= fn.CPU
+	}
 	fn.starting--
 	box.status = Gone
 	s.freed = append(s.freed, c)
@@ -389,6 +401,14 @@ func (s *State) Terminated(c ContainerID, took Time) InvokerID {
 	box.status = Gone
 	s.freed = append(s.freed, c)
 	return box.invoker
+}
+
+// hasCPU reports whether one more invocation of f may execute on inv. An invoker on
+// which nothing executes takes any.
+func (inv *invoker) hasCPU(cpu float64) bool {
+	const rounding = 1e-9 // of sums of fractions
+	load := inv.cpu + inv.promised
+	return inv.CPULimit == 0 || load < rounding || load+cpu <= inv.CPULimit+rounding
 }
 
 // makeIdle puts c at the end of its invoker's idle list.
