@@ -1,0 +1,42 @@
+// Package fit estimates the parameters of package prophet: the posterior mode of
+// the model of Taylor and Letham, "Forecasting at Scale" (The American Statistician,
+// 2018), under Prophet's priors, for additive models with a linear or flat trend.
+//
+//	y_i ~ N(g(t_i) + sum_c beta_c X_ic, sigma)
+//	g(t) = m + k t + sum_j delta_j (t - s_j)+
+//	k, m ~ N(0, 5)   delta_j ~ Laplace(0, tau)   beta_c ~ N(0, scale_c)   sigma ~ N+(0, 0.5)
+//
+// in scaled units. Without constants, the logarithm of the posterior is
+//
+//	lp = -k^2/50 - m^2/50 - sum|delta|/tau - sum(beta/scale)^2/2 - 2 sigma^2 - T ln(sigma) - SSE/(2 sigma^2)
+//
+// A [Model] says what is estimated. Its Fit, FitTimes, Fleet and RollingOrigin
+// return *prophet.Fitted: nothing can be "not fitted yet".
+//
+// # Method
+//
+// Prophet hands this density to a general optimiser. But given sigma it is a lasso
+// on delta with a ridge on the rest: a convex problem that depends on the data only
+// through G = Z'Z and Z'y, where Z = [t, 1, X, (t-s_j)+]. We solve it by an active
+// set on G, so that a step costs nothing that grows with T. Given the rest, sigma
+// has the closed form
+//
+//	sigma^2 = (sqrt(T^2 + 16 SSE) - T) / 8
+//
+// and the two alternate. A larger sigma weighs the penalties more, so SSE, and with
+// it the next sigma, does not fall: the iteration is monotone. We start it above
+// every fixed point and below every one. If both ends meet, which is the rule, the
+// fixed point is the only one and the mode is the global one; otherwise the better
+// end is kept.
+//
+// All series on one grid share Z and G (see Fleet), and Z'y takes few operations:
+// hinges from the sums of y and t*y between changepoints, seasonalities from y folded
+// to one period.
+//
+// # Differences from the Python package
+//
+// Automatic changepoints are at the rows that Python chooses; R rounds exact halves
+// to other rows. With a flat trend there are no changepoints. A history of one value
+// or none has a defined result, see FitTimes. sigma is kept above 1e-6 of the scale
+// of y, since the density of a history without noise has no mode.
+package fit

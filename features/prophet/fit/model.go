@@ -1,0 +1,160 @@
+package fit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/incendio-faas/incendio/features/prophet"
+)
+
+// A Model says what is estimated.
+type Model struct {
+	// Growth of the trend: linear (default) or flat.
+	Growth prophet.Growth `json:"growth" mapstructure:"growth"`
+
+	// Changepoints is the number of automatic changepoints, >= 0; default 25. A
+	// history with fewer rows has fewer.
+	Changepoints int `json:"changepoints" mapstructure:"changepoints"`
+	// ChangepointRange is the share of the history, from its start, in which
+	// automatic changepoints are spread, in (0, 1]; default 0.8.
+	ChangepointRange float64 `json:"changepoint_range" mapstructure:"changepoint_range"`
+	// ChangepointTimes, if not empty, are used instead of automatic ones. They must
+	// lie in the history.
+	ChangepointTimes []time.Time `json:"changepoint_times" mapstructure:"changepoint_times"`
+	// ChangepointPriorScale is tau, the scale of the Laplace prior of delta, > 0; default 0.05.
+	ChangepointPriorScale float64 `json:"changepoint_prior_scale" mapstructure:"changepoint_prior_scale"`
+
+	// Seasonalities in the order of their columns; default none. See AutoSeasonalities.
+	Seasonalities []prophet.Seasonality `json:"seasonalities" mapstructure:"seasonalities"`
+	// SeasonalityPriorScale is for seasonalities without their own, > 0; default 10.
+	SeasonalityPriorScale float64 `json:"seasonality_prior_scale" mapstructure:"seasonality_prior_scale"`
+
+	// Holidays in any order; default none. See AnomalousDays.
+	Holidays []prophet.Holiday `json:"holidays" mapstructure:"holidays"`
+	// HolidaysPriorScale is for holidays without their own, > 0; default 10.
+	HolidaysPriorScale float64 `json:"holidays_prior_scale" mapstructure:"holidays_prior_scale"`
+
+	// Step, if not 0, is the step to which series on a grid are averaged before they
+	// are fitted, a multiple of their own; default 0, as they are. A mean stands at the
+	// middle of its step, so that the phase of seasonalities is kept; their amplitude
+	// shrinks by sin(x)/x with x = pi*Step/period. sigma_obs is then the noise of means.
+	Step time.Duration `json:"step" mapstructure:"step"`
+}
+
+// DefaultModel returns Prophet's defaults, without seasonalities or holidays.
+func DefaultModel() Model {
+	return Model{
+		Growth:                prophet.Linear,
+		Changepoints:          25,
+		ChangepointRange:      0.8,
+		ChangepointPriorScale: 0.05,
+		SeasonalityPriorScale: 10,
+		HolidaysPriorScale:    10,
+	}
+}
+
+// Validate reports every field outside its range.
+func (m Model) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("prophet: "+format, args...))
+		}
+	}
+	positive := func(name string, x float64) {
+		check(x > 0 && !math.IsInf(x, 0), "%s must be > 0, got %g", name, x)
+	}
+	check(m.Growth == prophet.Linear || m.Growth == prophet.Flat, "growth must be %s or %s, got %q", prophet.Linear, prophet.Flat, m.Growth)
+	check(m.Changepoints >= 0, "changepoints must be >= 0, got %d", m.Changepoints)
+	check(m.ChangepointRange > 0 && m.ChangepointRange <= 1, "changepoint_range must be in (0, 1], got %g", m.ChangepointRange)
+	positive("changepoint_prior_scale", m.ChangepointPriorScale)
+	positive("seasonality_prior_scale", m.SeasonalityPriorScale)
+	positive("holidays_prior_scale", m.HolidaysPriorScale)
+	check(m.Step >= 0, "step must be >= 0, got %v", m.Step)
+	seen := map[string]bool{}
+	name := func(kind, s string) {
+		check(s != "" && !seen[s], "%s %q must have a name of its own", kind, s)
+		seen[s] = true
+	}
+	for _, s := range m.Seasonalities {
+		name("seasonality", s.Name)
+		check(s.Period > 0 && !math.IsInf(s.Period, 0), "seasonality %q: period must be > 0 days, got %g", s.Name, s.Period)
+		check(s.Order >= 1, "seasonality %q: order must be >= 1, got %d", s.Name, s.Order)
+		check(s.PriorScale >= 0 && !math.IsInf(s.PriorScale, 0), "seasonality %q: prior_scale must be > 0, or 0 for the model's, got %g", s.Name, s.PriorScale)
+	}
+	for _, h := range m.Holidays {
+		name("holiday", h.Name)
+		check(h.LowerWindow <= 0 && h.UpperWindow >= 0, "holiday %q: lower_window must be <= 0 and upper_window >= 0, got %d and %d", h.Name, h.LowerWindow, h.UpperWindow)
+		check(h.PriorScale >= 0 && !math.IsInf(h.PriorScale, 0), "holiday %q: prior_scale must be > 0, or 0 for the model's, got %g", h.Name, h.PriorScale)
+	}
+	return errors.Join(errs...)
+}
+
+// Periods of the named seasonalities, in days.
+const (
+	Hourly  = 1.0 / 24
+	Daily   = 1.0
+	Weekly  = 7.0
+	Monthly = 30.5 // as Prophet's documentation has it
+	Yearly  = 365.25
+)
+
+// AutoSeasonalities returns the named seasonalities that a history of the given span
+// and step can show: each whose period the span covers twice, from the longest to
+// the shortest. The Fourier orders are yearly 10, monthly 5, weekly 3, daily 10 and
+// hourly 4, or less where the step is too coarse for them: a harmonic needs more than
+// two steps, else it is aliased.
+func AutoSeasonalities(span, step time.Duration) []prophet.Seasonality {
+	all := []prophet.Seasonality{
+		{Name: "yearly", Period: Yearly, Order: 10},
+		{Name: "monthly", Period: Monthly, Order: 5},
+		{Name: "weekly", Period: Weekly, Order: 3},
+		{Name: "daily", Period: Daily, Order: 10},
+		{Name: "hourly", Period: Hourly, Order: 4},
+	}
+	var out []prophet.Seasonality
+	for _, s := range covered(all, span) {
+		if steps := s.Period * hoursPerDay * float64(time.Hour) / float64(step); step > 0 {
+			s.Order = min(s.Order, int(math.Ceil(steps/2-1e-9))-1)
+		}
+		if s.Order >= 1 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+const hoursPerDay = 24
+
+// covered returns the seasonalities of which span covers two periods.
+func covered(all []prophet.Seasonality, span time.Duration) []prophet.Seasonality {
+	var out []prophet.Seasonality
+	for _, s := range all {
+		// The tolerance keeps a period such as 1/24 day, which is not exact in binary.
+		if 2*s.Period*hoursPerDay <= span.Hours()*(1+1e-12) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// ProphetSeasonalities returns what Prophet turns on by itself for a history of the
+// given span between its first and last row and of the given smallest step: yearly
+// (order 10) from 730 days, weekly (3) from 14 days and steps below 7, daily (4) from
+// 2 days and steps below 1.
+func ProphetSeasonalities(span, step time.Duration) []prophet.Seasonality {
+	const day = 24 * time.Hour
+	var out []prophet.Seasonality
+	if span >= 730*day {
+		out = append(out, prophet.Seasonality{Name: "yearly", Period: Yearly, Order: 10})
+	}
+	if span >= 14*day && step < 7*day {
+		out = append(out, prophet.Seasonality{Name: "weekly", Period: Weekly, Order: 3})
+	}
+	if span >= 2*day && step < day {
+		out = append(out, prophet.Seasonality{Name: "daily", Period: Daily, Order: 4})
+	}
+	return out
+}

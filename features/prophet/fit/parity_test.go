@@ -1,0 +1,183 @@
+//go:build parity
+
+package fit_test
+
+import (
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/features/prophet/fit"
+)
+
+// TestGolden compares fits with those of the real Prophet: fixtures made by
+// r-cran-prophet 1.0 with rstan 2.21.7, in golden/prophet of the folder SHARED_DATA.
+func TestGolden(t *testing.T) {
+	root := os.Getenv("SHARED_DATA")
+	if root == "" {
+		t.Fatal("SHARED_DATA must name the folder of the golden fixtures")
+	}
+	for _, name := range []string{"peyton_linear", "peyton_flat", "peyton_monthly", "retail_sales", "yosemite", "synth_minute"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(root, "golden", "prophet", name)
+			g := readGolden(t, dir)
+			times, y := readSeries(t, filepath.Join(dir, "input.csv"))
+
+			began := time.Now()
+			f, err := g.model().FitTimes(t.Context(), times, y)
+			took := time.Since(began)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := logPosterior(f, times, y, g.ChangepointPriorScale); math.Abs(got-f.LogPosterior) > 1e-6 {
+				t.Errorf("log posterior %.9f, recomputed from the rows %.9f", f.LogPosterior, got)
+			}
+			t.Logf("log posterior %.6f, Stan %.6f, exact %.6f, sigma %.9g, fit %v", f.LogPosterior, g.LP, g.exact, f.SigmaObs, took)
+			if f.LogPosterior < g.LP-1e-6 {
+				t.Errorf("log posterior %.9f is below Stan's %.9f", f.LogPosterior, g.LP)
+			}
+			if g.exact != 0 && f.LogPosterior < g.exact-1e-6 {
+				t.Errorf("log posterior %.9f is below the exact solution's %.9f", f.LogPosterior, g.exact)
+			}
+			if f.Growth == prophet.Linear {
+				for i, s := range f.Changepoints {
+					if math.Abs(s-g.ChangepointsT[i]) > 1e-12 {
+						t.Errorf("changepoint %d at %.15g, Prophet's at %.15g", i, s, g.ChangepointsT[i])
+					}
+				}
+			}
+			compareForecast(t, f, dir, y)
+		})
+	}
+}
+
+type golden struct {
+	Growth                string
+	ChangepointPriorScale float64   `json:"changepoint_prior_scale"`
+	ChangepointsT         []float64 `json:"changepoints_t"`
+	Columns               []string
+	Seasonalities         map[string]struct {
+		Period       float64
+		FourierOrder int     `json:"fourier_order"`
+		PriorScale   float64 `json:"prior_scale"`
+	}
+	LP    float64 `json:"lp"`
+	exact float64
+}
+
+func (g golden) model() fit.Model {
+	m := fit.DefaultModel()
+	m.Growth = prophet.Growth(g.Growth)
+	m.ChangepointPriorScale = g.ChangepointPriorScale
+	last := ""
+	for _, c := range g.Columns {
+		name, _, _ := strings.Cut(c, "_delim_")
+		if name == last {
+			continue
+		}
+		s := g.Seasonalities[name]
+		m.Seasonalities = append(m.Seasonalities, prophet.Seasonality{Name: name, Period: s.Period, Order: s.FourierOrder, PriorScale: s.PriorScale})
+		last = name
+	}
+	return m
+}
+
+func readGolden(t *testing.T, dir string) golden {
+	t.Helper()
+	var g golden
+	b, err := os.ReadFile(filepath.Join(dir, "params.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &g); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "exact_map.json")); err == nil {
+		var e struct {
+			LP float64 `json:"lp"`
+		}
+		if err := json.Unmarshal(b, &e); err != nil {
+			t.Fatal(err)
+		}
+		g.exact = e.LP
+	}
+	return g
+}
+
+// compareForecast checks yhat and the intervals of f against forecast.csv.
+func compareForecast(t *testing.T, f *prophet.Fitted, dir string, y []float64) {
+	t.Helper()
+	var r io.Reader
+	if file, err := os.Open(filepath.Join(dir, "forecast.csv")); err == nil {
+		defer file.Close()
+		r = file
+	} else {
+		file, err := os.Open(filepath.Join(dir, "forecast.csv.gz"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if r, err = gzip.NewReader(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := csv.NewReader(r).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := map[string]int{}
+	for i, name := range rows[0] {
+		column[name] = i
+	}
+	value := func(row []string, name string) float64 {
+		v, err := strconv.ParseFloat(row[column[name]], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	var times []time.Time
+	for _, row := range rows[1:] {
+		times = append(times, parseTime(t, row[column["ds"]]))
+	}
+	fc := f.Forecast(times)
+	if err := f.Intervals(fc, prophet.DefaultIntervalOptions()); err != nil {
+		t.Fatal(err)
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range y {
+		if !math.IsNaN(v) {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	var worst float64
+	var width, reference [2]float64 // history, future
+	for i, row := range rows[1:] {
+		worst = max(worst, math.Abs(fc.Yhat[i]-value(row, "yhat"))/(high-low))
+		part := 0
+		if times[i].After(f.End) {
+			part = 1
+		}
+		width[part] += fc.Upper[i] - fc.Lower[i]
+		reference[part] += value(row, "yhat_upper") - value(row, "yhat_lower")
+	}
+	t.Logf("yhat differs by at most %.3f %% of the range; interval width %.4f of Prophet's on the history, %.4f after it",
+		100*worst, width[0]/reference[0], width[1]/reference[1])
+	if worst > 0.02 {
+		t.Errorf("yhat differs by %.2f %% of the range", 100*worst)
+	}
+	for part, w := range width {
+		if reference[part] > 0 && math.Abs(w/reference[part]-1) > 0.1 {
+			t.Errorf("interval width is %.3f of Prophet's (part %d)", w/reference[part], part)
+		}
+	}
+}
