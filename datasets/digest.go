@@ -1,0 +1,82 @@
+package datasets
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"math"
+	"time"
+)
+
+// Digest is the SHA-256 of the day's rows, in hex: for each row function (uint32),
+// minute (uint32) and count (uint64), little-endian, in the order of Counts. It
+// depends neither on how a file packs the rows nor on functions without any.
+func (c *Counts) Digest() string {
+	h := sha256.New()
+	buf := make([]byte, 0, 1<<16)
+	for f := range len(c.Offset) - 1 {
+		minute, count := c.Function(FunctionID(f))
+		for i, m := range minute {
+			buf = binary.LittleEndian.AppendUint32(buf, uint32(f))
+			buf = binary.LittleEndian.AppendUint32(buf, uint32(m))
+			buf = binary.LittleEndian.AppendUint64(buf, uint64(count[i]))
+			if len(buf) > cap(buf)-16 {
+				h.Write(buf)
+				buf = buf[:0]
+			}
+		}
+	}
+	h.Write(buf)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// ContentDigest names the content of a trace, "sha256:…": its start and span, its
+// functions with all their attributes, and its days by their [Counts.Digest] from
+// day 0. Names, notes and the layout of files do not enter.
+func ContentDigest(start time.Time, span Window, functions []Function, days []string) string {
+	w := digester{sha256.New()}
+	w.integer(start.Unix())
+	w.integer(int64(span.From))
+	w.integer(int64(span.To))
+	w.integer(int64(len(functions)))
+	for i := range functions {
+		f := &functions[i]
+		w.integer(int64(f.ID))
+		for _, s := range []string{f.Owner, f.App, f.Name, string(f.Trigger)} {
+			w.text(s)
+		}
+		w.integer(f.Memory)
+		w.number(f.CPU)
+		for _, d := range []Distribution{f.Execution, f.Initialisation, f.Termination} {
+			w.integer(int64(len(d.Prob)))
+			for k := range d.Prob {
+				w.number(d.Prob[k])
+				w.integer(int64(d.Value[k]))
+			}
+		}
+		w.integer(int64(f.Assumed))
+	}
+	w.integer(int64(len(days)))
+	for _, d := range days {
+		w.text(d)
+	}
+	return "sha256:" + hex.EncodeToString(w.h.Sum(nil))
+}
+
+// A digester writes values unambiguously: fixed width, strings after their length.
+// Writing to a hash never returns an error.
+type digester struct{ h hash.Hash }
+
+func (w digester) integer(v int64) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(v))
+	w.h.Write(b[:])
+}
+
+func (w digester) number(v float64) { w.integer(int64(math.Float64bits(v))) }
+
+func (w digester) text(s string) {
+	w.integer(int64(len(s)))
+	w.h.Write([]byte(s))
+}

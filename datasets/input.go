@@ -1,0 +1,56 @@
+package datasets
+
+import (
+	"context"
+	"time"
+)
+
+// A SourceFile is one file that a trace was read from.
+type SourceFile struct {
+	Name   string `json:"name"`   // within the folder that was given, with forward slashes
+	SHA256 string `json:"sha256"` // of the file's bytes as they lie there, in hex
+	Rows   int64  `json:"rows"`   // of data, rejected ones included; 0 before the file was read
+}
+
+// A Provenance says what an [Input] is about to read.
+type Provenance struct {
+	Format string       // as the command line names it
+	Files  []SourceFile // in the order of reading, Rows unset
+
+	// Parameters are what the content depends on beside the files, in a canonical
+	// form ("seed=1"). Equal files and parameters mean equal content.
+	Parameters string
+
+	Start time.Time // the midnight UTC of day 0
+	Span  Window    // the minutes that the files observe
+	Notes []string  // on units and assumptions
+}
+
+// An Input reads the files of one public layout, a day at a time. It is what a
+// trace store takes in.
+type Input interface {
+	Provenance() Provenance
+
+	// Read passes every day to sink, in ascending order and days without
+	// invocations included, and returns the table of functions: known first and
+	// with the same IDs, then the new ones in order of first appearance. The
+	// Offset of a day's counts covers the functions known by the end of that day.
+	//
+	// A bad row goes to sink.Reject and reading goes on; an error means that the
+	// files cannot be read at all.
+	Read(ctx context.Context, known []Function, sink Sink) ([]Function, error)
+}
+
+// A Sink takes what an [Input] reads. An error that it returns ends the reading
+// and is returned by Read.
+type Sink interface {
+	// Day takes the counts of one day, which it may keep.
+	Day(*Counts) error
+
+	// Rows says that n rows of data of the file were read, rejected ones included.
+	Rows(file string, n int64) error
+
+	// Reject takes a row that cannot be used. The reason is one of a few fixed
+	// words, to count by; the error has the place and the particulars.
+	Reject(reason string, e *SyntaxError) error
+}

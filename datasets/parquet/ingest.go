@@ -1,0 +1,430 @@
+package parquet
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+)
+
+// IngestOptions say how a trace is taken in.
+type IngestOptions struct {
+	// Name of the trace in the store: 1 to 100 letters, digits, '.', '_' or '-'.
+	Name string `mapstructure:"name" json:"name"`
+
+	// Replace a stored trace of this name, whatever it holds.
+	Replace bool `mapstructure:"replace" json:"replace"`
+
+	// QuarantineLimit is the share of rows in [0, 1] that may be rejected before
+	// the whole ingest fails with ErrQuarantine. Default 0.01.
+	QuarantineLimit float64 `mapstructure:"quarantine_limit" json:"quarantine_limit"`
+}
+
+// DefaultIngestOptions returns the defaults for a trace called name.
+func DefaultIngestOptions(name string) IngestOptions {
+	return IngestOptions{Name: name, QuarantineLimit: 0.01}
+}
+
+// Validate reports options that cannot be used.
+func (o IngestOptions) Validate() error {
+	err := checkName(o.Name)
+	if !(o.QuarantineLimit >= 0 && o.QuarantineLimit <= 1) {
+		err = errors.Join(err, fmt.Errorf("quarantine_limit must be in [0, 1], got %g", o.QuarantineLimit))
+	}
+	return err
+}
+
+// Ingest takes a trace into the store and reports whether that changed anything:
+//
+//  1. A name that is new: everything is read and stored.
+//  2. The stored trace came from the same files and parameters: nothing to do.
+//  3. The stored trace came from some of the files, or the input continues it on
+//     the next day: it is extended, and its functions keep their numbers.
+//  4. Anything else is ErrConflict, unless opts.Replace.
+//
+// Rejected rows go to quarantine.jsonl; if their share is above the limit, the
+// ingest fails with ErrQuarantine. A failed ingest leaves the store as it was.
+func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOptions) (d Description, changed bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("ingest %q: %w", opts.Name, err)
+		}
+	}()
+	if err := opts.Validate(); err != nil {
+		return Description{}, false, err
+	}
+	from := in.Provenance()
+	if err := validateProvenance(from); err != nil {
+		return Description{}, false, err
+	}
+	if err := s.Init(); err != nil {
+		return Description{}, false, err
+	}
+	unlock, err := lock(filepath.Join(s.dir, tracesDir, ".lock"))
+	if err != nil {
+		return Description{}, false, err
+	}
+	defer unlock()
+	if err := s.heal(opts.Name); err != nil {
+		return Description{}, false, err
+	}
+
+	w := &writer{dir: s.staging(opts.Name), source: from}
+	var known []datasets.Function
+	if !opts.Replace {
+		old, err := s.manifest(opts.Name)
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err != nil:
+			return Description{}, false, err
+		default:
+			if same(old, from) {
+				return old.describe(), false, nil
+			}
+			if w.base, err = extension(old, from); err != nil {
+				return Description{}, false, err
+			}
+			if known, err = readFunctions(filepath.Join(s.path(opts.Name), functionsFile), old.Functions); err != nil {
+				return Description{}, false, corrupt(err)
+			}
+		}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(w.dir))
+		}
+	}()
+	if err := w.open(s.path(opts.Name)); err != nil {
+		return Description{}, false, err
+	}
+	functions, err := in.Read(ctx, known, w)
+	if err = errors.Join(err, w.quarantine.close()); err != nil {
+		return Description{}, false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Description{}, false, err
+	}
+	m, err := w.finish(opts, functions, known)
+	if err != nil {
+		return Description{}, false, err
+	}
+	if err := s.commit(opts.Name); err != nil {
+		return Description{}, false, err
+	}
+	return m.describe(), true, nil
+}
+
+func validateProvenance(p datasets.Provenance) error {
+	switch {
+	case p.Span.From < 0 || p.Span.To <= p.Span.From:
+		return fmt.Errorf("span %v: must not be empty", p.Span)
+	case !p.Start.Equal(p.Start.UTC().Truncate(24 * time.Hour)):
+		return fmt.Errorf("start %v: must be a midnight UTC", p.Start)
+	}
+	return nil
+}
+
+// same reports whether the stored trace was read from what p describes.
+func same(old *manifest, p datasets.Provenance) bool {
+	return old.Format == p.Format && old.Parameters == p.Parameters && len(old.Files) == len(p.Files) && covers(p.Files, old.Files)
+}
+
+// covers reports whether all of old are among files, with the same content.
+func covers(files, old []datasets.SourceFile) bool {
+	digest := make(map[string]string, len(files))
+	for _, f := range files {
+		digest[f.Name] = f.SHA256
+	}
+	for _, f := range old {
+		if digest[f.Name] != f.SHA256 {
+			return false
+		}
+	}
+	return true
+}
+
+// A base is the stored trace that an ingest extends.
+type base struct {
+	*manifest
+	keep int // days that are taken over as they are, with their files; 0: all is read again
+}
+
+// extension decides whether p extends the stored trace, and how: by reading all
+// files again together with new ones, or by adding days after those that are there.
+func extension(old *manifest, p datasets.Provenance) (*base, error) {
+	if old.Format != p.Format || old.Parameters != p.Parameters {
+		return nil, fmt.Errorf("%w: it was read as %s (%s), this is %s (%s); --replace overwrites it",
+			ErrConflict, old.Format, old.Parameters, p.Format, p.Parameters)
+	}
+	if covers(p.Files, old.Files) && p.Start.Equal(old.Start) {
+		return &base{manifest: old}, nil
+	}
+	stored := make(map[string]string, len(old.Files))
+	for _, f := range old.Files {
+		stored[f.Name] = f.SHA256
+	}
+	for _, f := range p.Files {
+		if digest, ok := stored[f.Name]; ok {
+			if digest != f.SHA256 {
+				return nil, fmt.Errorf("%w: file %s has SHA-256 %s, stored was %s; --replace overwrites the trace", ErrConflict, f.Name, f.SHA256, digest)
+			}
+			return nil, fmt.Errorf("%w: file %s is stored already, but %d of its files are not here; --replace overwrites the trace",
+				ErrConflict, f.Name, len(old.Files)-1)
+		}
+	}
+	next := old.Start.Add(time.Duration(len(old.Days)) * 24 * time.Hour)
+	if !p.Start.Equal(next) || p.Span.From != 0 || old.Span.To != len(old.Days)*datasets.MinutesPerDay {
+		return nil, fmt.Errorf("%w: its %d days from %s end at minute %d, this starts at minute %d of %s; --replace overwrites it",
+			ErrConflict, len(old.Days), old.Start.Format(time.DateOnly), old.Span.To, p.Span.From, p.Start.Format(time.DateOnly))
+	}
+	return &base{manifest: old, keep: len(old.Days)}, nil
+}
+
+// A writer writes the new state of a trace into a folder of its own. It is the
+// [datasets.Sink] of the input.
+type writer struct {
+	dir    string
+	source datasets.Provenance
+	base   *base // nil for a trace that is written from nothing
+
+	quarantine quarantine
+	rows       map[string]int64
+	days       []dayEntry
+}
+
+// open makes the folder and takes over what is kept of the stored trace at old.
+func (w *writer) open(old string) error {
+	w.rows = map[string]int64{}
+	if err := os.MkdirAll(filepath.Join(w.dir, "minutes"), 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(w.dir, quarantineFile)
+	if w.base == nil || w.base.keep == 0 {
+		return w.quarantine.open(path)
+	}
+	for day := range w.base.keep {
+		if err := link(filepath.Join(old, dayFile(day)), filepath.Join(w.dir, dayFile(day))); err != nil {
+			return err
+		}
+	}
+	w.days = slices.Clone(w.base.Days)
+	if err := copyFile(filepath.Join(old, quarantineFile), path); err != nil {
+		return err
+	}
+	return w.quarantine.open(path)
+}
+
+// Day implements [datasets.Sink].
+func (w *writer) Day(c *datasets.Counts) error {
+	keep := 0
+	if w.base != nil {
+		keep = w.base.keep
+	}
+	if c.Day != len(w.days)-keep {
+		return fmt.Errorf("day %d after %d days: days must follow each other", c.Day, len(w.days)-keep)
+	}
+	if err := validateCounts(c); err != nil {
+		return fmt.Errorf("day %d: %w", c.Day, err)
+	}
+	if len(c.Minute) > maxRows {
+		return fmt.Errorf("day %d: %d rows: must be at most %d", c.Day, len(c.Minute), maxRows)
+	}
+	if err := writeFile(filepath.Join(w.dir, dayFile(len(w.days))), minuteColumns(c)); err != nil {
+		return err
+	}
+	w.days = append(w.days, dayEntry{Rows: int64(len(c.Minute)), Invocations: c.Total(), SHA256: c.Digest()})
+	return nil
+}
+
+// Rows implements [datasets.Sink].
+func (w *writer) Rows(file string, n int64) error {
+	w.rows[file] += n
+	return nil
+}
+
+// Reject implements [datasets.Sink].
+func (w *writer) Reject(reason string, e *datasets.SyntaxError) error {
+	return w.quarantine.add(reason, e)
+}
+
+// finish writes the tables that need the whole trace, and the manifest last.
+func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function) (*manifest, error) {
+	m := &manifest{
+		SchemaVersion: schemaVersion, Name: opts.Name,
+		Format: w.source.Format, Parameters: w.source.Parameters,
+		Start: w.source.Start, Span: w.source.Span, Notes: w.source.Notes,
+		Functions: len(functions), Days: w.days,
+		Quarantined: w.quarantine.Quarantined,
+	}
+	var read int64
+	for _, f := range w.source.Files {
+		f.Rows = w.rows[f.Name]
+		read += f.Rows
+		m.Files = append(m.Files, f)
+	}
+	if bad := w.quarantine.Rows; float64(bad) > opts.QuarantineLimit*float64(read) {
+		return nil, fmt.Errorf("%w: %d of %d, above the limit of %g %%; the first is %w",
+			ErrQuarantine, bad, read, 100*opts.QuarantineLimit, w.quarantine.first)
+	}
+	if w.base != nil && w.base.keep > 0 {
+		old := w.base.manifest
+		m.Start = old.Start
+		m.Span = datasets.Window{From: old.Span.From, To: w.base.keep*datasets.MinutesPerDay + w.source.Span.To}
+		m.Files = append(slices.Clone(old.Files), m.Files...)
+		m.Quarantined.Rows += old.Quarantined.Rows
+		for reason, n := range old.Quarantined.Reasons {
+			m.Quarantined.Reasons[reason] += n
+		}
+		for _, note := range old.Notes {
+			if !slices.Contains(m.Notes, note) {
+				m.Notes = append(m.Notes, note)
+			}
+		}
+	}
+	if want := (m.Span.To + datasets.MinutesPerDay - 1) / datasets.MinutesPerDay; len(w.days) != want {
+		return nil, fmt.Errorf("%d days were read: span %v has %d", len(w.days), m.Span, want)
+	}
+	if err := validateFunctions(functions); err != nil {
+		return nil, err
+	}
+	for i := range known {
+		if i >= len(functions) || functions[i].Owner != known[i].Owner || functions[i].App != known[i].App || functions[i].Name != known[i].Name {
+			return nil, fmt.Errorf("function %d must stay %s/%s/%s", i, known[i].Owner, known[i].App, known[i].Name)
+		}
+	}
+	digests := make([]string, len(w.days))
+	for i, d := range w.days {
+		m.Invocations += d.Invocations
+		digests[i] = d.SHA256
+	}
+	m.Digest = datasets.ContentDigest(m.Start, m.Span, functions, digests)
+	if err := writeFile(filepath.Join(w.dir, functionsFile), functionColumns(functions)); err != nil {
+		return nil, err
+	}
+	if err := writeJSON(filepath.Join(w.dir, manifestFile), m); err != nil {
+		return nil, err
+	}
+	return m, errors.Join(syncDir(filepath.Join(w.dir, "minutes")), syncDir(w.dir))
+}
+
+// A quarantine writes and counts rejected rows.
+type quarantine struct {
+	Quarantined
+	first error
+	f     *os.File
+	buf   *bufio.Writer
+}
+
+func (q *quarantine) open(path string) (err error) {
+	q.Reasons = map[string]int64{}
+	q.f, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	q.buf = bufio.NewWriter(q.f)
+	return nil
+}
+
+// maxMessage bounds what a line of the quarantine quotes of a hostile file.
+const maxMessage = 500
+
+func (q *quarantine) add(reason string, e *datasets.SyntaxError) error {
+	if q.first == nil {
+		q.first = e
+	}
+	q.Rows++
+	q.Reasons[reason]++
+	msg := e.Msg
+	if len(msg) > maxMessage {
+		msg = msg[:maxMessage] + "…"
+	}
+	line, err := json.Marshal(struct {
+		File    string `json:"file"`
+		Line    int    `json:"line"`
+		Reason  string `json:"reason"`
+		Message string `json:"message"`
+	}{e.File, e.Line, reason, msg})
+	if err != nil {
+		return err
+	}
+	_, err = q.buf.Write(append(line, '\n'))
+	return err
+}
+
+func (q *quarantine) close() error {
+	return errors.Join(q.buf.Flush(), q.f.Sync(), q.f.Close())
+}
+
+func (s *Store) staging(name string) string { return s.path(".staging-" + name) }
+func (s *Store) retired(name string) string { return s.path(".retired-" + name) }
+
+// commit puts the staged folder in the place of the trace. Where the system can
+// exchange two folders at once, there is no moment without the trace; elsewhere
+// heal repairs what an interruption between the two renames leaves.
+func (s *Store) commit(name string) error {
+	staged, final, retired := s.staging(name), s.path(name), s.retired(name)
+	_, err := os.Stat(final)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = os.Rename(staged, final)
+	case err == nil && exchange(staged, final) != nil:
+		if err = os.Rename(final, retired); err != nil {
+			break
+		}
+		if err = os.Rename(staged, final); err != nil {
+			err = errors.Join(err, os.Rename(retired, final))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	// The new state stands. The old one lies in staged or retired; if it cannot be
+	// removed now, the next ingest does it.
+	_, _ = os.RemoveAll(staged), os.RemoveAll(retired)
+	return syncDir(filepath.Dir(final))
+}
+
+// heal removes what an ingest that was killed left behind, and puts back a trace
+// that it had set aside.
+func (s *Store) heal(name string) error {
+	if _, err := os.Stat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(s.retired(name), s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.Join(os.RemoveAll(s.staging(name)), os.RemoveAll(s.retired(name)))
+}
+
+// link makes the unchanging file from appear as to, by a copy where it must.
+func link(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	return copyFile(from, to)
+}
+
+func copyFile(from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err == nil {
+		err = out.Sync()
+	}
+	return errors.Join(err, out.Close())
+}

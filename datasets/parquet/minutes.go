@@ -1,0 +1,94 @@
+package parquet
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/incendio-faas/incendio/datasets"
+)
+
+func dayFile(day int) string { return filepath.Join("minutes", fmt.Sprintf("day=%03d.parquet", day)) }
+
+// minuteColumns lays out the counts of a day.
+func minuteColumns(c *datasets.Counts) []Column {
+	function := make([]int32, len(c.Minute))
+	for f := range len(c.Offset) - 1 {
+		rows := function[c.Offset[f]:c.Offset[f+1]]
+		for i := range rows {
+			rows[i] = int32(f)
+		}
+	}
+	return []Column{{"function", function}, {"minute", c.Minute}, {"count", c.Count}}
+}
+
+// A source reads the days of one trace as they are asked for.
+type source struct {
+	dir       string
+	functions int
+	days      []dayEntry
+}
+
+// Day implements [datasets.Source].
+func (s *source) Day(ctx context.Context, day int) (*datasets.Counts, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if day < 0 || day >= len(s.days) {
+		return nil, fmt.Errorf("%s: day %d of a trace of %d days", s.dir, day, len(s.days))
+	}
+	path := filepath.Join(s.dir, dayFile(day))
+	columns, err := readFile(path, minuteColumns(&datasets.Counts{Offset: []int{0}}), s.days[day].Rows)
+	if err != nil {
+		return nil, corrupt(err)
+	}
+	c := &datasets.Counts{
+		Day:    day,
+		Offset: make([]int, s.functions+1),
+		Minute: columns[1].Data.([]int32),
+		Count:  columns[2].Data.([]int64),
+	}
+	last := int32(0)
+	for i, f := range columns[0].Data.([]int32) {
+		if f < last || int(f) >= s.functions {
+			return nil, corrupt(fmt.Errorf("%s: column \"function\": row %d: %d after %d: must ascend and be below %d", path, i, f, last, s.functions))
+		}
+		last = f
+		c.Offset[f+1]++
+	}
+	for f := range s.functions {
+		c.Offset[f+1] += c.Offset[f]
+	}
+	if err := validateCounts(c); err != nil {
+		return nil, corrupt(fmt.Errorf("%s: %w", path, err))
+	}
+	if total := c.Total(); int64(len(c.Minute)) != s.days[day].Rows || total != s.days[day].Invocations {
+		return nil, corrupt(fmt.Errorf("%s: %d rows with %d invocations: the manifest says %d and %d",
+			path, len(c.Minute), total, s.days[day].Rows, s.days[day].Invocations))
+	}
+	return c, nil
+}
+
+// validateCounts checks what every reader of a day relies on.
+func validateCounts(c *datasets.Counts) error {
+	n := len(c.Offset) - 1
+	if n < 0 || c.Offset[0] != 0 || c.Offset[n] != len(c.Minute) || len(c.Count) != len(c.Minute) {
+		return fmt.Errorf("offsets, %d minutes and %d counts do not belong together", len(c.Minute), len(c.Count))
+	}
+	for f := range n {
+		if c.Offset[f] > c.Offset[f+1] {
+			return fmt.Errorf("column \"function\": offset %d after %d: must not descend", c.Offset[f+1], c.Offset[f])
+		}
+		last := int32(-1)
+		for i := c.Offset[f]; i < c.Offset[f+1]; i++ {
+			if m := c.Minute[i]; m <= last || m >= datasets.MinutesPerDay {
+				return fmt.Errorf("column \"minute\": row %d: %d after %d: must ascend within a function and be below %d", i, m, last, datasets.MinutesPerDay)
+			}
+			last = c.Minute[i]
+			if c.Count[i] <= 0 {
+				return fmt.Errorf("column \"count\": row %d: %d: must be positive", i, c.Count[i])
+			}
+		}
+	}
+	return nil
+}
