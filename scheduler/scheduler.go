@@ -75,7 +75,7 @@ type Scheduler struct {
 	stack Stack
 	opts  Options
 
-	expiry   expiryHeap
+	expiry   minHeap[expiry]
 	deadline []decide.Time // of an idle container, by ContainerID
 	out      []decide.Decision
 }
@@ -283,45 +283,6 @@ type expiry struct {
 	container decide.ContainerID
 }
 
-// An expiryHeap is a binary heap in order of time, then container.
-type expiryHeap []expiry
-
-func (h expiryHeap) less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].container < h[j].container
-}
-
-func (h *expiryHeap) push(e expiry) {
-	*h = append(*h, e)
-	q := *h
-	for i := len(q) - 1; i > 0; {
-		p := (i - 1) / 2
-		if !q.less(i, p) {
-			break
-		}
-		q[i], q[p] = q[p], q[i]
-		i = p
-	}
-}
-
-func (h *expiryHeap) pop() expiry {
-	q := *h
-	top, last := q[0], len(q)-1
-	q[0] = q[last]
-	q = q[:last]
-	for i := 0; ; {
-		c := 2*i + 1
-		if c >= last {
-			break
-		}
-		if c+1 < last && q.less(c+1, c) {
-			c++
-		}
-		if !q.less(c, i) {
-			break
-		}
-		q[i], q[c] = q[c], q[i]
-		i = c
-	}
-	*h = q
-	return top
+func (e expiry) before(o expiry) bool {
+	return e.at < o.at || e.at == o.at && e.container < o.container
 }

@@ -82,6 +82,13 @@ func (v Snapshot) NextAvailable(c ContainerID) ContainerID {
 	return v.withCPU(v.s.containers[c].warmNext)
 }
 
+// FirstWarm is the container of f that has room for a request and was used last, or
+// None, whatever the CPU of its invoker.
+func (v Snapshot) FirstWarm(f FunctionID) ContainerID { return v.s.functions[f].warm }
+
+// NextWarm is the container of the same function after c in the order of FirstWarm, or None.
+func (v Snapshot) NextWarm(c ContainerID) ContainerID { return v.s.containers[c].warmNext }
+
 // withCPU is c or the first after it whose invoker may execute one more invocation.
 func (v Snapshot) withCPU(c ContainerID) ContainerID {
 	for c != None {
