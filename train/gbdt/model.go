@@ -1,0 +1,162 @@
+package gbdt
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Kind of column.
+type Kind uint8
+
+// The kinds of columns.
+const (
+	Unused      Kind = iota // could not be split in training
+	Numerical               // ordered
+	Categorical             // a set of non-negative integers
+)
+
+// ColumnInfo describes what training saw of a column.
+type ColumnInfo struct {
+	Kind       Kind
+	Min, Max   float64 // of a numerical column, over the rows that made the bins
+	Categories []int   // of a categorical column
+}
+
+// A Model is a sum of trees.
+type Model struct {
+	// Objective is the objective line of the text format: the name, then parameters
+	// as name:value, e.g. "binary sigmoid:1". Empty means that predictions are raw.
+	Objective string
+	Columns   []string
+	// Infos describes the columns, length len(Columns).
+	Infos []ColumnInfo
+	Trees []Tree
+}
+
+// PredictRaw returns the sum of the trees for one row, with a value for each column,
+// before the link of the objective. It panics if len(row) is not len(m.Columns);
+// PredictTable returns an error instead.
+func (m *Model) PredictRaw(row []float64) float64 {
+	if len(row) != len(m.Columns) {
+		panic(fmt.Sprintf("gbdt: row must have %d values, got %d", len(m.Columns), len(row)))
+	}
+	sum := 0.0
+	for i := range m.Trees {
+		t := &m.Trees[i]
+		sum += t.LeafValue[t.Leaf(row)]
+	}
+	return sum
+}
+
+// Predict returns the prediction for one row on the scale of the labels: exp of the
+// raw score for poisson, gamma and tweedie, a probability for binary, otherwise the
+// raw score. It panics as PredictRaw does.
+func (m *Model) Predict(row []float64) float64 {
+	return m.link()(m.PredictRaw(row))
+}
+
+// PredictTable predicts every row of t as Predict does; it reads neither labels nor
+// weights. It returns an error if the columns of t are not those of the model, in order.
+func (m *Model) PredictTable(t *Table) ([]float64, error) {
+	if !slices.Equal(t.Columns, m.Columns) {
+		return nil, fmt.Errorf("gbdt: predict: %w", columnsDiffer(m.Columns, t.Columns))
+	}
+	if len(t.Data) != t.Rows*len(t.Columns) {
+		return nil, fmt.Errorf("gbdt: predict: data must hold %d x %d values, got %d", t.Rows, len(t.Columns), len(t.Data))
+	}
+	link := m.link()
+	out := make([]float64, t.Rows)
+	for i := range out {
+		out[i] = link(m.PredictRaw(t.Row(i)))
+	}
+	return out, nil
+}
+
+func columnsDiffer(want, got []string) error {
+	for i := range min(len(want), len(got)) {
+		if want[i] != got[i] {
+			return fmt.Errorf("column %d must be %q, got %q", i, want[i], got[i])
+		}
+	}
+	return fmt.Errorf("columns must be %d, got %d", len(want), len(got))
+}
+
+func (m *Model) link() func(float64) float64 {
+	link, err := parseLink(m.Objective)
+	if err != nil {
+		// Train and ReadText admit only objectives that parse.
+		panic(err)
+	}
+	return link
+}
+
+func identity(v float64) float64 { return v }
+
+// parseLink returns what turns raw scores into predictions under an objective line.
+func parseLink(line string) (func(float64) float64, error) {
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return identity, nil
+	}
+	param := func(name string, otherwise float64) (float64, error) {
+		for _, f := range fields[1:] {
+			if v, ok := strings.CutPrefix(f, name+":"); ok {
+				x, err := strconv.ParseFloat(v, 64)
+				if err != nil || !finite(x) {
+					return 0, fmt.Errorf("gbdt: objective %s: %s must be a number, got %q", fields[0], name, v)
+				}
+				return x, nil
+			}
+		}
+		return otherwise, nil
+	}
+	switch fields[0] {
+	case "regression":
+		if slices.Contains(fields[1:], "sqrt") {
+			return func(v float64) float64 { return math.Copysign(v*v, v) }, nil
+		}
+		return identity, nil
+	case "regression_l1", "huber", "fair", "quantile", "mape":
+		return identity, nil
+	case "poisson", "gamma", "tweedie":
+		return math.Exp, nil
+	case "binary":
+		sigmoid, err := param("sigmoid", 1)
+		if err != nil {
+			return nil, err
+		}
+		return func(v float64) float64 { return 1 / (1 + math.Exp(-sigmoid*v)) }, nil
+	}
+	return nil, fmt.Errorf("gbdt: objective %q is not supported", fields[0])
+}
+
+// ImportanceType says how Importance weighs a split.
+type ImportanceType uint8
+
+// The importance types.
+const (
+	BySplit ImportanceType = iota // each split counts 1
+	ByGain                        // each split counts its gain
+)
+
+// Importance returns the importance of each column, aligned to Columns. Splits
+// without gain do not count.
+func (m *Model) Importance(by ImportanceType) []float64 {
+	out := make([]float64, len(m.Columns))
+	for i := range m.Trees {
+		t := &m.Trees[i]
+		for n, f := range t.SplitFeature {
+			switch {
+			case !(t.SplitGain[n] > 0):
+			case by == ByGain:
+				out[f] += float64(t.SplitGain[n])
+			default:
+				out[f]++
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,162 @@
+package gbdt
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Options configure Train. Fields keep LightGBM's names, written in Go; the tags hold
+// the original spelling. Start from DefaultOptions: the zero value is not valid.
+type Options struct {
+	// Objective is the loss: regression (squared error), regression_l1 (absolute
+	// error), quantile (see Alpha) or poisson (log link). Default regression.
+	Objective string `mapstructure:"objective" json:"objective"`
+	// Metric names what is measured after every iteration: l1, l2, rmse, mape, quantile
+	// or poisson. Empty means the metric of the objective.
+	Metric []string `mapstructure:"metric" json:"metric"`
+	// NumIterations is the largest number of trees, at least 1. Default 100.
+	NumIterations int `mapstructure:"num_iterations" json:"num_iterations"`
+	// LearningRate multiplies the output of every tree, > 0. Default 0.1.
+	LearningRate float64 `mapstructure:"learning_rate" json:"learning_rate"`
+	// NumLeaves bounds the leaves of a tree, in [2, 131072]. Default 31.
+	NumLeaves int `mapstructure:"num_leaves" json:"num_leaves"`
+	// MaxDepth bounds the depth of a tree; <= 0 means no bound. Default -1.
+	MaxDepth int `mapstructure:"max_depth" json:"max_depth"`
+	// MinDataInLeaf is the smallest number of rows in a leaf, >= 0. Default 20.
+	MinDataInLeaf int `mapstructure:"min_data_in_leaf" json:"min_data_in_leaf"`
+	// MinSumHessianInLeaf is the smallest sum of hessians in a leaf, >= 0. Default 1e-3.
+	MinSumHessianInLeaf float64 `mapstructure:"min_sum_hessian_in_leaf" json:"min_sum_hessian_in_leaf"`
+	// LambdaL1 soft-thresholds the gradient sums, >= 0. Default 0.
+	LambdaL1 float64 `mapstructure:"lambda_l1" json:"lambda_l1"`
+	// LambdaL2 is added to the hessian sums, >= 0. Default 0.
+	LambdaL2 float64 `mapstructure:"lambda_l2" json:"lambda_l2"`
+	// MinGainToSplit is the gain that a split must exceed, >= 0. Default 0.
+	MinGainToSplit float64 `mapstructure:"min_gain_to_split" json:"min_gain_to_split"`
+
+	// BaggingFraction is the share of rows that a tree sees, in (0, 1]. Default 1.
+	BaggingFraction float64 `mapstructure:"bagging_fraction" json:"bagging_fraction"`
+	// BaggingFreq is the number of iterations between draws of the bag; 0 means no
+	// bagging, whatever the fraction. Default 0.
+	BaggingFreq int `mapstructure:"bagging_freq" json:"bagging_freq"`
+	// BaggingSeed seeds the draws of the bag. Default 3.
+	BaggingSeed int `mapstructure:"bagging_seed" json:"bagging_seed"`
+	// FeatureFraction is the share of features that a tree may split, in (0, 1]. Default 1.
+	FeatureFraction float64 `mapstructure:"feature_fraction" json:"feature_fraction"`
+	// FeatureFractionSeed seeds the draws of the features. Default 2.
+	FeatureFractionSeed int `mapstructure:"feature_fraction_seed" json:"feature_fraction_seed"`
+
+	// MaxBin bounds the bins of a feature, in [2, 255]. Default 255.
+	MaxBin int `mapstructure:"max_bin" json:"max_bin"`
+	// MinDataInBin is the smallest number of sampled rows in a bin, >= 1. Default 3.
+	MinDataInBin int `mapstructure:"min_data_in_bin" json:"min_data_in_bin"`
+	// BinConstructSampleCnt is the number of rows from which bins are made, >= 1.
+	// Default 200000.
+	BinConstructSampleCnt int `mapstructure:"bin_construct_sample_cnt" json:"bin_construct_sample_cnt"`
+	// DataRandomSeed seeds the sample of rows for the bins. Default 1.
+	DataRandomSeed int `mapstructure:"data_random_seed" json:"data_random_seed"`
+	// UseMissing gives missing values their own direction at every split; when false,
+	// NaN is zero. Default true.
+	UseMissing bool `mapstructure:"use_missing" json:"use_missing"`
+	// ZeroAsMissing makes zero, and NaN, the missing value. Default false.
+	ZeroAsMissing bool `mapstructure:"zero_as_missing" json:"zero_as_missing"`
+	// FeaturePreFilter drops features that no cut can split with MinDataInLeaf rows on
+	// both sides. Default true.
+	FeaturePreFilter bool `mapstructure:"feature_pre_filter" json:"feature_pre_filter"`
+
+	// BoostFromAverage starts at the best constant instead of zero. Default true.
+	BoostFromAverage bool `mapstructure:"boost_from_average" json:"boost_from_average"`
+	// EarlyStoppingRound stops when a metric of the validation table has not improved
+	// for that many iterations, and drops their trees; 0 means never. It needs a
+	// validation table. Default 0.
+	EarlyStoppingRound int `mapstructure:"early_stopping_round" json:"early_stopping_round"`
+	// IsProvideTrainingMetric measures the training table too. Default false.
+	IsProvideTrainingMetric bool `mapstructure:"is_provide_training_metric" json:"is_provide_training_metric"`
+	// Alpha is the level of the quantile objective and metric, in (0, 1). Default 0.9.
+	Alpha float64 `mapstructure:"alpha" json:"alpha"`
+	// PoissonMaxDeltaStep inflates the hessian of the poisson objective by
+	// exp(PoissonMaxDeltaStep), > 0. Default 0.7.
+	PoissonMaxDeltaStep float64 `mapstructure:"poisson_max_delta_step" json:"poisson_max_delta_step"`
+
+	// Workers is the number of goroutines; <= 0 means one per processor. The model does
+	// not depend on it. Default 0.
+	Workers int `mapstructure:"workers" json:"workers"`
+}
+
+// DefaultOptions returns LightGBM's defaults.
+func DefaultOptions() Options {
+	return Options{
+		Objective:             "regression",
+		NumIterations:         100,
+		LearningRate:          0.1,
+		NumLeaves:             31,
+		MaxDepth:              -1,
+		MinDataInLeaf:         20,
+		MinSumHessianInLeaf:   1e-3,
+		BaggingFraction:       1,
+		BaggingSeed:           3,
+		FeatureFraction:       1,
+		FeatureFractionSeed:   2,
+		MaxBin:                255,
+		MinDataInBin:          3,
+		BinConstructSampleCnt: 200000,
+		DataRandomSeed:        1,
+		UseMissing:            true,
+		FeaturePreFilter:      true,
+		BoostFromAverage:      true,
+		Alpha:                 0.9,
+		PoissonMaxDeltaStep:   0.7,
+	}
+}
+
+// Validate reports every field that is out of range.
+func (o Options) Validate() error {
+	var errs []error
+	check := func(ok bool, key, rule string, value any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("gbdt: %s must be %s, got %v", key, rule, value))
+		}
+	}
+	notNegative := func(key string, v float64) {
+		check(v >= 0 && !math.IsInf(v, 1), key, "finite and at least 0", v)
+	}
+	fraction := func(key string, v float64) { check(v > 0 && v <= 1, key, "in (0, 1]", v) }
+	_, known := objectives[o.Objective]
+	check(known, "objective", "one of "+strings.Join(names(objectives), ", "), fmt.Sprintf("%q", o.Objective))
+	for i, m := range o.Metric {
+		_, known := losses[m]
+		check(known, "metric", "one of "+strings.Join(names(losses), ", "), fmt.Sprintf("%q", m))
+		check(!slices.Contains(o.Metric[:i], m), "metric", "free of duplicates", fmt.Sprintf("%q", m))
+	}
+	check(o.NumIterations >= 1, "num_iterations", "at least 1", o.NumIterations)
+	check(o.LearningRate > 0 && !math.IsInf(o.LearningRate, 1), "learning_rate", "finite and greater than 0", o.LearningRate)
+	check(o.NumLeaves >= 2 && o.NumLeaves <= 131072, "num_leaves", "in [2, 131072]", o.NumLeaves)
+	check(o.MinDataInLeaf >= 0, "min_data_in_leaf", "at least 0", o.MinDataInLeaf)
+	notNegative("min_sum_hessian_in_leaf", o.MinSumHessianInLeaf)
+	notNegative("lambda_l1", o.LambdaL1)
+	notNegative("lambda_l2", o.LambdaL2)
+	notNegative("min_gain_to_split", o.MinGainToSplit)
+	fraction("bagging_fraction", o.BaggingFraction)
+	check(o.BaggingFreq >= 0, "bagging_freq", "at least 0", o.BaggingFreq)
+	fraction("feature_fraction", o.FeatureFraction)
+	check(o.MaxBin >= 2 && o.MaxBin <= 255, "max_bin", "in [2, 255]", o.MaxBin)
+	check(o.MinDataInBin >= 1, "min_data_in_bin", "at least 1", o.MinDataInBin)
+	check(o.BinConstructSampleCnt >= 1, "bin_construct_sample_cnt", "at least 1", o.BinConstructSampleCnt)
+	check(o.UseMissing || !o.ZeroAsMissing, "zero_as_missing", "false without use_missing", o.ZeroAsMissing)
+	check(o.EarlyStoppingRound >= 0, "early_stopping_round", "at least 0", o.EarlyStoppingRound)
+	check(o.Alpha > 0 && o.Alpha < 1, "alpha", "in (0, 1)", o.Alpha)
+	check(o.PoissonMaxDeltaStep > 0 && !math.IsInf(o.PoissonMaxDeltaStep, 1), "poisson_max_delta_step", "finite and greater than 0", o.PoissonMaxDeltaStep)
+	return errors.Join(errs...)
+}
+
+// names returns the keys of m in order.
+func names[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
