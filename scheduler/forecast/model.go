@@ -1,0 +1,411 @@
+package forecast
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/features/prophet"
+)
+
+// FormatVersion is the version of the files that this package reads and writes.
+const FormatVersion = 1
+
+// Names of the files of a model, relative to the bundle. The trees of a cluster stand
+// beside them, by the name that the cluster gives.
+const (
+	ModelFile     = "forecast/model.json"
+	FunctionsFile = "forecast/functions.json"
+	ProphetFile   = "forecast/prophet.json"
+)
+
+// A Class says how a function is forecast.
+type Class string
+
+// The classes, see the package comment.
+const (
+	Trees         Class = "trees"
+	Interarrival  Class = "interarrival"
+	SeasonalNaive Class = "seasonal_naive"
+	Zero          Class = "zero"
+)
+
+// A Key names a function independently of the trace that it is met in.
+type Key struct {
+	Owner string
+	App   string
+	Name  string
+}
+
+// KeyOf returns the key of f.
+func KeyOf(f *datasets.Function) Key { return Key{f.Owner, f.App, f.Name} }
+
+// String joins the parts by slashes; a slash or percent sign inside a part is escaped
+// as in the path of a URL, so that distinct keys have distinct strings.
+func (k Key) String() string {
+	return url.PathEscape(k.Owner) + "/" + url.PathEscape(k.App) + "/" + url.PathEscape(k.Name)
+}
+
+// Compare orders keys by owner, application and name.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Owner, o.Owner), cmp.Compare(k.App, o.App), cmp.Compare(k.Name, o.Name))
+}
+
+// MarshalText implements encoding.TextMarshaler by String.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Key) UnmarshalText(text []byte) error {
+	parts := strings.Split(string(text), "/")
+	if len(parts) != 3 {
+		return fmt.Errorf("function key %q: must be owner/app/name", text)
+	}
+	for i, to := range []*string{&k.Owner, &k.App, &k.Name} {
+		part, err := url.PathUnescape(parts[i])
+		if err != nil {
+			return fmt.Errorf("function key %q: %w", text, err)
+		}
+		*to = part
+	}
+	return nil
+}
+
+// A Function is what a model knows of one function beside its decomposition.
+type Function struct {
+	Key   Key   `json:"key"`
+	Class Class `json:"class"`
+
+	// Of the class Trees.
+	Cluster int     `json:"cluster,omitempty"` // number in Model.Clusters
+	Scale   float64 `json:"scale,omitempty"`   // counts per minute, > 0; see features.Scale
+	Cap     float64 `json:"cap,omitempty"`     // largest mean and median that are believed, counts
+
+	IAT    *IAT `json:"iat,omitempty"`    // of the class Interarrival
+	Season int  `json:"season,omitempty"` // of the class SeasonalNaive: minutes, >= 1
+
+	// Fallback says why the function is not of the class that its history calls for;
+	// empty if it is.
+	Fallback string `json:"fallback,omitempty"`
+}
+
+// Features says which columns the rows of the trees have.
+type Features struct {
+	Lags       []int `json:"lags"`
+	Windows    []int `json:"windows"`
+	Calendar   bool  `json:"calendar"`
+	Components bool  `json:"components"` // of Prophet: trend, seasonal, holiday, yhat
+}
+
+// Set returns the extractors of one function of a trace that starts at start.
+func (s Features) Set(scale float64, start time.Time, origins []features.Origin) *features.Set {
+	parts := []features.Extractor{features.Lags(s.Lags), features.Rolling(s.Windows)}
+	if s.Calendar {
+		parts = append(parts, features.Calendar{Start: start})
+	}
+	if s.Components {
+		parts = append(parts, features.Components{Start: start, Origins: origins})
+	}
+	return features.NewSet(features.Scale(scale), parts...)
+}
+
+// Columns are the names of the values of a row.
+func (s Features) Columns() []string { return s.Set(1, time.Unix(0, 0), nil).Columns() }
+
+// A Link turns the output of trees into a forecast in units of the scale.
+type Link string
+
+// The links.
+const (
+	Direct   Link = "direct"   // the output is the forecast
+	Residual Link = "residual" // the output is added to Prophet's yhat ("prophet_boost")
+	Exp      Link = "exp"      // the output is the logarithm of the forecast (poisson)
+)
+
+// A Head forecasts one statistic of the count. It is either an ensemble of trees or,
+// where no trees beat it on the validation window, a single column of the row: lag_1
+// is the naive forecast, mean_60 a moving average, yhat Prophet alone, and the name
+// "zero" the constant 0.
+type Head struct {
+	Objective string `json:"objective,omitempty"` // of the trees, e.g. regression_l1
+	Link      Link   `json:"link,omitempty"`
+	File      string `json:"file,omitempty"` // of the trees
+
+	Column string `json:"column,omitempty"` // instead of trees
+
+	Trees *Ensemble `json:"-"`
+	index int       // of Column in the row
+}
+
+// ZeroColumn is the Column of a Head that is always 0.
+const ZeroColumn = "zero"
+
+// A Cluster has the model of functions with one pattern of arrivals.
+type Cluster struct {
+	Name        string      `json:"name"`
+	Mean        Head        `json:"mean"`
+	Median      Head        `json:"median"`
+	Calibration Calibration `json:"calibration"`
+}
+
+// A Model is a trained forecaster. It is immutable after Compile and safe for
+// concurrent use.
+type Model struct {
+	Features  Features
+	Clusters  []Cluster
+	Functions []Function // in order of their keys
+	Prophet   map[Key]*prophet.Fitted
+
+	// Total calibrates the sum of the means over all functions.
+	Total Calibration
+
+	// Validation is the window that chose and calibrated, in minutes of the trace that
+	// was learned from; for the reader of a bundle.
+	Validation datasets.Window
+
+	columns []string
+	yhat    int // number of the column yhat, -1 if there is none
+	byKey   map[Key]int
+}
+
+// modelJSON is the layout of ModelFile.
+type modelJSON struct {
+	Version    int             `json:"version"`
+	Features   Features        `json:"features"`
+	Columns    []string        `json:"columns"`
+	Clusters   []Cluster       `json:"clusters"`
+	Total      Calibration     `json:"total"`
+	Validation datasets.Window `json:"validation"`
+}
+
+// functionsJSON is the layout of FunctionsFile.
+type functionsJSON struct {
+	Version   int        `json:"version"`
+	Functions []Function `json:"functions"`
+}
+
+// Load reads a model: files returns the content of a file by its name, such as
+// "forecast/model.json". An unknown member or version, a missing file and any value
+// outside its range is an error that names the file.
+func Load(files func(name string) ([]byte, error)) (*Model, error) {
+	var mj modelJSON
+	var fj functionsJSON
+	m := &Model{}
+	for name, to := range map[string]any{ModelFile: &mj, FunctionsFile: &fj, ProphetFile: &m.Prophet} {
+		if err := load(files, name, to); err != nil {
+			return nil, err
+		}
+	}
+	for name, version := range map[string]int{ModelFile: mj.Version, FunctionsFile: fj.Version} {
+		if version != FormatVersion {
+			return nil, fmt.Errorf("forecast: %s: version must be %d, got %d", name, FormatVersion, version)
+		}
+	}
+	m.Features, m.Clusters, m.Total, m.Validation = mj.Features, mj.Clusters, mj.Total, mj.Validation
+	m.Functions = fj.Functions
+	for i := range m.Clusters {
+		c := &m.Clusters[i]
+		for _, h := range []*Head{&c.Mean, &c.Median} {
+			if h.File == "" {
+				continue
+			}
+			text, err := files(h.File)
+			if err != nil {
+				return nil, fmt.Errorf("forecast: read trees of cluster %q: %w", c.Name, err)
+			}
+			if h.Trees, err = NewEnsemble(text); err != nil {
+				return nil, fmt.Errorf("forecast: %s: %w", h.File, err)
+			}
+		}
+	}
+	if err := m.Compile(); err != nil {
+		return nil, err
+	}
+	if !slices.Equal(m.columns, mj.Columns) {
+		return nil, fmt.Errorf("forecast: %s: columns are %v, expected %v as the features say", ModelFile, mj.Columns, m.columns)
+	}
+	return m, nil
+}
+
+func load(files func(string) ([]byte, error), name string, to any) error {
+	b, err := files(name)
+	if err != nil {
+		return fmt.Errorf("forecast: read %s: %w", name, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return fmt.Errorf("forecast: decode %s: %w", name, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("forecast: decode %s: more after the first value, expected the end", name)
+	}
+	return nil
+}
+
+// Files returns the content of a bundle's files by name, as Load reads them. Equal
+// models have equal files.
+func (m *Model) Files() (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for i := range m.Clusters {
+		for _, h := range []*Head{&m.Clusters[i].Mean, &m.Clusters[i].Median} {
+			if h.Trees != nil {
+				out[h.File] = h.Trees.Text()
+			}
+		}
+	}
+	fitted := m.Prophet
+	if fitted == nil {
+		fitted = map[Key]*prophet.Fitted{}
+	}
+	for name, v := range map[string]any{
+		ModelFile:     modelJSON{FormatVersion, m.Features, m.Features.Columns(), m.Clusters, m.Total, m.Validation},
+		FunctionsFile: functionsJSON{FormatVersion, m.Functions},
+		ProphetFile:   fitted,
+	} {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", " ")
+		if err := e.Encode(v); err != nil {
+			return nil, fmt.Errorf("forecast: encode %s: %w", name, err)
+		}
+		out[name] = b.Bytes()
+	}
+	return out, nil
+}
+
+// Compile checks m and prepares it for use; the functions are put in order of their
+// keys. Load has done so already; whoever composes a Model must call it.
+func (m *Model) Compile() error {
+	if err := m.compile(); err != nil {
+		return fmt.Errorf("forecast: %w", err)
+	}
+	return nil
+}
+
+func (m *Model) compile() error {
+	for _, v := range [][]int{m.Features.Lags, m.Features.Windows} {
+		for _, k := range v {
+			if k < 1 || k > 1<<20 {
+				return fmt.Errorf("lags and windows must be in [1, %d] minutes, got %d", 1<<20, k)
+			}
+		}
+	}
+	m.columns = m.Features.Columns()
+	m.yhat = slices.Index(m.columns, "yhat")
+	if err := m.Total.Validate(); err != nil {
+		return fmt.Errorf("total: %w", err)
+	}
+	files := map[string]bool{ModelFile: true, FunctionsFile: true, ProphetFile: true}
+	for i := range m.Clusters {
+		c := &m.Clusters[i]
+		if err := c.Calibration.Validate(); err != nil {
+			return fmt.Errorf("cluster %q: %w", c.Name, err)
+		}
+		for _, h := range []*Head{&c.Mean, &c.Median} {
+			if err := m.compileHead(h); err != nil {
+				return fmt.Errorf("cluster %q: %w", c.Name, err)
+			}
+			if h.File != "" && files[h.File] {
+				return fmt.Errorf("cluster %q: file %q is named twice", c.Name, h.File)
+			}
+			files[h.File] = true
+		}
+	}
+	slices.SortStableFunc(m.Functions, func(a, b Function) int { return a.Key.Compare(b.Key) })
+	m.byKey = make(map[Key]int, len(m.Functions))
+	for i := range m.Functions {
+		f := &m.Functions[i]
+		if _, ok := m.byKey[f.Key]; ok {
+			return fmt.Errorf("function %v: named twice", f.Key)
+		}
+		m.byKey[f.Key] = i
+		if err := m.checkFunction(f); err != nil {
+			return fmt.Errorf("function %v: %w", f.Key, err)
+		}
+	}
+	for k, f := range m.Prophet {
+		if f == nil {
+			return fmt.Errorf("function %v: decomposition is null", k)
+		}
+		if err := f.Validate(); err != nil {
+			return fmt.Errorf("function %v: %w", k, err)
+		}
+	}
+	return nil
+}
+
+func (m *Model) compileHead(h *Head) error {
+	switch {
+	case h.Column != "" && h.File == "" && h.Trees == nil:
+		if h.index = slices.Index(m.columns, h.Column); h.index < 0 && h.Column != ZeroColumn {
+			return fmt.Errorf("column %q is none of the features %v", h.Column, m.columns)
+		}
+	case h.Column == "" && h.File != "" && h.Trees != nil:
+		if !strings.HasPrefix(h.File, "forecast/") || !strings.HasSuffix(h.File, ".txt") {
+			return fmt.Errorf("file of trees must be named forecast/*.txt, got %q", h.File)
+		}
+		if n := h.Trees.Columns(); n != len(m.columns) {
+			return fmt.Errorf("%s: trees have %d columns, expected %d", h.File, n, len(m.columns))
+		}
+		if h.Link != Direct && h.Link != Residual && h.Link != Exp {
+			return fmt.Errorf("%s: link must be %s, %s or %s, got %q", h.File, Direct, Residual, Exp, h.Link)
+		}
+		if h.Link == Residual && m.yhat < 0 {
+			return fmt.Errorf("%s: link %s needs the components of Prophet", h.File, Residual)
+		}
+	default:
+		return errors.New("a head must have either a column or a file of trees")
+	}
+	return nil
+}
+
+func (m *Model) checkFunction(f *Function) error {
+	switch f.Class {
+	case Trees:
+		if f.Cluster < 0 || f.Cluster >= len(m.Clusters) {
+			return fmt.Errorf("cluster must be in [0, %d), got %d", len(m.Clusters), f.Cluster)
+		}
+		if !(f.Scale > 0) || math.IsInf(f.Scale, 0) {
+			return fmt.Errorf("scale must be > 0, got %g", f.Scale)
+		}
+		if !(f.Cap > 0) || math.IsInf(f.Cap, 0) {
+			return fmt.Errorf("cap must be > 0, got %g", f.Cap)
+		}
+	case Interarrival:
+		if f.IAT == nil {
+			return errors.New("class interarrival needs a histogram")
+		}
+		return f.IAT.Validate()
+	case SeasonalNaive:
+		if f.Season < 1 || f.Season > 1<<20 {
+			return fmt.Errorf("season must be in [1, %d] minutes, got %d", 1<<20, f.Season)
+		}
+	case Zero:
+	default:
+		return fmt.Errorf("class must be %s, %s, %s or %s, got %q", Trees, Interarrival, SeasonalNaive, Zero, f.Class)
+	}
+	return nil
+}
+
+// Columns are the names of the values of a row of features.
+func (m *Model) Columns() []string { return slices.Clone(m.columns) }
+
+// Function returns what m knows of the function with the key, and whether it knows it.
+func (m *Model) Function(k Key) (Function, bool) {
+	i, ok := m.byKey[k]
+	if !ok {
+		return Function{}, false
+	}
+	return m.Functions[i], true
+}

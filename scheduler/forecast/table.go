@@ -1,0 +1,159 @@
+package forecast
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/incendio-faas/incendio/datasets"
+)
+
+// A Table holds the forecasts of a window of a trace, rounded to float32. Forecasts
+// do not depend on what a scheduler decides, so whoever replays one trace many times
+// computes them once.
+type Table struct {
+	window    datasets.Window
+	functions int
+	data      []float32 // per minute of the window, function and field of Forecast
+	out       []Forecast
+}
+
+// fields is the number of values of a Forecast.
+const fields = 4
+
+// Precompute forecasts every minute of w as a Runtime would that is primed with the
+// minutes of the trace before it, as many as its features reach back, and stepped
+// through w. The result does not depend on workers; 0 means one per processor.
+func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Window, workers int) (*Table, error) {
+	if m.byKey == nil {
+		return nil, fmt.Errorf("forecast: the model must be compiled before it runs")
+	}
+	if w.From < 0 || w.To < w.From {
+		return nil, fmt.Errorf("forecast: precompute: window must be [from, to) with 0 <= from <= to, got %v", w)
+	}
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	tab := &Table{
+		window:    w,
+		functions: len(t.Functions),
+		data:      make([]float32, w.Len()*len(t.Functions)*fields),
+		out:       make([]Forecast, len(t.Functions)),
+	}
+	predictors := make([]predictor, len(t.Functions))
+	from := m.WarmUp(t.Span, w.From)
+	for i := range predictors {
+		predictors[i] = newPredictor(m, KeyOf(&t.Functions[i]), t.Start)
+		predictors[i].reset(from)
+	}
+	scratches := make([]scratch, workers)
+	for i := range scratches {
+		scratches[i] = newScratch(m)
+	}
+	for day := from / datasets.MinutesPerDay; day*datasets.MinutesPerDay < w.To; day++ {
+		c, err := t.Day(ctx, day)
+		if err != nil {
+			return nil, fmt.Errorf("forecast: precompute: read day %d: %w", day, err)
+		}
+		first, last := max(from, day*datasets.MinutesPerDay), min(w.To, (day+1)*datasets.MinutesPerDay)
+		var g errgroup.Group
+		for k := range workers {
+			g.Go(func() error {
+				dense := make([]float64, datasets.MinutesPerDay)
+				for i := k; i < len(predictors); i += workers {
+					if i%256 < workers && ctx.Err() != nil {
+						return ctx.Err()
+					}
+					clear(dense)
+					if i+1 < len(c.Offset) {
+						minute, count := c.Function(datasets.FunctionID(i))
+						for j, at := range minute {
+							dense[at] += float64(count[j])
+						}
+					}
+					for now := first; now < last; now++ {
+						if now >= w.From {
+							tab.set(now, i, predictors[i].forecast(now, &scratches[k]))
+						}
+						predictors[i].observe(now, dense[now-day*datasets.MinutesPerDay])
+					}
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, fmt.Errorf("forecast: precompute: %w", err)
+		}
+	}
+	return tab, nil
+}
+
+// WarmUp is the minute from which a Runtime must be primed so that its forecasts from
+// minute from on have all the history that the model reaches back to, and a day more
+// for the inter-arrival times, inside the span.
+func (m *Model) WarmUp(span datasets.Window, from int) int {
+	reach := datasets.MinutesPerDay
+	for _, v := range [][]int{m.Features.Lags, m.Features.Windows} {
+		for _, k := range v {
+			reach = max(reach, k)
+		}
+	}
+	for i := range m.Functions {
+		reach = max(reach, m.Functions[i].Season)
+	}
+	return min(from, max(span.From, from-reach-datasets.MinutesPerDay))
+}
+
+func (t *Table) set(minute, function int, f Forecast) {
+	i := ((minute-t.window.From)*t.functions + function) * fields
+	t.data[i], t.data[i+1], t.data[i+2], t.data[i+3] = float32(f.Mean), float32(f.Median), float32(f.Q90), float32(f.Q99)
+}
+
+// Window is the range of minutes that are forecast.
+func (t *Table) Window() datasets.Window { return t.window }
+
+// Share returns a Table with the same forecasts and a Step of its own, for use by
+// another goroutine.
+func (t *Table) Share() *Table {
+	c := *t
+	c.out = make([]Forecast, t.functions)
+	return &c
+}
+
+// At is the forecast of a function in a minute; outside the window, 0.
+func (t *Table) At(minute int, function datasets.FunctionID) Forecast {
+	if minute < t.window.From || minute >= t.window.To {
+		return Forecast{}
+	}
+	i := ((minute-t.window.From)*t.functions + int(function)) * fields
+	d := t.data[i : i+fields]
+	return Forecast{float64(d[0]), float64(d[1]), float64(d[2]), float64(d[3])}
+}
+
+// Step implements Source: the forecasts of the minute after minute, whatever the
+// counts. Outside the window all are 0. It does not allocate.
+func (t *Table) Step(minute int, counts []float64) []Forecast {
+	if len(counts) != t.functions {
+		panic(fmt.Sprintf("forecast: counts of %d functions, expected %d", len(counts), t.functions))
+	}
+	for i := range t.out {
+		t.out[i] = t.At(minute+1, datasets.FunctionID(i))
+	}
+	return t.out
+}
+
+// Equal reports whether a and b hold the same forecasts, bit for bit.
+func (t *Table) Equal(o *Table) bool {
+	if t.window != o.window || t.functions != o.functions {
+		return false
+	}
+	for i, v := range t.data {
+		if math.Float32bits(v) != math.Float32bits(o.data[i]) {
+			return false
+		}
+	}
+	return true
+}
