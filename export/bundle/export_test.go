@@ -1,0 +1,4 @@
+package bundle
+
+// Lock lets tests hold a registry's lock.
+var Lock = lock
