@@ -30,7 +30,8 @@ type design struct {
 	prior []float64 // precision of the Gaussian prior, length n, 0 of hinges
 	gram  []float64 // Z'Z, shape (n, n)
 
-	folds []fold // seasonalities whose period is a whole number of rows, longest first
+	at    []int  // the number of each row's time on the grid; nil if it is the row's own
+	folds []fold // seasonalities whose period is a whole number of steps, longest first
 	dense []int  // columns of x that are no fold's, t, 1 or sparse
 	ones  []ones // holiday columns
 }
@@ -38,7 +39,7 @@ type design struct {
 // A fold computes the products of a seasonality's columns with y from the sums of y
 // over all rows of equal phase.
 type fold struct {
-	period int       // rows
+	period int       // steps of the grid
 	source int       // the fold to take sums from, -1 for y itself
 	first  int       // first column
 	table  []float64 // columns at each phase, row-major, shape (period, columns)
@@ -50,9 +51,9 @@ type ones struct {
 	rows   []int
 }
 
-// newDesign builds the design of m for values at times, which ascend; regular is
-// their constant step, or 0.
-func (m Model) newDesign(times []time.Time, regular time.Duration) (*design, error) {
+// newDesign builds the design of m for values at times, which ascend. If step is not
+// 0, they lie on a grid of that step.
+func (m Model) newDesign(times []time.Time, step time.Duration) (*design, error) {
 	T := len(times)
 	d := &design{
 		growth:        m.Growth,
@@ -100,7 +101,7 @@ func (m Model) newDesign(times []time.Time, regular time.Duration) (*design, err
 	d.prior = append(d.prior, make([]float64, len(d.changepoints))...)
 
 	d.fill(times)
-	d.plan(x0, regular)
+	d.plan(x0, step)
 	d.computeGram()
 	return d, nil
 }
@@ -171,20 +172,29 @@ func (d *design) fill(times []time.Time) {
 }
 
 // plan decides how each column of X is multiplied with y; column is the first of X.
-func (d *design) plan(column int, regular time.Duration) {
+func (d *design) plan(column int, step time.Duration) {
 	T := len(d.t)
+	length := T // of the grid
+	if step > 0 {
+		length = int(d.end.Sub(d.start)/step) + 1
+		if length > T {
+			d.at = make([]int, T)
+			for i, t := range d.t {
+				d.at[i] = int(math.Round(t * float64(length-1)))
+			}
+		}
+	}
 	for _, s := range d.seasonalities {
 		steps := 0.
-		if regular > 0 {
-			steps = s.Period * hoursPerDay * float64(time.Hour) / float64(regular)
+		if step > 0 {
+			steps = s.Period * hoursPerDay * float64(time.Hour) / float64(step)
 		}
 		period := int(math.Round(steps))
-		// 1e-9 rows per period is a phase error below the columns' own.
-		if period >= 2 && 2*period <= T && math.Abs(steps-float64(period)) < 1e-9*steps {
+		// 1e-12 of a period is a phase error below the columns' own.
+		if period >= 2 && 2*period <= length && math.Abs(steps-float64(period)) < 1e-12*steps {
 			f := fold{period: period, source: -1, first: column}
-			for i := range period {
-				row := d.x[i*d.free:]
-				f.table = append(f.table, row[column:column+s.Columns()]...)
+			for p := range period {
+				f.table = s.Append(f.table, prophet.Days(d.start.Add(time.Duration(p)*step)))
 			}
 			d.folds = append(d.folds, f)
 		} else {
@@ -309,15 +319,22 @@ func (d *design) products(y []float64, w *workspace) []float64 {
 	b[c] = m0
 
 	for i, fd := range d.folds {
-		source := y
-		if fd.source >= 0 {
-			source = w.folded[fd.source]
-		}
 		sums := w.folded[i]
-		copy(sums, source[:fd.period])
-		for at := fd.period; at < len(source); at += fd.period {
-			for p, v := range source[at:min(at+fd.period, len(source))] {
-				sums[p] += v
+		if fd.source < 0 && d.at != nil {
+			clear(sums)
+			for j, v := range y {
+				sums[d.at[j]%fd.period] += v
+			}
+		} else {
+			source := y
+			if fd.source >= 0 {
+				source = w.folded[fd.source]
+			}
+			copy(sums, source[:fd.period])
+			for at := fd.period; at < len(source); at += fd.period {
+				for p, v := range source[at:min(at+fd.period, len(source))] {
+					sums[p] += v
+				}
 			}
 		}
 		columns := len(fd.table) / fd.period

@@ -108,9 +108,7 @@ func (d *design) fit(y []float64, w *workspace) *prophet.Fitted {
 	for i := range b {
 		b[i] /= scale
 	}
-	sigma := d.maximise(w, yy, len(y))
-
-	sse := d.sse(w, yy)
+	sigma, sse := d.maximise(w, yy, len(y))
 	if sse < 1e-4*yy {
 		// The Gram matrix leaves few digits of a small remainder; the rows have them
 		// all. The parameters are settled, so one better sigma is enough.

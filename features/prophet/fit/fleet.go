@@ -60,7 +60,8 @@ func (m Model) Fleet(ctx context.Context, g Grid, series [][]float64, workers in
 	}
 	coarse := Grid{Start: g.Start.Add(time.Duration(every-1) * g.Step / 2), Step: time.Duration(every) * g.Step}
 
-	f := &fleet{model: m, grid: coarse, every: every, series: series, out: make([]*prophet.Fitted, len(series))}
+	f := &fleet{model: m, grid: coarse, every: every, series: series,
+		out: make([]*prophet.Fitted, len(series)), designs: map[string]func() (*design, error){}}
 	if err := parallel(ctx, len(series), workers, f.worker); err != nil {
 		return nil, err
 	}
@@ -75,36 +76,37 @@ type fleet struct {
 	series [][]float64
 	out    []*prophet.Fitted
 
-	complete func() (*design, error) // the design of series without missing values
-	once     sync.Once
+	mu      sync.Mutex
+	designs map[string]func() (*design, error) // by which values are missing
 }
 
-// worker returns the function of one worker, which fits series i into out[i]. The
-// workers share the design of complete series; each keeps that of the last series
-// with missing values, because an outage of the platform leaves gaps in all alike.
+// keptDesigns bounds the memory for series that miss different values; what comes
+// later is built for each series anew. An outage of the platform leaves the same
+// gaps in all series, so a few are enough.
+const keptDesigns = 16
+
+// worker returns the function of one worker, which fits series i into out[i].
 func (f *fleet) worker() func(int) error {
 	var (
-		gaps      []bool // of the values that gapped was built for
-		gapped    *design
-		wholeWork *workspace
-		gapWork   *workspace
-		mean      []float64
-		missing   []bool
-		y         []float64
+		mean, y []float64
+		missing []byte // 1 where a mean is missing
 	)
+	work := map[*design]*workspace{}
 	return func(i int) error {
 		mean = average(mean[:0], f.series[i], f.every)
 		missing, y = missing[:0], y[:0]
 		first, last := -1, -1
 		for j, v := range mean {
-			missing = append(missing, math.IsNaN(v))
-			if !math.IsNaN(v) {
-				y = append(y, v)
-				if first < 0 {
-					first = j
-				}
-				last = j
+			if math.IsNaN(v) {
+				missing = append(missing, 1)
+				continue
 			}
+			missing = append(missing, 0)
+			y = append(y, v)
+			if first < 0 {
+				first = j
+			}
+			last = j
 		}
 		if len(y) == 0 {
 			f.out[i] = f.model.fallback(f.grid.Start, f.grid.At(max(0, len(mean)-1)), nil)
@@ -114,55 +116,46 @@ func (f *fleet) worker() func(int) error {
 			f.out[i] = f.model.fallback(f.grid.At(first), f.grid.At(last), y)
 			return nil
 		}
-		if len(y) == len(mean) {
-			d, err := f.whole(len(y))
-			if err != nil {
-				return err
-			}
-			if wholeWork == nil {
-				wholeWork = d.workspace()
-			}
-			f.out[i] = d.fit(y, wholeWork)
-			return nil
+		d, kept, err := f.design(missing)
+		if err != nil {
+			return err
 		}
-		if gapped == nil || !slices.Equal(missing, gaps) {
-			d, err := f.model.newDesign(f.times(missing), f.regular(len(y), first, last))
-			if err != nil {
-				return err
+		w := work[d]
+		if w == nil {
+			w = d.workspace()
+			if kept {
+				work[d] = w
 			}
-			gapped, gaps, gapWork = d, slices.Clone(missing), d.workspace()
 		}
-		f.out[i] = gapped.fit(y, gapWork)
+		f.out[i] = d.fit(y, w)
 		return nil
 	}
 }
 
-// whole returns the design of series without missing values.
-func (f *fleet) whole(n int) (*design, error) {
-	f.once.Do(func() {
-		d, err := f.model.newDesign(f.times(make([]bool, n)), f.grid.Step)
-		f.complete = func() (*design, error) { return d, err }
-	})
-	return f.complete()
-}
-
-// times returns the times of the values that are not missing.
-func (f *fleet) times(missing []bool) []time.Time {
-	var out []time.Time
-	for i, m := range missing {
-		if !m {
-			out = append(out, f.grid.At(i))
+// design returns the design for series that miss the given values, and whether it is kept.
+func (f *fleet) design(missing []byte) (d *design, kept bool, err error) {
+	key := string(missing)
+	build := func() (*design, error) {
+		var times []time.Time
+		for i := range key {
+			if key[i] == 0 {
+				times = append(times, f.grid.At(i))
+			}
 		}
+		return f.model.newDesign(times, f.grid.Step)
 	}
-	return out
-}
-
-// regular is the step of n values from first to last, 0 if there are gaps.
-func (f *fleet) regular(n, first, last int) time.Duration {
-	if n == last-first+1 {
-		return f.grid.Step
+	f.mu.Lock()
+	shared, kept := f.designs[key]
+	if !kept && len(f.designs) < keptDesigns {
+		shared, kept = sync.OnceValues(build), true
+		f.designs[key] = shared
 	}
-	return 0
+	f.mu.Unlock()
+	if kept {
+		build = shared
+	}
+	d, err = build()
+	return d, kept, err
 }
 
 // average appends the means of every values of y to out, of those that are not

@@ -43,33 +43,48 @@ func (d *design) workspace() *workspace {
 }
 
 // maximise finds the mode for a series with Z'y = w.b and y'y = yy over rows rows,
-// all scaled. It leaves the parameters in w.theta and returns sigma.
-func (d *design) maximise(w *workspace, yy float64, rows int) (sigma float64) {
-	// A start above all fixed points: no changepoints and the weakest fit there is,
-	// the sigma of the trend's mean alone.
+// all scaled. It leaves the parameters in w.theta and returns sigma and the sum of
+// squared residuals.
+func (d *design) maximise(w *workspace, yy float64, rows int) (sigma, sse float64) {
+	// A start above all fixed points: the sum of squares of no fit at all.
 	clear(w.theta)
 	upper := d.alternate(w, nextVariance(yy, rows), yy, rows)
+	sseUpper := d.sse(w, yy)
 	if len(d.changepoints) == 0 {
-		return math.Sqrt(upper)
+		return math.Sqrt(upper), sseUpper
 	}
 	copy(w.saved, w.theta)
-	above := d.objective(w.theta, upper, d.sse(w, yy), rows)
 
-	// And one below: sigma as small as it may be.
-	lower := d.alternate(w, minSigma*minSigma, yy, rows)
-	if lower >= upper*(1-1e-6) || d.objective(w.theta, lower, d.sse(w, yy), rows) <= above {
-		copy(w.theta, w.saved)
-		return math.Sqrt(upper)
+	// And one below: the sum of squares of the fit without penalties, the least there is.
+	d.leastSquares(w)
+	lower := d.alternate(w, nextVariance(d.sse(w, yy), rows), yy, rows)
+	if lower < upper*(1-1e-6) {
+		if sse := d.sse(w, yy); d.objective(w.theta, lower, sse, rows) > d.objective(w.saved, upper, sseUpper, rows) {
+			return math.Sqrt(lower), sse
+		}
 	}
-	return math.Sqrt(lower)
+	copy(w.theta, w.saved)
+	return math.Sqrt(upper), sseUpper
+}
+
+// leastSquares sets w.theta to the minimum of the sum of squares, all hinges active.
+func (d *design) leastSquares(w *workspace) {
+	w.active = w.active[:0]
+	for i := range d.n {
+		w.active = append(w.active, i)
+	}
+	const variance = minSigma * minSigma // of the ridge: it settles what the data leave open
+	d.factor(w, variance, 0)
+	d.solve(w, variance, 0)
+	copy(w.theta, w.target)
 }
 
 // alternate iterates theta and sigma from the given variance until neither moves,
 // and returns the variance.
 func (d *design) alternate(w *workspace, variance, yy float64, rows int) float64 {
 	const (
-		rounds    = 200   // a bound that is not met: the iteration contracts
-		tolerance = 1e-11 // of the variance, far below what changes lp by 1e-6
+		rounds    = 200  // a bound that is not met: the iteration contracts
+		tolerance = 1e-9 // of the variance; lp is flat there, so its error is T*1e-18
 	)
 	for range rounds {
 		d.lasso(w, variance)
@@ -91,7 +106,8 @@ func nextVariance(sse float64, rows int) float64 {
 	return max(v, minSigma*minSigma)
 }
 
-// sse is the sum of squared residuals at w.theta, from the Gram matrix.
+// sse is the sum of squared residuals at w.theta, which is 0 outside w.active, from
+// the Gram matrix.
 func (d *design) sse(w *workspace, yy float64) float64 {
 	sum := yy
 	for _, i := range w.active {
@@ -181,6 +197,7 @@ func (d *design) lasso(w *workspace, variance float64) {
 				for _, i := range w.active {
 					w.theta[i] = w.target[i]
 				}
+				d.refine(w, variance, weight)
 				return
 			}
 			continue
@@ -188,6 +205,7 @@ func (d *design) lasso(w *workspace, variance float64) {
 		for _, i := range w.active {
 			w.theta[i] = w.target[i]
 		}
+		d.refine(w, variance, weight)
 
 		worst, excess := -1, slack
 		var gradient float64
@@ -233,8 +251,7 @@ func (d *design) factor(w *workspace, variance float64, first int) {
 	}
 }
 
-// solve puts the minimum for the present active set and signs into w.target. One
-// step of refinement takes back what the conditioning of hinges costs.
+// solve puts the minimum for the present active set and signs into w.target.
 func (d *design) solve(w *workspace, variance, weight float64) {
 	for r, c := range w.active {
 		w.rhs[r] = w.b[c]
@@ -246,20 +263,25 @@ func (d *design) solve(w *workspace, variance, weight float64) {
 	for r, c := range w.active {
 		w.target[c] = w.rhs[r]
 	}
+}
+
+// refine takes back from w.theta, the rounded solution of solve, what the
+// conditioning of hinges costs: one step of iterative refinement.
+func (d *design) refine(w *workspace, variance, weight float64) {
 	for r, c := range w.active {
 		g := d.gram[c*d.n : (c+1)*d.n]
-		rest := w.b[c] - variance*d.prior[c]*w.target[c]
+		rest := w.b[c] - variance*d.prior[c]*w.theta[c]
 		if c >= d.free {
 			rest -= weight * w.sign[c]
 		}
 		for _, j := range w.active {
-			rest -= g[j] * w.target[j]
+			rest -= g[j] * w.theta[j]
 		}
 		w.rhs[r] = rest
 	}
 	d.substitute(w)
 	for r, c := range w.active {
-		w.target[c] += w.rhs[r]
+		w.theta[c] += w.rhs[r]
 	}
 }
 
