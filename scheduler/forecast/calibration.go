@@ -68,3 +68,31 @@ func (c *Calibration) Quantile(mean float64, q int) float64 {
 	level := sort.Search(len(c.Edge), func(i int) bool { return mean < c.Edge[i] })
 	return max(0, mean+c.Z[level][q]*math.Sqrt(mean+varianceFloor))
 }
+
+// Interval returns the central interval of 90 %, between the quantiles 0.05 and 0.95,
+// of the count of a function of which f is the forecast.
+func (m *Model) Interval(k Key, f Forecast) (lower, upper float64) {
+	i, ok := m.byKey[k]
+	if !ok {
+		return 0, f.Q99 // nothing tells its quantile at 0.95
+	}
+	switch fn := &m.Functions[i]; fn.Class {
+	case Trees:
+		c := &m.Clusters[fn.Cluster].Calibration
+		lower, upper = c.Quantile(f.Mean, P05), c.Quantile(f.Mean, P95)
+	case SeasonalNaive:
+		half := 1.6449 * math.Sqrt2 * math.Sqrt(f.Mean+varianceFloor) // as its other quantiles
+		lower, upper = max(0, f.Mean-half), f.Mean+half
+	case Interarrival:
+		p := f.Mean / fn.IAT.Batch
+		if p > 0.95 {
+			lower = fn.IAT.Batch
+		}
+		if p > 0.05 {
+			upper = fn.IAT.Batch
+		}
+	default:
+		return 0, f.Q99
+	}
+	return min(lower, f.Median), max(upper, f.Median)
+}

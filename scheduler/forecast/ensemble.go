@@ -46,7 +46,7 @@ func (e *Ensemble) Text() []byte { return e.text }
 func (e *Ensemble) Columns() int { return e.trees.NFeatures() }
 
 // predict writes the raw sum of the trees for row to out[0]. It does not allocate.
-func (e *Ensemble) predict(row []float64, out []float64) float64 {
+func (e *Ensemble) predict(row, out []float64) float64 {
 	// The only errors are slices that are too short, which compile has excluded.
 	if err := e.trees.Predict(row, 0, out); err != nil {
 		panic(err)
@@ -57,9 +57,9 @@ func (e *Ensemble) predict(row []float64, out []float64) float64 {
 // largestExponent bounds the raw output under the link exp: beyond it no count can be meant.
 const largestExponent = 60
 
-// forecast evaluates h for a row, in counts, between 0 and cap. yhat is the number
-// of the row's column yhat.
-func (h *Head) forecast(row []float64, yhat int, scale, limit float64, out []float64) float64 {
+// Forecast evaluates h, which must have been compiled as part of m, for a row of a
+// function of the given scale: in counts, between 0 and limit. scratch has length 1.
+func (h *Head) Forecast(m *Model, row []float64, scale, limit float64, scratch []float64) float64 {
 	var v float64
 	switch {
 	case h.Trees == nil:
@@ -68,14 +68,14 @@ func (h *Head) forecast(row []float64, yhat int, scale, limit float64, out []flo
 		}
 		v = row[h.index]
 	case h.Link == Exp:
-		v = math.Exp(min(h.Trees.predict(row, out), largestExponent))
+		v = math.Exp(min(h.Trees.predict(row, scratch), largestExponent))
 	case h.Link == Residual:
-		v = h.Trees.predict(row, out)
-		if y := row[yhat]; !math.IsNaN(y) {
+		v = h.Trees.predict(row, scratch)
+		if y := row[m.yhat]; !math.IsNaN(y) {
 			v += y
 		}
 	default:
-		v = h.Trees.predict(row, out)
+		v = h.Trees.predict(row, scratch)
 	}
 	v *= scale
 	if !(v > 0) { // also NaN: a lag that the history does not reach yet

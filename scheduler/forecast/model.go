@@ -108,7 +108,7 @@ type Features struct {
 
 // Set returns the extractors of one function of a trace that starts at start.
 func (s Features) Set(scale float64, start time.Time, origins []features.Origin) *features.Set {
-	parts := []features.Extractor{features.Lags(s.Lags), features.Rolling(s.Windows)}
+	parts := []features.Extractor{features.Lags(s.Lags), features.Rolling(s.Windows), rhythm{s.reach()}}
 	if s.Calendar {
 		parts = append(parts, features.Calendar{Start: start})
 	}
@@ -116,6 +116,17 @@ func (s Features) Set(scale float64, start time.Time, origins []features.Origin)
 		parts = append(parts, features.Components{Start: start, Origins: origins})
 	}
 	return features.NewSet(features.Scale(scale), parts...)
+}
+
+// reach is the number of minutes that lags and windows look back.
+func (s Features) reach() int {
+	reach := 0
+	for _, v := range [][]int{s.Lags, s.Windows} {
+		for _, k := range v {
+			reach = max(reach, k)
+		}
+	}
+	return reach
 }
 
 // Columns are the names of the values of a row.

@@ -189,8 +189,8 @@ func (p *predictor) forecast(now int, s *scratch) Forecast {
 func (p *predictor) evaluate(s *scratch) Forecast {
 	scale := float64(p.set.Scale())
 	f := Forecast{
-		Mean:   p.cluster.Mean.forecast(s.row, p.model.yhat, scale, p.cap, s.out),
-		Median: p.cluster.Median.forecast(s.row, p.model.yhat, scale, p.cap, s.out),
+		Mean:   p.cluster.Mean.Forecast(p.model, s.row, scale, p.cap, s.out),
+		Median: p.cluster.Median.Forecast(p.model, s.row, scale, p.cap, s.out),
 	}
 	f.Q90 = max(f.Median, p.cluster.Calibration.Quantile(f.Mean, P90))
 	f.Q99 = max(f.Q90, p.cluster.Calibration.Quantile(f.Mean, P99))

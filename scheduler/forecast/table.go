@@ -95,12 +95,7 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 // minute from on have all the history that the model reaches back to, and a day more
 // for the inter-arrival times, inside the span.
 func (m *Model) WarmUp(span datasets.Window, from int) int {
-	reach := datasets.MinutesPerDay
-	for _, v := range [][]int{m.Features.Lags, m.Features.Windows} {
-		for _, k := range v {
-			reach = max(reach, k)
-		}
-	}
+	reach := max(datasets.MinutesPerDay, m.Features.reach())
 	for i := range m.Functions {
 		reach = max(reach, m.Functions[i].Season)
 	}
