@@ -53,7 +53,10 @@ func (l Lags) Reach() int { return largest(l) }
 
 // Rolling has the mean and the maximum of the last k known minutes for each k, mean_k and
 // max_k, then zero_run, the minutes since the last arrival, and last_iat, the
-// minutes between the last two minutes with arrivals.
+// minutes between the last two minutes with arrivals. It sees no further back than
+// its longest window: a longer zero_run is cut to that, and last_iat is NaN unless
+// both minutes lie inside. So a row does not depend on when a History was begun, as
+// long as it is as old as the window, which at run time is all that can be promised.
 type Rolling []int
 
 // Columns implements Extractor.
@@ -71,7 +74,11 @@ func (r Rolling) Append(row []float64, now int, past *History) []float64 {
 	for _, k := range r {
 		row = append(row, past.Mean(k), past.Max(k))
 	}
-	return append(row, float64(past.ZeroRun()), past.LastIAT())
+	run, iat, reach := past.ZeroRun(), past.LastIAT(), r.Reach()
+	if float64(run+1)+iat > float64(reach) {
+		iat = math.NaN()
+	}
+	return append(row, float64(min(run, reach)), iat)
 }
 
 // CountColumns implements Counter: means and maxima are counts.

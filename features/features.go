@@ -20,7 +20,8 @@ import (
 
 // An Extractor derives columns for the forecast of minute now from the minutes
 // before it: past.Now() is now, or less if the forecast reaches further ahead. Append
-// must append exactly one value per column.
+// must append exactly one value per column, and minutes more than Reach before now
+// must not matter.
 type Extractor interface {
 	Columns() []string
 	Append(row []float64, now int, past *History) []float64

@@ -57,8 +57,8 @@ func counts(n int, s uint64) []float64 {
 }
 
 // TestExtractorContract holds for every extractor: one value per column, nothing of
-// the row that it is given is touched, and nothing at or past now matters, neither
-// in what is replayed nor in what was there before.
+// the row that it is given is touched, and nothing matters at or past now, or more
+// than Reach before it.
 func TestExtractorContract(t *testing.T) {
 	const from, n = 1000, 300
 	for name, e := range extractors() {
@@ -94,6 +94,17 @@ func TestExtractorContract(t *testing.T) {
 			row := e.Append([]float64{42}, from+now, past)
 			if row[0] != 42 || !same(row[1:], a.Row(now)) {
 				t.Errorf("appended to a row with a long history: %v, want 42 and %v", row, a.Row(now))
+			}
+			// Nor does what lies more than Reach back.
+			recent := features.NewHistory(features.Reach(e))
+			for now := features.Reach(e); now < n; now++ {
+				recent.Reset(from + now - features.Reach(e))
+				for _, c := range y[now-features.Reach(e) : now] {
+					recent.Append(c)
+				}
+				if row := e.Append(nil, from+now, recent); !same(row, a.Row(now)) {
+					t.Fatalf("minute %d: %v from the last %d minutes alone, %v from all", from+now, row, features.Reach(e), a.Row(now))
+				}
 			}
 			row = make([]float64, 0, len(e.Columns()))
 			if allocs := testing.AllocsPerRun(20, func() { e.Append(row, from+now, past) }); allocs != 0 {
@@ -169,16 +180,16 @@ func TestHistory(t *testing.T) {
 
 func TestSet(t *testing.T) {
 	set := features.NewSet(features.NewScale([]float64{0, 2, math.NaN(), 6, 0}),
-		features.Lags{1, 3}, features.Rolling{2}, features.Calendar{Start: start},
+		features.Lags{1, 3}, features.Rolling{4}, features.Calendar{Start: start},
 		features.Components{Start: start, Origins: []features.Origin{decomposition(720, 0.5)}})
-	want := []string{"lag_1", "lag_3", "mean_2", "max_2", "zero_run", "last_iat",
+	want := []string{"lag_1", "lag_3", "mean_4", "max_4", "zero_run", "last_iat",
 		"minute_of_day_sin", "minute_of_day_cos", "day_of_week_sin", "day_of_week_cos", "hour",
 		"trend", "seasonal", "holiday", "yhat", "log_scale"}
 	if !slices.Equal(set.Columns(), want) {
 		t.Fatalf("columns %v", set.Columns())
 	}
-	if set.Scale() != 4 || set.Reach() != 3 {
-		t.Errorf("scale %g, reach %d; want 4, 3", set.Scale(), set.Reach())
+	if set.Scale() != 4 || set.Reach() != 4 {
+		t.Errorf("scale %g, reach %d; want 4, 4", set.Scale(), set.Reach())
 	}
 	past := features.NewHistory(set.Reach())
 	past.Reset(2*1440 + 1074) // Wednesday, 18:00 less 6 minutes
@@ -189,7 +200,7 @@ func TestSet(t *testing.T) {
 	row := set.Append(nil, now, past)
 	ws, wc := math.Sincos(2 * math.Pi * float64(6*1440+1080) / 10080) // the week of the epoch begins on Thursday
 	trend := 10 * (1 + 0.5*float64(now)/720)
-	expected := []float64{0, 3, 0.5, 1, 1, 1, -1, 0, ws, wc, 18, trend / 4, -5. / 4, 0, (trend - 5) / 4, math.Log(5)}
+	expected := []float64{0, 3, 1, 3, 1, 1, -1, 0, ws, wc, 18, trend / 4, -5. / 4, 0, (trend - 5) / 4, math.Log(5)}
 	for i, v := range row {
 		if math.Abs(v-expected[i]) > 1e-9 {
 			t.Errorf("%s is %g, want %g", want[i], v, expected[i])

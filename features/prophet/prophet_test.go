@@ -149,7 +149,7 @@ func TestIntervals(t *testing.T) {
 	}
 	times := []time.Time{start, start.AddDate(0, 0, 16), start.AddDate(0, 0, 12), start.AddDate(0, 0, 10)}
 	fc := f.Forecast(times)
-	o := prophet.IntervalOptions{Level: 0.9, Samples: 40000, Seed: 3}
+	o := prophet.IntervalOptions{Level: 0.9, Samples: 15000, Seed: 3}
 	if err := f.Intervals(fc, o); err != nil {
 		t.Fatal(err)
 	}

@@ -148,6 +148,71 @@ func TestMode(t *testing.T) {
 	})
 }
 
+// TestOptimality checks the conditions of Karush, Kuhn and Tucker from the rows: the
+// derivative of the density is 0 along every parameter that is not at a kink, and
+// within +-1/tau, the slope of the kink, along every delta that is 0.
+func TestOptimality(t *testing.T) {
+	const n = 8 * 48
+	for _, tau := range []float64{0.002, 0.05, 1} {
+		for kind := range 6 {
+			s := series(n, 30*time.Minute, func(at time.Time, i int) float64 {
+				x := float64(i) / n
+				bend := []float64{0, 1, -3, 8, 0.3, 2}[kind]
+				return 10 + 3*x + bend*max(0, x-0.3) - bend/2*max(0, x-0.6) + math.Sin(2*math.Pi*prophet.Days(at)) + 0.4*noise(i+1000*kind)
+			})
+			m := fit.DefaultModel()
+			m.ChangepointPriorScale = tau
+			m.Seasonalities = []prophet.Seasonality{{Name: "daily", Period: 1, Order: 2, PriorScale: 0.05}}
+			m.Holidays = []prophet.Holiday{{Name: "h", Dates: []prophet.Day{prophet.DayOf(monday) + 2}, PriorScale: 0.1}}
+			f := mustFit(t, m, s)
+
+			var one, line, sse float64 // derivatives of the likelihood
+			delta, beta := make([]float64, len(f.Delta)), make([]float64, len(f.Beta))
+			fc := f.Forecast(times(s))
+			v := f.SigmaObs * f.SigmaObs
+			for i, at := range fc.Time {
+				r := (s.Count[i] - fc.Yhat[i]) / f.YScale
+				sse += r * r
+				x := f.Scale(at)
+				one += r / v
+				line += r * x / v
+				for j, c := range f.Changepoints {
+					delta[j] += r * max(0, x-c) / v
+				}
+				row := f.Seasonalities[0].Append(nil, prophet.Days(at))
+				if f.Holidays[0].On(prophet.DayOf(at), 0) {
+					row = append(row, 1)
+				} else {
+					row = append(row, 0)
+				}
+				for j, c := range row {
+					beta[j] += r * c / v
+				}
+			}
+			// Derivatives are of the size n/sigma before they cancel.
+			tolerance := 1e-7 * n / f.SigmaObs
+			zero := func(name string, d float64) {
+				if math.Abs(d) > tolerance {
+					t.Errorf("tau %g, kind %d: derivative along %s is %g", tau, kind, name, d)
+				}
+			}
+			zero("k", line-f.K/25)
+			zero("m", one-f.M/25)
+			zero("sigma", -4*f.SigmaObs-n/f.SigmaObs+sse/(v*f.SigmaObs))
+			for j, scale := range priorScales(f) {
+				zero("beta", beta[j]-f.Beta[j]/(scale*scale))
+			}
+			for j, d := range f.Delta {
+				if d != 0 {
+					zero("delta", delta[j]-math.Copysign(1/tau, d))
+				} else if math.Abs(delta[j]) > 1/tau+tolerance {
+					t.Errorf("tau %g, kind %d: derivative along delta %d, which is 0, is %g, beyond %g", tau, kind, j, delta[j], 1/tau)
+				}
+			}
+		}
+	}
+}
+
 func TestLineIsItsTrend(t *testing.T) {
 	s := series(600, time.Hour, func(_ time.Time, i int) float64 { return 100 + 0.5*float64(i) })
 	m := fit.DefaultModel()
@@ -390,7 +455,7 @@ func TestFleetIsSingleFits(t *testing.T) {
 func TestCoarseStep(t *testing.T) {
 	const n = 6 * 1440
 	s := series(n, time.Minute, func(at time.Time, i int) float64 {
-		return 40 + float64(i)/n*10 + 6*math.Sin(2*math.Pi*prophet.Days(at)) + noise(i)
+		return 40 + float64(i)/n*10 + 6*math.Sin(2*math.Pi*prophet.Days(at)) + 0.1*noise(i)
 	})
 	m := fit.DefaultModel()
 	m.Seasonalities = []prophet.Seasonality{{Name: "daily", Period: 1, Order: 4}}
@@ -398,7 +463,7 @@ func TestCoarseStep(t *testing.T) {
 	m.Step = 15 * time.Minute
 	coarse := mustFit(t, m, s).Forecast(times(s))
 	for i := range fine.Yhat {
-		if d := math.Abs(fine.Yhat[i] - coarse.Yhat[i]); d > 0.2 {
+		if d := math.Abs(fine.Yhat[i] - coarse.Yhat[i]); d > 0.05 {
 			t.Fatalf("minute %d: %.3f by minutes, %.3f by quarters", i, fine.Yhat[i], coarse.Yhat[i])
 		}
 	}
