@@ -93,8 +93,12 @@ type Counts struct {
 	Count  []int64 // > 0
 }
 
-// Function returns the minutes of the day and the counts of one function.
+// Function returns the minutes of the day and the counts of one function: none for a
+// function that was not known on that day.
 func (c *Counts) Function(f FunctionID) (minute []int32, count []int64) {
+	if int(f)+1 >= len(c.Offset) {
+		return nil, nil
+	}
 	from, to := c.Offset[f], c.Offset[f+1]
 	return c.Minute[from:to], c.Count[from:to]
 }
@@ -138,11 +142,17 @@ func (t *Trace) Time(minute int) time.Time {
 // Dense returns the counts per minute of every function inside w: a slice of
 // length functions, each of w.Len() counts. The rows share one array.
 func (t *Trace) Dense(ctx context.Context, w Window) ([][]float64, error) {
+	return t.DenseRange(ctx, w, 0, FunctionID(len(t.Functions)))
+}
+
+// DenseRange is Dense for the functions from, from+1, … to-1 alone, for whoever takes
+// a large trace in batches.
+func (t *Trace) DenseRange(ctx context.Context, w Window, from, to FunctionID) ([][]float64, error) {
 	n := w.Len()
-	flat := make([]float64, n*len(t.Functions))
-	rows := make([][]float64, len(t.Functions))
-	for f := range rows {
-		rows[f] = flat[f*n : (f+1)*n : (f+1)*n]
+	flat := make([]float64, n*int(to-from))
+	rows := make([][]float64, to-from)
+	for i := range rows {
+		rows[i] = flat[i*n : (i+1)*n : (i+1)*n]
 	}
 	if n == 0 {
 		return rows, nil
@@ -152,11 +162,11 @@ func (t *Trace) Dense(ctx context.Context, w Window) ([][]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		for f := range rows {
-			minute, count := c.Function(FunctionID(f))
-			for i, m := range minute {
+		for i := range rows {
+			minute, count := c.Function(from + FunctionID(i))
+			for j, m := range minute {
 				if at := day*MinutesPerDay + int(m) - w.From; at >= 0 && at < n {
-					rows[f][at] += float64(count[i])
+					rows[i][at] += float64(count[j])
 				}
 			}
 		}
