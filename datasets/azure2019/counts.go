@@ -1,0 +1,467 @@
+package azure2019
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/incendio-faas/incendio/datasets"
+)
+
+// keyColumns lead a row of counts, in any order; the minutes follow.
+var keyColumns = []string{"HashOwner", "HashApp", "HashFunction", "Trigger"}
+
+// A header says where a row of counts has what.
+type header struct {
+	key     [4]int // column of each of keyColumns
+	first   int    // minute of the day of the first count, from 0
+	minutes int
+}
+
+const expectedCounts = "expected HashOwner,HashApp,HashFunction,Trigger and then consecutive minutes within 1..1440"
+
+// parseHeader reads the header of counts.
+func parseHeader(file string, line []byte) (header, error) {
+	bad := func(format string, args ...any) (header, error) {
+		return header{}, &datasets.SyntaxError{File: file, Line: 1, Msg: fmt.Sprintf(format, args...) + ": " + expectedCounts}
+	}
+	line = bytes.TrimPrefix(line, byteOrderMark)
+	var h header
+	seen := [4]bool{}
+	for column := 0; ; column++ {
+		field, rest, more := cutField(line)
+		if column < len(keyColumns) {
+			k := slices.Index(keyColumns, string(field))
+			if k < 0 || seen[k] {
+				return bad("column %d is %.40q", column+1, field)
+			}
+			h.key[k], seen[k] = column, true
+		} else {
+			minute, err := strconv.Atoi(string(field))
+			switch {
+			case err != nil || minute < 1 || minute > datasets.MinutesPerDay:
+				return bad("column %d is %.40q", column+1, field)
+			case h.minutes == 0:
+				h.first = minute - 1
+			case minute-1 != h.first+h.minutes:
+				return bad("column %d is minute %d after %d", column+1, minute, h.first+h.minutes)
+			}
+			h.minutes++
+		}
+		if !more {
+			break
+		}
+		line = rest
+	}
+	if h.minutes == 0 {
+		return bad("no column for a minute")
+	}
+	return h, nil
+}
+
+// countsHeader reads the header of a file of counts.
+func (f *sourceFile) countsHeader() (header, error) {
+	r, err := f.open()
+	if err != nil {
+		return header{}, err
+	}
+	defer r.Close()
+	h, _, err := f.begin(&blockReader{r: r}, make([]byte, blockSize))
+	return h, err
+}
+
+// begin reads the header and returns the rest of the first block.
+func (f *sourceFile) begin(blocks *blockReader, buf []byte) (header, []byte, error) {
+	line, rest, err := f.firstLine(blocks, buf)
+	if err != nil {
+		return header{}, nil, err
+	}
+	h, err := parseHeader(f.path, line)
+	return h, rest, err
+}
+
+func (f *sourceFile) firstLine(blocks *blockReader, buf []byte) (line, rest []byte, err error) {
+	block, long, err := blocks.next(buf)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, nil, &datasets.SyntaxError{File: f.path, Line: 1, Msg: "empty: expected a header"}
+	case err != nil:
+		return nil, nil, f.readError(err)
+	case long:
+		return nil, nil, &datasets.SyntaxError{File: f.path, Line: 1, Msg: fmt.Sprintf("longer than %d bytes: expected a header", blockSize)}
+	}
+	line, rest = cutLine(block)
+	return line, rest, nil
+}
+
+// A fault is a row that cannot be used.
+type fault struct {
+	line        int // within the block, from 0
+	reason, msg string
+}
+
+// A row of counts refers to the bytes of its block.
+type row struct {
+	line     int // within the block, from 0
+	key      [4][]byte
+	from, to int // its cells
+}
+
+// A parsed block keeps its rows and cells, those of one row next to each other.
+type parsed struct {
+	buf    []byte
+	lines  int
+	rows   []row
+	faults []fault
+	minute []int32
+	count  []int32
+}
+
+// parse scans the lines of a block.
+func (h *header) parse(block []byte) *parsed {
+	p := new(parsed)
+	for len(block) > 0 {
+		line, rest := cutLine(block)
+		r := row{line: p.lines, from: len(p.minute)}
+		if reason, msg := h.parseRow(line, &r, p); reason == "" {
+			r.to = len(p.minute)
+			p.rows = append(p.rows, r)
+		} else {
+			p.minute, p.count = p.minute[:r.from], p.count[:r.from]
+			p.faults = append(p.faults, fault{p.lines, reason, msg})
+		}
+		p.lines++
+		block = rest
+	}
+	return p
+}
+
+func (h *header) parseRow(line []byte, r *row, p *parsed) (reason, msg string) {
+	var fields [4][]byte
+	cells, more := line, true
+	for i := range fields {
+		if !more {
+			return RaggedRow, fmt.Sprintf("%d columns, expected %d", i, len(fields)+h.minutes)
+		}
+		fields[i], cells, more = cutField(cells)
+	}
+	if !more {
+		return RaggedRow, fmt.Sprintf("%d columns, expected %d", len(fields), len(fields)+h.minutes)
+	}
+	for k, column := range h.key {
+		r.key[k] = fields[column]
+	}
+	return h.parseCells(cells, p)
+}
+
+// maxDigits of a count: 10^9 invocations of one function in a minute are no observation.
+const maxDigits = 9
+
+// fourZeros is "0,0,0,0," as a little-endian word.
+const fourZeros = 0x2c302c302c302c30
+
+// parseCells appends the counts of a row that are not 0. Most are: eight bytes are
+// compared at a time, as long as they are zeros.
+func (h *header) parseCells(line []byte, p *parsed) (reason, msg string) {
+	n := len(p.minute)
+	p.minute = slices.Grow(p.minute, h.minutes)
+	p.count = slices.Grow(p.count, h.minutes)
+	// One row has at most h.minutes cells: they are written without regard to
+	// whether they are 0, and only those that are not move the end.
+	minute, count := p.minute[n:n+h.minutes], p.count[n:n+h.minutes]
+	k, column, i := 0, 0, 0
+	for {
+		for i+8 <= len(line) && binary.LittleEndian.Uint64(line[i:]) == fourZeros {
+			i += 8
+			column += 4
+		}
+		if column >= h.minutes {
+			break
+		}
+		start, v := i, uint32(0)
+		for i < len(line) {
+			c := uint32(line[i]) - '0'
+			if c > 9 {
+				break
+			}
+			v = v*10 + c
+			i++
+		}
+		if digits := i - start; digits == 0 || digits > maxDigits || i < len(line) && line[i] != ',' {
+			return h.diagnose(line[start:], column)
+		}
+		minute[k], count[k] = int32(h.first+column), int32(v)
+		if v != 0 {
+			k++
+		}
+		column++
+		if i == len(line) {
+			break
+		}
+		i++
+	}
+	if column != h.minutes || i < len(line) || len(line) > 0 && line[len(line)-1] == ',' {
+		return RaggedRow, fmt.Sprintf("%d columns, expected %d", len(keyColumns)+bytes.Count(line, []byte(","))+1, len(keyColumns)+h.minutes)
+	}
+	p.minute, p.count = p.minute[:n+k], p.count[:n+k]
+	return "", ""
+}
+
+// diagnose says what is wrong with the first cell of the rest of a row.
+func (h *header) diagnose(rest []byte, column int) (reason, msg string) {
+	cell, _, _ := cutField(rest)
+	at := fmt.Sprintf("count %.40q of minute %d", cell, h.first+column+1)
+	number := bytes.TrimPrefix(cell, []byte("-"))
+	digits := len(number) > 0
+	for _, c := range number {
+		digits = digits && '0' <= c && c <= '9'
+	}
+	switch {
+	case digits && len(number) < len(cell):
+		return NegativeNumber, at + ": must not be negative"
+	case digits:
+		return HugeNumber, fmt.Sprintf("%s: must have at most %d digits", at, maxDigits)
+	}
+	return BadNumber, at + ": must be a whole number"
+}
+
+// readCounts reads the counts of one day. Blocks are scanned by several workers
+// and merged in the order of the file.
+func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *table, sink datasets.Sink) (*datasets.Counts, error) {
+	r, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	blocks := &blockReader{r: r}
+	buf := make([]byte, blockSize)
+	h, rest, err := f.begin(blocks, buf)
+	if err != nil {
+		return nil, err
+	}
+
+	type job struct {
+		block, buf []byte
+		long       bool
+		err        error
+		done       chan *parsed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+	jobs, ordered := make(chan *job), make(chan *job, in.opts.Workers)
+	free := sync.Pool{New: func() any { return make([]byte, blockSize) }}
+	workers.Go(func() {
+		defer close(jobs)
+		defer close(ordered)
+		for j := (&job{block: rest, buf: buf}); ; {
+			j.done = make(chan *parsed, 1)
+			select {
+			case ordered <- j:
+			case <-ctx.Done():
+				return
+			}
+			if j.err != nil {
+				return
+			}
+			select {
+			case jobs <- j:
+			case <-ctx.Done():
+				return
+			}
+			next := &job{buf: free.Get().([]byte)}
+			next.block, next.long, next.err = blocks.next(next.buf)
+			if next.err == io.EOF {
+				return
+			}
+			j = next
+		}
+	})
+	for range in.opts.Workers {
+		workers.Go(func() {
+			for j := range jobs {
+				if j.long {
+					j.done <- &parsed{lines: 1, faults: []fault{{0, LongLine, fmt.Sprintf("longer than %d bytes", blockSize)}}}
+				} else {
+					j.done <- h.parse(j.block)
+				}
+			}
+		})
+	}
+
+	d := newDay(day, t)
+	line := 2 // of the first row of the block
+	for j := range ordered {
+		if j.err != nil {
+			return nil, f.readError(j.err)
+		}
+		var p *parsed
+		select {
+		case p = <-j.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if err := d.merge(p, f.path, line, sink); err != nil {
+			return nil, err
+		}
+		line += p.lines
+		p.rows = nil // they refer to the buffer
+		free.Put(j.buf)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := sink.Rows(f.name, int64(line-2)); err != nil {
+		return nil, err
+	}
+	return d.counts(), nil
+}
+
+// A segment is the cells of one function in a block.
+type segment struct {
+	block    *parsed
+	from, to int
+	line     int // of the file; 0: no row
+}
+
+// A dayTable collects the rows of a day by function.
+type dayTable struct {
+	day      int
+	t        *table
+	segments []segment // by function
+}
+
+func newDay(day int, t *table) *dayTable {
+	return &dayTable{day: day, t: t, segments: make([]segment, len(t.functions))}
+}
+
+// merge takes the rows of a block, whose first is the given line of the file.
+func (d *dayTable) merge(p *parsed, file string, line int, sink datasets.Sink) error {
+	faults := p.faults
+	reject := func(f fault) error {
+		return sink.Reject(f.reason, &datasets.SyntaxError{File: file, Line: line + f.line, Msg: f.msg})
+	}
+	for _, r := range p.rows {
+		for len(faults) > 0 && faults[0].line < r.line {
+			if err := reject(faults[0]); err != nil {
+				return err
+			}
+			faults = faults[1:]
+		}
+		id, reason, msg := d.t.intern(r.key)
+		if reason == "" {
+			if int(id) == len(d.segments) {
+				d.segments = append(d.segments, segment{})
+			}
+			if first := d.segments[id].line; first > 0 {
+				reason, msg = DuplicateKey, fmt.Sprintf("same owner, app and function as line %d", first)
+			}
+		}
+		if reason != "" {
+			if err := reject(fault{r.line, reason, msg}); err != nil {
+				return err
+			}
+			continue
+		}
+		d.segments[id] = segment{p, r.from, r.to, line + r.line}
+	}
+	for _, f := range faults {
+		if err := reject(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counts puts the rows in order of function.
+func (d *dayTable) counts() *datasets.Counts {
+	c := &datasets.Counts{Day: d.day, Offset: make([]int, len(d.segments)+1)}
+	for f, s := range d.segments {
+		c.Offset[f+1] = c.Offset[f] + s.to - s.from
+	}
+	total := c.Offset[len(d.segments)]
+	c.Minute, c.Count = make([]int32, total), make([]int64, total)
+	for f, s := range d.segments {
+		if s.block == nil {
+			continue
+		}
+		copy(c.Minute[c.Offset[f]:], s.block.minute[s.from:s.to])
+		for i, v := range s.block.count[s.from:s.to] {
+			c.Count[c.Offset[f]+i] = int64(v)
+		}
+	}
+	return c
+}
+
+// A table is the functions that were seen so far.
+type table struct {
+	functions []datasets.Function
+	known     int // of them were there before
+	index     map[string]datasets.FunctionID
+	scratch   []byte
+
+	execution []execution // by function, what the files of durations say
+	memory    []memoryOf  // by function, where the files say it
+	apps      map[string]*appMemory
+}
+
+func newTable(known []datasets.Function) *table {
+	t := &table{
+		functions: slices.Clone(known), known: len(known),
+		index: make(map[string]datasets.FunctionID, len(known)), apps: map[string]*appMemory{},
+	}
+	for _, f := range known {
+		t.index[string(t.key([]byte(f.Owner), []byte(f.App), []byte(f.Name)))] = f.ID
+	}
+	return t
+}
+
+// key joins the parts of a key, none of which has a comma.
+func (t *table) key(parts ...[]byte) []byte {
+	t.scratch = t.scratch[:0]
+	for _, p := range parts {
+		t.scratch = append(append(t.scratch, p...), ',')
+	}
+	return t.scratch
+}
+
+// maxKey bounds the bytes of an owner, app or function; the official ones have 64.
+const maxKey = 256
+
+var triggers = []datasets.Trigger{
+	datasets.HTTP, datasets.Timer, datasets.EventTrigger, datasets.Queue,
+	datasets.Storage, datasets.Orchestration, datasets.Others,
+}
+
+// intern finds the function of a row of counts, or adds it.
+func (t *table) intern(key [4][]byte) (id datasets.FunctionID, reason, msg string) {
+	trigger := slices.IndexFunc(triggers, func(t datasets.Trigger) bool { return string(key[3]) == string(t) })
+	if trigger < 0 {
+		return 0, UnknownTrigger, fmt.Sprintf("trigger %.40q: must be one of %v", key[3], triggers)
+	}
+	k := t.key(key[0], key[1], key[2])
+	if id, ok := t.index[string(k)]; ok {
+		return id, "", ""
+	}
+	for i, part := range key[:3] {
+		if len(part) == 0 || len(part) > maxKey || !utf8.Valid(part) {
+			return 0, BadKey, fmt.Sprintf("%s %.40q: must be 1 to %d bytes of UTF-8", keyColumns[i], part, maxKey)
+		}
+	}
+	id = datasets.FunctionID(len(t.functions))
+	t.index[string(k)] = id
+	t.functions = append(t.functions, datasets.Function{
+		ID: id, Owner: string(key[0]), App: string(key[1]), Name: string(key[2]),
+		Trigger: triggers[trigger], CPU: DefaultCPU,
+		Assumed: datasets.AssumedCPU | datasets.AssumedExecution | datasets.AssumedMemory,
+	})
+	return id, "", ""
+}
