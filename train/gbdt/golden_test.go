@@ -183,6 +183,14 @@ func readGolden(t testing.TB, dir string) golden {
 			o.MinSumHessianInLeaf = number()
 		case "alpha":
 			o.Alpha = number()
+		case "min_data_in_leaf":
+			o.MinDataInLeaf = int(number())
+		case "max_bin":
+			o.MaxBin = int(number())
+		case "task", "output_model", "boosting", "deterministic", "force_col_wise", "num_threads",
+			"verbosity", "metric_freq", "header", "label_column":
+		default:
+			t.Fatalf("%s: unknown key %q", dir, key)
 		}
 	}
 	g.model = readModel(t, filepath.Join(dir, "model.txt"))

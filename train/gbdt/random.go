@@ -47,11 +47,11 @@ func (r *random) sample(n, k int) []int {
 		}
 		return chosen
 	}
-	// Floyd's method, with LightGBM's range [0, i) instead of [0, i].
+	// The method of Floyd (Bentley, "Programming Pearls: a sample of brilliance", 1987).
 	in := make(map[int]struct{}, k)
 	chosen := make([]int, 0, k)
 	for i := n - k; i < n; i++ {
-		v := r.below(i)
+		v := r.below(i + 1)
 		if _, ok := in[v]; ok {
 			v = i
 		}
