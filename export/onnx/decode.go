@@ -115,13 +115,7 @@ func decodeGraph(g *Graph) func(field) error {
 		case graphName:
 			g.Name, err = f.text("name")
 		case graphInit:
-			err = appendItem(f, "initializer", &g.Initializers, maxNodes, decodeTensor)
-			if err == nil {
-				t := &g.Initializers[len(g.Initializers)-1]
-				if cerr := t.check(); cerr != nil {
-					err = f.errorf("%v", cerr)
-				}
-			}
+			err = decodeInitializer(f, g)
 		case graphInput:
 			err = appendItem(f, "input", &g.Inputs, maxNodes, decodeValue)
 		case graphOutput:
@@ -138,9 +132,9 @@ func decodeNode(n *Node) func(field) error {
 	return func(f field) (err error) {
 		switch f.num {
 		case nodeInput:
-			err = appendText1(f, "input", &n.Inputs, maxPerNode)
+			err = appendName(f, "input", &n.Inputs, maxPerNode)
 		case nodeOutput:
-			err = appendText1(f, "output", &n.Outputs, maxPerNode)
+			err = appendName(f, "output", &n.Outputs, maxPerNode)
 		case nodeName:
 			n.Name, err = f.text("name")
 		case nodeOp:
@@ -182,7 +176,7 @@ func decodeAttribute(a *Attribute) func(field) error {
 		case attrInts:
 			a.Ints, err = f.ints(a.Ints)
 		case attrStrings:
-			err = appendText1(f, "strings", &a.Strings, maxAttributed)
+			err = appendName(f, "strings", &a.Strings, maxAttributed)
 		case attrDoc:
 		default:
 			err = f.unknown("t", attrT, "g", attrG)
@@ -191,9 +185,27 @@ func decodeAttribute(a *Attribute) func(field) error {
 	}
 }
 
-func decodeTensor(t *Tensor) func(field) error {
-	var raw []byte
-	hasRaw := false
+func decodeInitializer(f field, g *Graph) error {
+	var raw []byte // nil, if there is none
+	err := appendItem(f, "initializer", &g.Initializers, maxNodes, func(t *Tensor) func(field) error { return decodeTensor(t, &raw) })
+	if err != nil {
+		return err
+	}
+	i := len(g.Initializers) - 1
+	t := &g.Initializers[i]
+	f.path = fmt.Sprintf("%s.initializer[%d]", f.path, i)
+	if raw != nil { // only now is its type known, whatever the order in the file
+		if err := t.setRaw(f, raw); err != nil {
+			return err
+		}
+	}
+	if err := t.check(); err != nil {
+		return f.errorf("%v", err)
+	}
+	return nil
+}
+
+func decodeTensor(t *Tensor, raw *[]byte) func(field) error {
 	return func(f field) (err error) {
 		switch f.num {
 		case tensorDims:
@@ -213,21 +225,17 @@ func decodeTensor(t *Tensor) func(field) error {
 		case tensorInts:
 			t.Ints, err = f.ints(t.Ints)
 		case tensorRaw:
-			if hasRaw {
+			if *raw != nil {
 				return f.errorf("a second raw_data, expected one")
 			}
-			hasRaw = true
-			raw, err = f.bytes()
+			*raw = f.b
+			err = f.want(protowire.BytesType)
 		case tensorLocation:
 			var v int64
 			if v, err = f.int(); err == nil && v != 0 {
 				err = f.errorf("external data, expected data inside the file")
 			}
 		case tensorDoc:
-		case endOfMessage:
-			if hasRaw {
-				err = t.setRaw(f, raw)
-			}
 		default:
 			err = f.unknown("external_data", tensorExternal)
 		}
@@ -235,7 +243,7 @@ func decodeTensor(t *Tensor) func(field) error {
 	}
 }
 
-// setRaw interprets raw_data, which may stand in the file before the type it has.
+// setRaw interprets raw_data.
 func (t *Tensor) setRaw(f field, raw []byte) error {
 	if len(t.Floats) > 0 || len(t.Ints) > 0 {
 		return f.errorf("both raw_data and typed data, expected one")
@@ -330,7 +338,6 @@ type message struct {
 
 // A field is one tag and its value.
 type field struct {
-	in   *message
 	num  protowire.Number
 	typ  protowire.Type
 	v    uint64 // varint or fixed32
@@ -339,15 +346,11 @@ type field struct {
 	path string
 }
 
-// endOfMessage is the number of the field that each yields after the last one to those
-// who must act then. No field of the format has it.
-const endOfMessage protowire.Number = -1
-
-// each calls do on every field in order, then on endOfMessage.
+// each calls do on every field in order.
 func (m message) each(do func(field) error) error {
 	rest := m.data
 	for len(rest) > 0 {
-		f := field{in: &m, off: m.off + len(m.data) - len(rest), path: m.path}
+		f := field{off: m.off + len(m.data) - len(rest), path: m.path}
 		num, typ, n := protowire.ConsumeTag(rest)
 		if n < 0 {
 			return f.errorf("bad tag: %v", protowire.ParseError(n))
@@ -378,8 +381,7 @@ func (m message) each(do func(field) error) error {
 			return err
 		}
 	}
-	end := field{in: &m, num: endOfMessage, off: m.off + len(m.data), path: m.path}
-	return do(end)
+	return nil
 }
 
 func (f field) errorf(format string, args ...any) error {
@@ -387,11 +389,8 @@ func (f field) errorf(format string, args ...any) error {
 }
 
 // unknown is the error for a field that a Model cannot hold; pairs of name and number
-// name the known ones among them. The end of a message is not an error.
+// name the known ones among them.
 func (f field) unknown(known ...any) error {
-	if f.num == endOfMessage {
-		return nil
-	}
 	for i := 0; i+1 < len(known); i += 2 {
 		if num, ok := known[i+1].(int); ok && protowire.Number(num) == f.num {
 			return f.errorf("%v is not supported", known[i])
@@ -412,8 +411,6 @@ func (f field) int() (int64, error) { return int64(f.v), f.want(protowire.Varint
 func (f field) float() (float32, error) {
 	return math.Float32frombits(uint32(f.v)), f.want(protowire.Fixed32Type)
 }
-
-func (f field) bytes() ([]byte, error) { return f.b, f.want(protowire.BytesType) }
 
 func (f field) text(name string) (string, error) {
 	switch {
@@ -461,8 +458,8 @@ func appendItem[T any](f field, name string, to *[]T, limit int, decode func(*T)
 	return f.message(fmt.Sprintf("%s[%d]", name, i), decode(&(*to)[i]))
 }
 
-// appendText1 reads one more item of a list of strings.
-func appendText1(f field, name string, to *[]string, limit int) error {
+// appendName reads one more item of a list of strings.
+func appendName(f field, name string, to *[]string, limit int) error {
 	if len(*to) >= limit {
 		return f.errorf("more than %d of %s", limit, name)
 	}
