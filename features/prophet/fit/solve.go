@@ -57,7 +57,9 @@ func (d *design) maximise(w *workspace, yy float64, rows int) (sigma, sse float6
 
 	// And one below: the sum of squares of the fit without penalties, the least there is.
 	d.leastSquares(w)
-	lower := d.alternate(w, nextVariance(d.sse(w, yy), rows), yy, rows)
+	least := nextVariance(d.sse(w, yy), rows)
+	copy(w.theta, w.saved) // given sigma there is one minimum, so begin where it is likely to be
+	lower := d.alternate(w, least, yy, rows)
 	if lower < upper*(1-1e-6) {
 		if sse := d.sse(w, yy); d.objective(w.theta, lower, sse, rows) > d.objective(w.saved, upper, sseUpper, rows) {
 			return math.Sqrt(lower), sse
