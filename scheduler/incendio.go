@@ -1,0 +1,82 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/scheduler/policy"
+	"github.com/incendio-faas/incendio/scheduler/priority"
+)
+
+// IncendioName is the name of the stack that runs a bundle.
+const IncendioName = "incendio"
+
+// Parts are what the stack "incendio" is composed of. [Open] reads them from a
+// bundle; training composes them while they are being learned.
+type Parts struct {
+	Priority *priority.Model
+	Forecast forecast.Source // primed with what arrived before Start
+	Rate     []float64       // arrivals per minute in training, by function
+	Policy   Policy
+	SLO      SLO
+
+	// Start is when the clock begins, on a minute, and First the forecasts of that
+	// minute; nil expects nothing.
+	Start decide.Time
+	First []forecast.Forecast
+
+	// Dispatcher builds the dispatcher behind the SLO guard. One that has a method
+	// Observe(decide.Snapshot, decide.Event) is shown every event.
+	Dispatcher func(decide.Signals) (decide.Dispatcher, error)
+}
+
+// observer sees every event once the state has taken it in.
+type observer interface {
+	Observe(s decide.Snapshot, ev decide.Event)
+}
+
+// Incendio composes the stack of Incendio (Fig. 7): the dispatcher behind an SLO
+// guard, the pool that follows the forecast, and the placer that prefers room without
+// eviction.
+func Incendio(p Parts) (Stack, error) {
+	switch {
+	case p.Priority == nil || p.Forecast == nil || p.Dispatcher == nil:
+		return Stack{}, errors.New("scheduler: incendio needs a priority model, a forecast and a dispatcher")
+	case p.Start < 0 || p.Start%decide.Minute != 0:
+		return Stack{}, fmt.Errorf("scheduler: start must be on a minute, got %d us", p.Start)
+	}
+	for _, err := range []error{p.Priority.Validate(), p.Policy.Validate(), p.SLO.Validate()} {
+		if err != nil {
+			return Stack{}, err
+		}
+	}
+	n := len(p.Rate)
+	g := &signals{
+		model: p.Priority, start: p.Start, rate: p.Rate,
+		forecast: make([]forecast.Forecast, n), cached: make([]cachedTerms, n),
+	}
+	inner, err := p.Dispatcher(g)
+	if err != nil {
+		return Stack{}, err
+	}
+	guarded := newGuard(inner, p.SLO)
+	pl := &pool{
+		signals: g, source: p.Forecast, price: p.Policy.MemoryPrice / rumGBs,
+		next: p.Start + decide.Minute, counts: make([]float64, n),
+	}
+	if p.First != nil {
+		copy(g.forecast, p.First)
+		pl.due, pl.rolled = true, p.Start
+	}
+	for _, d := range []decide.Dispatcher{inner, guarded} {
+		if o, ok := d.(observer); ok && !(d == guarded && guarded == inner) {
+			pl.observers = append(pl.observers, o)
+		}
+	}
+	return Stack{
+		Name: IncendioName, Dispatcher: guarded, Pool: pl,
+		Placer: policy.LeastLoaded{}, CPUShare: p.Policy.CPUShare,
+	}, nil
+}

@@ -1,0 +1,212 @@
+package scheduler
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/forecast"
+)
+
+// rumGBs is how many GB·s of idle memory cost as much as one second of waiting for a
+// cold start (RUM, systems.md A.12: FeMux, EuroSys'26).
+const rumGBs = 99.69
+
+// pool manages containers by forecast: once a minute it learns how many arrivals of
+// each function to expect in the next one, and holds as many containers as are worth
+// their memory.
+//
+// The k-th container of a function is worth having for a minute if
+//
+//	c (1 - exp(-N P(X >= k-1))) >= price * m * 60 s,    X ~ Poisson(N d / 60 s)
+//
+// with N expected arrivals of execution time d, initialisation time c and m GB a
+// container: X is the number of busy containers that an arrival finds (M/G/∞; Poisson
+// arrivals see time averages), so N P(X >= k-1) arrivals would need the k-th
+// container, and the left side is the waiting time that it saves (systems.md C.5 and
+// D.3, decisions 12 and 18). Containers that are missing are prewarmed, the most
+// valuable per byte first; idle ones beyond that are ended.
+type pool struct {
+	signals *signals
+	source  forecast.Source
+	price   float64 // s of waiting per GB·s
+
+	observers []observer
+
+	next   decide.Time // end of the current minute
+	counts []float64   // arrivals in it
+	due    bool        // a plan waits for a Tick
+	rolled decide.Time // when it was made
+	plan   []change
+}
+
+// A change is a planned adjustment: containers of a function to prewarm (n > 0) or end (n < 0).
+type change struct {
+	function decide.FunctionID
+	n        int
+	value    float64 // s saved per byte
+}
+
+// Observe implements decide.Pool: it counts arrivals and closes minutes.
+func (p *pool) Observe(s decide.Snapshot, ev decide.Event) {
+	for ev.At >= p.next {
+		p.signals.forecast = p.source.Step(int(p.next/decide.Minute)-1, p.counts)
+		clear(p.counts)
+		p.rolled = p.next
+		p.next += decide.Minute
+		p.due = true
+	}
+	if ev.Kind == decide.Arrival {
+		p.counts[ev.Function]++
+	}
+	if p.due && ev.Kind == decide.Tick {
+		p.makePlan(s)
+		p.due = false
+	}
+	for _, o := range p.observers {
+		o.Observe(s, ev)
+	}
+}
+
+// Wake implements decide.Pool.
+func (p *pool) Wake() decide.Time {
+	if p.due {
+		return p.rolled
+	}
+	return p.next
+}
+
+// KeepAlive implements decide.Pool: the plan of each minute decides, not a timer.
+func (p *pool) KeepAlive(decide.Snapshot, decide.ContainerID) decide.Time { return decide.Forever }
+
+// Evict implements decide.Pool: the idle container that saves the least waiting per
+// byte goes first. A prewarm evicts only what is worth less than itself, and only if
+// an arrival is more likely than not (systems.md D.3, decision 49).
+func (p *pool) Evict(s decide.Snapshot, i decide.InvokerID, f decide.FunctionID, prewarm bool) (decide.ContainerID, bool) {
+	victim, least := decide.ContainerID(decide.None), math.Inf(1)
+	for c := s.IdleHead(i); c != decide.None; c = s.IdleNext(c) {
+		if v := p.value(s, s.Function(c)); v < least {
+			victim, least = c, v
+		}
+	}
+	if victim == decide.None {
+		return victim, false
+	}
+	if prewarm && (least >= p.value(s, f) || p.signals.Expected(f) < math.Ln2) {
+		return decide.None, false
+	}
+	return victim, true
+}
+
+// value is the waiting that a container of f is expected to save in this minute, in
+// priority-weighted seconds per byte (systems.md D.3, decision 50). A hundredth of
+// the long-run rate tells functions apart that the forecast expects nothing of.
+func (p *pool) value(s decide.Snapshot, f decide.FunctionID) float64 {
+	n := p.signals.Expected(f) + 0.01*p.signals.perMinute(s, f)
+	return p.signals.Priority(s, f) * s.Initialise(f).Seconds() * -math.Expm1(-n) / float64(s.Memory(f))
+}
+
+// makePlan compares the containers there are with the containers worth having.
+func (p *pool) makePlan(s decide.Snapshot) {
+	p.plan = p.plan[:0]
+	for f := range decide.FunctionID(s.Functions()) {
+		live := s.Live(f)
+		n := p.signals.Expected(f)
+		if live == 0 && n <= 0 {
+			continue
+		}
+		want := worthwhile(n, s.Execution(f).Seconds(), s.Initialise(f).Seconds(), p.price*float64(s.Memory(f))/(1<<30)*60)
+		switch {
+		case want > live:
+			p.plan = append(p.plan, change{f, want - live, p.value(s, f)})
+		case want < live && s.IdleCount(f) > 0:
+			p.plan = append(p.plan, change{f, -min(live-want, s.IdleCount(f)), math.Inf(1)})
+		}
+	}
+	// What ends makes room for what starts; then the most valuable first.
+	slices.SortFunc(p.plan, func(a, b change) int {
+		switch {
+		case a.value > b.value:
+			return -1
+		case a.value < b.value:
+			return 1
+		}
+		return int(a.function) - int(b.function)
+	})
+	slices.Reverse(p.plan) // Adjust takes from the end
+}
+
+// worthwhile is the largest k for which the k-th container of a function saves at
+// least the given cost, in seconds: see pool.
+func worthwhile(expected, execution, initialise, cost float64) int {
+	if expected <= 0 || initialise <= 0 {
+		return 0
+	}
+	busy := expected * execution / 60
+	// Above this the Poisson distribution is narrow, and its first term underflows.
+	const large = 600
+	if busy > large {
+		return int(math.Ceil(busy + 3*math.Sqrt(busy)))
+	}
+	tail, term := 1.0, math.Exp(-busy) // P(X >= k-1) and P(X = k-1)
+	for k := 1; ; k++ {
+		if tail <= 0 || initialise*-math.Expm1(-expected*tail) < cost {
+			return k - 1
+		}
+		tail -= term
+		term *= busy / float64(k)
+	}
+}
+
+// Adjust implements decide.Pool.
+func (p *pool) Adjust(s decide.Snapshot) (decide.Adjustment, bool) {
+	for len(p.plan) > 0 {
+		ch := &p.plan[len(p.plan)-1]
+		switch {
+		case ch.n > 0:
+			ch.n--
+			return decide.Adjustment{End: decide.None, Function: ch.function}, true
+		case ch.n < 0 && s.IdleCount(ch.function) > 0:
+			ch.n++
+			return decide.Adjustment{End: oldestIdle(s, ch.function), Function: ch.function}, true
+		}
+		p.plan = p.plan[:len(p.plan)-1]
+	}
+	return decide.Adjustment{}, false
+}
+
+// oldestIdle is the idle container of f that was used the longest ago; there is one.
+func oldestIdle(s decide.Snapshot, f decide.FunctionID) decide.ContainerID {
+	oldest := decide.ContainerID(decide.None)
+	for c := s.FirstWarm(f); c != decide.None; c = s.NextWarm(c) {
+		if s.Status(c) == decide.Idle && (oldest == decide.None || s.Since(c) < s.Since(oldest)) {
+			oldest = c
+		}
+	}
+	return oldest
+}
+
+// A Policy holds the parameters of the stack "incendio" that tuning chooses.
+type Policy struct {
+	// MemoryPrice is the price of memory that a container holds, as a multiple of
+	// the RUM price, at which 99.69 GB·s cost as much as one second of waiting; > 0.
+	MemoryPrice float64 `mapstructure:"memory_price" json:"memory_price"`
+	// CPUShare limits what executes at once on an invoker to this multiple of its
+	// cores, >= 0; 0 is no limit.
+	CPUShare float64 `mapstructure:"cpu_share" json:"cpu_share"`
+}
+
+// DefaultPolicy returns the RUM price and no CPU limit.
+func DefaultPolicy() Policy { return Policy{MemoryPrice: 1} }
+
+// Validate reports the first parameter that is out of range.
+func (p Policy) Validate() error {
+	if !(p.MemoryPrice > 0) || math.IsInf(p.MemoryPrice, 0) {
+		return fmt.Errorf("scheduler: memory_price must be positive, got %g", p.MemoryPrice)
+	}
+	if !(p.CPUShare >= 0) || math.IsInf(p.CPUShare, 0) {
+		return fmt.Errorf("scheduler: cpu_share must not be negative, got %g", p.CPUShare)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// SLO is the objective for the time from arrival to dispatch (Incendio, Section VII;
+// systems.md D.3, decisions 35 to 37).
+type SLO struct {
+	// Default objective, >= 0; 0 turns the guard off. Default 500 ms.
+	Default decide.Time `mapstructure:"default_us" json:"default_us"`
+	// ColdShare: a function's objective is at least this share of its
+	// initialisation time, >= 0. Default 0.3.
+	ColdShare float64 `mapstructure:"cold_share" json:"cold_share"`
+	// Urgent is the share of the objective that may be left when a request becomes
+	// urgent, in [0, 1]. Default 0.2.
+	Urgent float64 `mapstructure:"urgent" json:"urgent"`
+}
+
+// DefaultSLO returns the paper's objective.
+func DefaultSLO() SLO { return SLO{Default: 500 * decide.Millisecond, ColdShare: 0.3, Urgent: 0.2} }
+
+// Validate reports the first value that is out of range.
+func (o SLO) Validate() error {
+	switch {
+	case o.Default < 0:
+		return fmt.Errorf("scheduler: slo default_us must not be negative, got %d", o.Default)
+	case !(o.ColdShare >= 0):
+		return fmt.Errorf("scheduler: slo cold_share must not be negative, got %g", o.ColdShare)
+	case !(o.Urgent >= 0 && o.Urgent <= 1):
+		return fmt.Errorf("scheduler: slo urgent must be in [0, 1], got %g", o.Urgent)
+	}
+	return nil
+}
+
+// guard puts requests that are about to miss their objective before those that the
+// inner dispatcher prefers, earliest deadline first. A request that has missed it is
+// no longer urgent. Of two starts in a row at most one is urgent: without that,
+// deadlines would rule alone under overload, where most requests are about to be late.
+type guard struct {
+	inner decide.Dispatcher
+	slo   SLO
+	heap  minHeap[deadline]
+	last  bool // the last start was urgent
+}
+
+// newGuard wraps inner, or returns it where the guard is off.
+func newGuard(inner decide.Dispatcher, o SLO) decide.Dispatcher {
+	if o.Default == 0 || o.Urgent == 0 {
+		return inner
+	}
+	return &guard{inner: inner, slo: o}
+}
+
+// Next implements decide.Dispatcher.
+func (g *guard) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+	if !g.last {
+		if st, ok := g.urgent(s); ok {
+			g.last = true
+			return st, true
+		}
+	}
+	g.last = false
+	return g.inner.Next(s, ev)
+}
+
+// urgent returns the start of the most urgent request that can start.
+func (g *guard) urgent(s decide.Snapshot) (decide.Start, bool) {
+	now := s.Now()
+	for len(g.heap) > 0 {
+		d := g.heap[0]
+		f, arrival := s.Request(d.request)
+		if now > d.at || !s.IsWaiting(d.request) || arrival != d.arrival {
+			g.heap.pop() // late, started or gone
+			continue
+		}
+		if d.at-now > decide.Time(g.slo.Urgent*float64(d.at-d.arrival)) {
+			break
+		}
+		g.heap.pop() // it has its one chance
+		if c := s.Available(f); c != decide.None {
+			return decide.Start{Request: d.request, Container: c}, true
+		}
+		if s.AnyRoom(f) {
+			return decide.Start{Request: d.request, Container: decide.None}, true
+		}
+	}
+	return decide.Start{}, false
+}
+
+// Observe notes the deadline of a new request.
+func (g *guard) Observe(s decide.Snapshot, ev decide.Event) {
+	if ev.Kind != decide.Arrival {
+		return
+	}
+	slo := max(g.slo.Default, decide.Time(g.slo.ColdShare*float64(s.Initialise(ev.Function))))
+	g.heap.push(deadline{at: s.Now() + slo, arrival: s.Now(), request: ev.Request})
+}
+
+// A deadline is when a request misses its objective. The arrival tells whether the
+// number still means the same request.
+type deadline struct {
+	at, arrival decide.Time
+	request     decide.RequestID
+}
+
+func (d deadline) before(o deadline) bool {
+	return d.at < o.at || d.at == o.at && d.request < o.request
+}
