@@ -230,7 +230,7 @@ func folders(name string) func(func(string) bool) {
 func validName(name string) error {
 	switch {
 	case !fs.ValidPath(name) || name == "." || !utf8.ValidString(name):
-		return fmt.Errorf("file name %q, expected a relative slash-separated path without . or ..", name)
+		return fmt.Errorf("file name %q, expected a relative slash-separated path without dot segments", name)
 	case strings.ContainsAny(name, `\:`) || strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("file name %q holds a backslash, a colon or a control character", name)
 	case name == ManifestName || name == ChecksumName:

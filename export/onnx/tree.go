@@ -91,13 +91,13 @@ func (e *TreeEnsemble) Model(name string) (*Model, error) {
 // below which the magnitude of each feature counts as zero (0: never).
 func (e *TreeEnsemble) check() (zero []float32, err error) {
 	if e.Features < 1 {
-		return nil, fmt.Errorf("Features must be >= 1, got %d", e.Features)
+		return nil, fmt.Errorf("field Features must be >= 1, got %d", e.Features)
 	}
 	if len(e.Trees) == 0 {
 		return nil, errors.New("no trees, expected at least one")
 	}
 	if !representable(e.Base) {
-		return nil, fmt.Errorf("Base is %v, expected a finite float32", e.Base)
+		return nil, fmt.Errorf("field Base is %v, expected a finite float32", e.Base)
 	}
 	kinds := make([]uint8, e.Features) // bit per Missing
 	for t := range e.Trees {
