@@ -3,6 +3,7 @@ package bundle_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -375,6 +376,11 @@ func TestRegistryAgainstModel(t *testing.T) {
 	for i := range bundles {
 		bundles[i] = newBundle(t, fmt.Sprint(i))
 	}
+	// Every operation waits for the disk several times, so fewer sequences than usual.
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	must(t, checks.Value.Set("25"))
+	t.Cleanup(func() { must(t, checks.Value.Set(before)) })
 	parent := t.TempDir()
 	run := 0
 	rapid.Check(t, func(t *rapid.T) {
