@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 	"strconv"
 	"sync"
@@ -124,41 +125,52 @@ type parsed struct {
 	count  []int32
 }
 
-// parse scans the lines of a block.
-func (h *header) parse(block []byte) *parsed {
-	p := new(parsed)
+// A scanner scans blocks for one worker, with room for the cells of one.
+type scanner struct {
+	header
+	minute, count []int32
+}
+
+// scan scans the lines of a block.
+func (s *scanner) scan(block []byte) *parsed {
+	// A cell takes two bytes of the block at least, and a row may be cut short.
+	if need := len(block)/2 + s.minutes + 1; len(s.minute) < need {
+		s.minute, s.count = make([]int32, need), make([]int32, need)
+	}
+	p, end := new(parsed), 0
 	for len(block) > 0 {
 		line, rest := cutLine(block)
-		r := row{line: p.lines, from: len(p.minute)}
-		if reason, msg := h.parseRow(line, &r, p); reason == "" {
-			r.to = len(p.minute)
+		r := row{line: p.lines, from: end}
+		if n, reason, msg := s.parseRow(line, &r, end); reason == "" {
+			end += n
+			r.to = end
 			p.rows = append(p.rows, r)
 		} else {
-			p.minute, p.count = p.minute[:r.from], p.count[:r.from]
 			p.faults = append(p.faults, fault{p.lines, reason, msg})
 		}
 		p.lines++
 		block = rest
 	}
+	p.minute, p.count = slices.Clone(s.minute[:end]), slices.Clone(s.count[:end])
 	return p
 }
 
-func (h *header) parseRow(line []byte, r *row, p *parsed) (reason, msg string) {
+func (s *scanner) parseRow(line []byte, r *row, end int) (n int, reason, msg string) {
 	var fields [4][]byte
 	cells, more := line, true
 	for i := range fields {
 		if !more {
-			return RaggedRow, fmt.Sprintf("%d columns, expected %d", i, len(fields)+h.minutes)
+			return 0, RaggedRow, fmt.Sprintf("%d columns, expected %d", i, len(fields)+s.minutes)
 		}
 		fields[i], cells, more = cutField(cells)
 	}
 	if !more {
-		return RaggedRow, fmt.Sprintf("%d columns, expected %d", len(fields), len(fields)+h.minutes)
+		return 0, RaggedRow, fmt.Sprintf("%d columns, expected %d", len(fields), len(fields)+s.minutes)
 	}
-	for k, column := range h.key {
+	for k, column := range s.key {
 		r.key[k] = fields[column]
 	}
-	return h.parseCells(cells, p)
+	return s.parseCells(cells, end)
 }
 
 // maxDigits of a count: 10^9 invocations of one function in a minute are no observation.
@@ -167,22 +179,23 @@ const maxDigits = 9
 // fourZeros is "0,0,0,0," as a little-endian word.
 const fourZeros = 0x2c302c302c302c30
 
-// parseCells appends the counts of a row that are not 0. Most are: eight bytes are
-// compared at a time, as long as they are zeros.
-func (h *header) parseCells(line []byte, p *parsed) (reason, msg string) {
-	n := len(p.minute)
-	p.minute = slices.Grow(p.minute, h.minutes)
-	p.count = slices.Grow(p.count, h.minutes)
-	// One row has at most h.minutes cells: they are written without regard to
-	// whether they are 0, and only those that are not move the end.
-	minute, count := p.minute[n:n+h.minutes], p.count[n:n+h.minutes]
-	k, column, i := 0, 0, 0
+// parseCells writes the n counts of a row that are not 0 after the first end
+// cells. Most are 0: eight bytes are compared at a time with those of four zeros,
+// and where they differ, the first difference says how many zeros to skip.
+func (s *scanner) parseCells(line []byte, end int) (n int, reason, msg string) {
+	minute, count := s.minute[end:end+s.minutes], s.count[end:end+s.minutes]
+	column, i := 0, 0
 	for {
-		for i+8 <= len(line) && binary.LittleEndian.Uint64(line[i:]) == fourZeros {
-			i += 8
-			column += 4
+		for i+8 <= len(line) {
+			differ := binary.LittleEndian.Uint64(line[i:]) ^ fourZeros
+			zeros := bits.TrailingZeros64(differ) / 16 // 4 if nothing differs
+			i += 2 * zeros
+			column += zeros
+			if zeros < 4 {
+				break
+			}
 		}
-		if column >= h.minutes {
+		if column >= s.minutes {
 			break
 		}
 		start, v := i, uint32(0)
@@ -195,11 +208,13 @@ func (h *header) parseCells(line []byte, p *parsed) (reason, msg string) {
 			i++
 		}
 		if digits := i - start; digits == 0 || digits > maxDigits || i < len(line) && line[i] != ',' {
-			return h.diagnose(line[start:], column)
+			reason, msg := s.diagnose(line[start:], column)
+			return 0, reason, msg
 		}
-		minute[k], count[k] = int32(h.first+column), int32(v)
+		// The cell is written whether it is 0 or not; only one that is not stays.
+		minute[n], count[n] = int32(s.first+column), int32(v)
 		if v != 0 {
-			k++
+			n++
 		}
 		column++
 		if i == len(line) {
@@ -207,11 +222,10 @@ func (h *header) parseCells(line []byte, p *parsed) (reason, msg string) {
 		}
 		i++
 	}
-	if column != h.minutes || i < len(line) || len(line) > 0 && line[len(line)-1] == ',' {
-		return RaggedRow, fmt.Sprintf("%d columns, expected %d", len(keyColumns)+bytes.Count(line, []byte(","))+1, len(keyColumns)+h.minutes)
+	if column != s.minutes || i < len(line) || len(line) > 0 && line[len(line)-1] == ',' {
+		return 0, RaggedRow, fmt.Sprintf("%d columns, expected %d", len(keyColumns)+bytes.Count(line, []byte(","))+1, len(keyColumns)+s.minutes)
 	}
-	p.minute, p.count = p.minute[:n+k], p.count[:n+k]
-	return "", ""
+	return n, "", ""
 }
 
 // diagnose says what is wrong with the first cell of the rest of a row.
@@ -287,11 +301,12 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 	})
 	for range in.opts.Workers {
 		workers.Go(func() {
+			s := scanner{header: h}
 			for j := range jobs {
 				if j.long {
 					j.done <- &parsed{lines: 1, faults: []fault{{0, LongLine, fmt.Sprintf("longer than %d bytes", blockSize)}}}
 				} else {
-					j.done <- h.parse(j.block)
+					j.done <- s.scan(j.block)
 				}
 			}
 		})
