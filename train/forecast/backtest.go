@@ -1,0 +1,88 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	online "github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/train"
+)
+
+// BacktestOptions configure Backtest.
+type BacktestOptions struct {
+	Train Options `mapstructure:"train" json:"train"`
+	// Cutoffs is the number of rolling origins, evenly spaced from the start of the
+	// window, >= 1. Default 3.
+	Cutoffs int `mapstructure:"cutoffs" json:"cutoffs"`
+}
+
+// DefaultBacktestOptions returns the defaults.
+func DefaultBacktestOptions() BacktestOptions {
+	return BacktestOptions{Train: DefaultOptions(), Cutoffs: 3}
+}
+
+// Validate reports every option that is out of range.
+func (o BacktestOptions) Validate() error {
+	var err error
+	if o.Cutoffs < 1 {
+		err = fmt.Errorf("forecast: cutoffs must be at least 1, got %d", o.Cutoffs)
+	}
+	return errors.Join(err, o.Train.Validate())
+}
+
+// before splits what is known at a cutoff in the proportions of datasets.Split, in
+// which the part for testing is what comes after.
+func before(span datasets.Window, cutoff int) datasets.Splits {
+	known := datasets.Window{From: span.From, To: cutoff}
+	a := known.From + known.Len()*70/85
+	return datasets.Splits{
+		Train: datasets.Window{From: known.From, To: a},
+		Valid: datasets.Window{From: a, To: cutoff},
+		Test:  datasets.Window{From: cutoff, To: span.To},
+	}
+}
+
+// Backtest judges the method rather than one model of it: at each cutoff of a rolling
+// origin the hybrid, and plain boosted trees without Prophet's components, are trained
+// on what came before, and forecast one minute ahead up to the next cutoff or the end
+// of w. Errors are gathered over all cutoffs.
+func Backtest(ctx context.Context, t *datasets.Trace, w datasets.Window, holidays []datasets.Holiday, o BacktestOptions, rec train.Recorder) (*BacktestReport, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if w.Len() < o.Cutoffs {
+		return nil, fmt.Errorf("forecast: backtest: a window of %d minutes has no room for %d cutoffs", w.Len(), o.Cutoffs)
+	}
+	e := newEvaluation(t, EvaluateOptions{LightGBM: &online.Model{}, Seed: o.Train.Seed, Workers: o.Train.Workers})
+	var cutoffs []int
+	for i := range o.Cutoffs {
+		cutoff := w.From + i*w.Len()/o.Cutoffs
+		until := w.From + (i+1)*w.Len()/o.Cutoffs
+		cutoffs = append(cutoffs, cutoff)
+		models := map[string]*online.Model{}
+		for _, name := range []string{Incendio, LightGBM} {
+			options := o.Train
+			options.Components = name == Incendio
+			began := time.Now()
+			m, rep, err := Train(ctx, t, before(t.Span, cutoff), holidays, options, prefixed{rec, fmt.Sprintf("backtest/%d/%s/", cutoff, name)})
+			if err != nil {
+				return nil, fmt.Errorf("backtest: cutoff %d: %w", cutoff, err)
+			}
+			models[name] = m
+			e.tally(name).fit += time.Since(began)
+			if name == Incendio {
+				e.tally(Prophet).fit += time.Duration(rep.Timing.Decompose * float64(time.Second))
+			}
+			if n := len(rep.Fallbacks); n > 0 {
+				e.notes = append(e.notes, fmt.Sprintf("cutoff %d: %d functions of %s fell back to a simple forecast", cutoff, n, name))
+			}
+		}
+		if err := e.window(ctx, models[Incendio], models[LightGBM], datasets.Window{From: cutoff, To: until}); err != nil {
+			return nil, fmt.Errorf("forecast: backtest: cutoff %d: %w", cutoff, err)
+		}
+	}
+	return e.report(w, cutoffs), nil
+}

@@ -1,0 +1,147 @@
+package forecast
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/features/prophet/fit"
+)
+
+// A decomposer fits Prophet to batches of functions.
+type decomposer struct {
+	options Options
+	trace   *datasets.Trace
+	train   datasets.Window
+	all     datasets.Window // training and validation
+	model   fit.Model
+	cutoffs []int // minutes of the training window that are known
+	began   time.Time
+}
+
+// A decomposition is that of one function.
+type decomposition struct {
+	origins []features.Origin // fitted on the training window, for rows
+	final   *prophet.Fitted   // fitted on everything, for the run time
+	failed  string            // why there is none
+}
+
+// newDecomposer prepares the model; totals are the counts of all functions per minute
+// of the training and the validation window.
+func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []datasets.Holiday, totals []float64, rep *Report) *decomposer {
+	all := datasets.Window{From: s.Train.From, To: s.Valid.To}
+	d := &decomposer{options: o, trace: t, train: s.Train, all: all, cutoffs: o.cutoffs(s.Train.Len()), began: time.Now()}
+	// Anomalous days get a column of their own, which later days never have, so that an
+	// outage does not bend the seasonalities. They are found in the sum of all functions.
+	events := append(observed(holidays, t, all), fit.AnomalousDays(fit.Minutes(t, all), totals)...)
+	d.model = o.prophetModel(all.Len(), events)
+	rep.note("decomposition: %s trend, seasonalities %v, %d holidays; refitted at %d rolling origins",
+		o.Growth, seasonalityNames(o.prophetModel(s.Train.Len(), nil)), len(events), len(d.cutoffs))
+	for _, p := range []struct {
+		name    string
+		minutes int
+	}{{"daily", datasets.MinutesPerDay}, {"weekly", 7 * datasets.MinutesPerDay}} {
+		if s.Train.Len() < 2*p.minutes {
+			rep.note("the training window of %d minutes does not cover two periods of the %s seasonality: it is left out", s.Train.Len(), p.name)
+		}
+	}
+	if n := len(holidays) - inSpan(holidays, t, all); n > 0 {
+		rep.note("%d of %d holidays lie outside the training and validation windows: nothing is learned of them unless another day of their name is inside", n, len(holidays))
+	}
+	return d
+}
+
+func seasonalityNames(m fit.Model) []string {
+	out := []string{}
+	for _, s := range m.Seasonalities {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+func inSpan(holidays []datasets.Holiday, t *datasets.Trace, w datasets.Window) int {
+	n := 0
+	for _, h := range holidays {
+		if !h.Day.Before(t.Time(w.From)) && h.Day.Before(t.Time(w.To)) {
+			n++
+		}
+	}
+	return n
+}
+
+// observed returns the holidays of which at least one day lies in w, by name, with all
+// their days, later ones included: those are what is forecast.
+func observed(holidays []datasets.Holiday, t *datasets.Trace, w datasets.Window) []prophet.Holiday {
+	days := map[string][]prophet.Day{}
+	seen := map[string]bool{}
+	for _, h := range holidays {
+		days[h.Name] = append(days[h.Name], prophet.DayOf(h.Day))
+		seen[h.Name] = seen[h.Name] || inSpan([]datasets.Holiday{h}, t, w) > 0
+	}
+	var out []prophet.Holiday
+	for name, d := range days {
+		if seen[name] {
+			slices.Sort(d)
+			out = append(out, prophet.Holiday{Name: name, Dates: slices.Compact(d)})
+		}
+	}
+	slices.SortFunc(out, func(a, b prophet.Holiday) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// fit decomposes series over the window all. A series that fails, or that the time
+// limit leaves no time for, says so; the others are not harmed.
+func (d *decomposer) fit(ctx context.Context, series [][]float64) ([]decomposition, error) {
+	out := make([]decomposition, len(series))
+	if limit := d.options.TimeLimit; limit > 0 && time.Since(d.began) > limit {
+		for i := range out {
+			out[i].failed = fmt.Sprintf("time limit of %v passed before the decomposition", limit)
+		}
+		return out, nil
+	}
+	err := d.fitInto(ctx, series, out)
+	if err == nil || ctx.Err() != nil {
+		return out, err
+	}
+	for i := range series { // one of them is at fault
+		if err := d.fitInto(ctx, series[i:i+1], out[i:i+1]); err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			out[i] = decomposition{failed: fmt.Sprintf("decomposition: %v", err)}
+		}
+	}
+	return out, nil
+}
+
+func (d *decomposer) fitInto(ctx context.Context, series [][]float64, out []decomposition) error {
+	grid := fit.Minutes(d.trace, d.all)
+	known := make([][]float64, len(series))
+	for i, y := range series {
+		known[i] = y[:d.train.Len()]
+	}
+	rolling, err := d.model.RollingOrigin(ctx, grid, known, d.cutoffs, d.options.Workers)
+	if err != nil {
+		return err
+	}
+	final, err := d.model.Fleet(ctx, grid, series, d.options.Workers)
+	if err != nil {
+		return err
+	}
+	for i := range out {
+		out[i] = decomposition{final: final[i]}
+		for _, o := range rolling {
+			out[i].origins = append(out[i].origins, features.Origin{From: d.train.From + o.Cutoff, Fitted: o.Fitted[i]})
+		}
+	}
+	return nil
+}

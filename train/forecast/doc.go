@@ -1,0 +1,28 @@
+// Package forecast trains the hybrid Prophet-LightGBM arrival forecaster of Incendio
+// (Section V-B) that scheduler/forecast runs, and judges it beside simple forecasts.
+//
+// [Train] takes a trace and its splits through these steps:
+//
+//  1. Counts are read once, day by day, into sparse series of the training and the
+//     validation window. The test window is never read.
+//  2. Functions are told apart: those invoked at least about once an hour get trees,
+//     rarer ones a histogram of their inter-arrival times, silent ones nothing.
+//  3. Functions with trees are grouped by their pattern of arrivals, by k-means on a few
+//     numbers that do not depend on their size.
+//  4. Prophet decomposes each function at rolling origins: a row of training data has
+//     the components of the last fit before its minute, extrapolated, as it would have
+//     had on that day. No feature has seen its own target.
+//  5. Rows are drawn from all functions and minutes, seeded, up to a limit.
+//  6. Per cluster, boosted trees are fitted for the median (absolute error) and for the
+//     mean (Poisson, squared error), directly and on what Prophet leaves over. The
+//     validation window stops the boosting and chooses, also among forecasts that are
+//     no model at all: trees that do not beat a moving average are not used.
+//  7. The errors on the validation window calibrate the intervals.
+//  8. Prophet is fitted once more up to the end of the validation window; this fit is
+//     what the model carries.
+//
+// [Evaluate] judges a fixed model on a window that it has not seen, and [Backtest]
+// trains one per cutoff of a rolling origin; both report the same figures for the
+// hybrid and for its baselines, with the error below which no forecast of Poisson
+// arrivals can come.
+package forecast

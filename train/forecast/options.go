@@ -1,0 +1,138 @@
+package forecast
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/features/prophet/fit"
+	"github.com/incendio-faas/incendio/train/gbdt"
+)
+
+// Options configure Train. Start from DefaultOptions: the zero value is not valid.
+type Options struct {
+	// Trees configure the boosting. The objective and its metric are set per head, the
+	// workers are those below. Default: 150 trees of 31 leaves, learning rate 0.1, at
+	// least 40 rows a leaf, early stopping after 15 rounds.
+	Trees gbdt.Options `mapstructure:"trees" json:"trees"`
+	// MinRate is the number of invocations per hour of the training window from which a
+	// function gets trees, > 0. Default 1.
+	MinRate float64 `mapstructure:"min_rate" json:"min_rate"`
+	// MaxClusters bounds the clusters of functions, >= 1. Default 8.
+	MaxClusters int `mapstructure:"max_clusters" json:"max_clusters"`
+	// MinClusterFunctions is the number of functions per cluster that limits their number
+	// in small traces, >= 1. Default 20.
+	MinClusterFunctions int `mapstructure:"min_cluster_functions" json:"min_cluster_functions"`
+	// Components puts Prophet's components among the features and lets trees be fitted to
+	// what Prophet leaves over; without them the model is plain boosted trees. Default true.
+	Components bool `mapstructure:"components" json:"components"`
+	// Calendar puts the phases of day and week among the features where the training
+	// window covers two periods of a day. Default true.
+	Calendar bool `mapstructure:"calendar" json:"calendar"`
+	// Lags and Windows of the features, minutes; those that exceed half of the training
+	// window are left out. Default features.DefaultLags and features.DefaultWindows.
+	Lags    []int `mapstructure:"lags" json:"lags"`
+	Windows []int `mapstructure:"windows" json:"windows"`
+	// Growth of Prophet's trend, linear or flat. Default linear.
+	Growth prophet.Growth `mapstructure:"growth" json:"growth"`
+	// ChangepointPriorScale of Prophet, > 0. Default 0.05.
+	ChangepointPriorScale float64 `mapstructure:"changepoint_prior_scale" json:"changepoint_prior_scale"`
+	// RefitMinutes is the time between rolling origins of the decomposition, >= 1. A
+	// training window of less than eight of them has eight. Default 1440.
+	RefitMinutes int `mapstructure:"refit_minutes" json:"refit_minutes"`
+	// MaxRefits bounds the number of rolling origins, >= 2. Default 14.
+	MaxRefits int `mapstructure:"max_refits" json:"max_refits"`
+	// MaxRows bounds the rows of training data, drawn at random where there are more,
+	// >= 1000. A quarter of it bounds those of validation. Default 400000.
+	MaxRows int `mapstructure:"max_rows" json:"max_rows"`
+	// TimeLimit ends the decomposition; functions that it did not reach fall back to the
+	// seasonal naive forecast. 0, the default, is no limit. With a limit, what is trained
+	// depends on the speed of the machine.
+	TimeLimit time.Duration `mapstructure:"time_limit" json:"time_limit"`
+	// Seed of the draws of rows and clusters. Default 1.
+	Seed uint64 `mapstructure:"seed" json:"seed"`
+	// Workers that run at once; 0, the default, is one per processor. The model does not
+	// depend on it.
+	Workers int `mapstructure:"workers" json:"workers"`
+}
+
+// DefaultOptions returns the defaults.
+func DefaultOptions() Options {
+	trees := gbdt.DefaultOptions()
+	trees.NumIterations = 150
+	trees.MinDataInLeaf = 40
+	trees.EarlyStoppingRound = 15
+	return Options{
+		Trees:                 trees,
+		MinRate:               1,
+		MaxClusters:           8,
+		MinClusterFunctions:   20,
+		Components:            true,
+		Calendar:              true,
+		Lags:                  features.DefaultLags(),
+		Windows:               features.DefaultWindows(),
+		Growth:                prophet.Linear,
+		ChangepointPriorScale: 0.05,
+		RefitMinutes:          datasets.MinutesPerDay,
+		MaxRefits:             14,
+		MaxRows:               400_000,
+		Seed:                  1,
+	}
+}
+
+// Validate reports every option that is out of range.
+func (o Options) Validate() error {
+	var errs []error
+	check := func(ok bool, key, rule string, value any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("forecast: %s must be %s, got %v", key, rule, value))
+		}
+	}
+	errs = append(errs, o.Trees.Validate())
+	check(o.MinRate > 0 && !math.IsInf(o.MinRate, 0), "min_rate", "greater than 0", o.MinRate)
+	check(o.MaxClusters >= 1, "max_clusters", "at least 1", o.MaxClusters)
+	check(o.MinClusterFunctions >= 1, "min_cluster_functions", "at least 1", o.MinClusterFunctions)
+	minutes := func(key string, values []int) {
+		check(len(values) > 0, key, "not empty", values)
+		for i, v := range values {
+			check(v >= 1 && (i == 0 || v > values[i-1]), key, "ascending from 1", values)
+		}
+	}
+	minutes("lags", o.Lags)
+	minutes("windows", o.Windows)
+	check(o.Growth == prophet.Linear || o.Growth == prophet.Flat, "growth", fmt.Sprintf("%s or %s", prophet.Linear, prophet.Flat), fmt.Sprintf("%q", o.Growth))
+	check(o.ChangepointPriorScale > 0 && !math.IsInf(o.ChangepointPriorScale, 0), "changepoint_prior_scale", "greater than 0", o.ChangepointPriorScale)
+	check(o.RefitMinutes >= 1, "refit_minutes", "at least 1", o.RefitMinutes)
+	check(o.MaxRefits >= 2, "max_refits", "at least 2", o.MaxRefits)
+	check(o.MaxRows >= 1000, "max_rows", "at least 1000", o.MaxRows)
+	check(o.TimeLimit >= 0, "time_limit", "not negative", o.TimeLimit)
+	check(o.Workers >= 0, "workers", "not negative", o.Workers)
+	return errors.Join(errs...)
+}
+
+// prophetModel is what is estimated for series of n minutes.
+func (o Options) prophetModel(n int, holidays []prophet.Holiday) fit.Model {
+	m := fit.DefaultModel()
+	m.Growth = o.Growth
+	m.ChangepointPriorScale = o.ChangepointPriorScale
+	m.Seasonalities = fit.AutoSeasonalities(time.Duration(n)*time.Minute, time.Minute)
+	m.Holidays = holidays
+	return m
+}
+
+// cutoffs are the rolling origins of a training window of n minutes: numbers of
+// minutes that are known, ascending, the last one n. The first leaves enough for a
+// daily rhythm to be seen twice if the window is long, a quarter of it if not.
+func (o Options) cutoffs(n int) []int {
+	step := max(1, min(o.RefitMinutes, n/8), n/o.MaxRefits)
+	first := max(1, min(2*datasets.MinutesPerDay, n/4))
+	var out []int
+	for c := first; c < n; c += step {
+		out = append(out, c)
+	}
+	return append(out, n)
+}
