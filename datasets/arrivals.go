@@ -69,6 +69,24 @@ func Arrivals(ctx context.Context, t *Trace, w Window, rnd uint64) iter.Seq2[Inv
 	}
 }
 
+// Rows yields the counts of all functions minute by minute, for the minutes [from, to)
+// of the day: the minute of the day, and the counts in row, which has an element per
+// function and is used again for the next minute.
+func (c *Counts) Rows(from, to int, row []float64) iter.Seq2[int, []float64] {
+	return func(yield func(int, []float64) bool) {
+		minutes := byMinute(c)
+		for m := from; m < to; m++ {
+			clear(row)
+			for _, cell := range minutes[m] {
+				row[cell.function] = float64(cell.count)
+			}
+			if !yield(m, row) {
+				return
+			}
+		}
+	}
+}
+
 // A cell is one non-zero count.
 type cell struct {
 	function FunctionID

@@ -74,15 +74,11 @@ func Open(dir string) (*Models, *bundle.Bundle, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open bundle %s: %w", dir, err)
 	}
-	data, err := b.File(GoldenFile)
+	g, err := m.Golden(b)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open bundle %s: %w", dir, err)
 	}
-	var g Golden
-	if err := decodeStrict(data, &g); err != nil {
-		return nil, nil, fmt.Errorf("open bundle %s: %s: %w", dir, GoldenFile, err)
-	}
-	if err := m.Replay(&g); err != nil {
+	if err := m.Replay(g); err != nil {
 		return nil, nil, fmt.Errorf("open bundle %s: %w: %w", dir, bundle.ErrIntegrity, err)
 	}
 	return m, b, nil
@@ -128,6 +124,25 @@ func Load(files func(name string) ([]byte, error)) (*Models, error) {
 		}
 	}
 	return m, m.Compile()
+}
+
+// Golden reads the golden cases of b, the bundle of m.
+func (m *Models) Golden(b *bundle.Bundle) (*Golden, error) {
+	data, err := b.File(GoldenFile)
+	if err != nil {
+		return nil, err
+	}
+	var g Golden
+	if err := decodeStrict(data, &g); err != nil {
+		return nil, fmt.Errorf("%s: %w", GoldenFile, err)
+	}
+	return &g, nil
+}
+
+// Uses reports whether some environment is dispatched by the Q-network in the file.
+func (m *Models) Uses(file string) bool {
+	named := func(c agent.Choice) bool { return c.Agent == file }
+	return named(m.Clusters.Global) || slices.ContainsFunc(m.Clusters.Choices, named)
 }
 
 // networkFiles are the Q-networks of a bundle with these clusters: the global one
