@@ -61,7 +61,7 @@ func newBinning(sample []float64, minSplit int, o Options) binning {
 	if b.missing != MissingNaN {
 		nan = 0 // a NaN is a zero
 	}
-	slices.Sort(kept)
+	sortFloats(kept)
 	values := distinctValues(kept, total-len(kept)-nan)
 	b.min, b.max = values[0].value, values[len(values)-1].value
 
@@ -98,6 +98,47 @@ func newBinning(sample []float64, minSplit int, o Options) binning {
 	}
 	b.usable = len(counts) > 1 && splits(counts, total, minSplit)
 	return b
+}
+
+// sortFloats sorts values without NaN or negative zero. Long slices are sorted by digits
+// of 11 bits, the least significant first, which is several times as fast as comparing.
+func sortFloats(v []float64) {
+	if len(v) < 1024 {
+		slices.Sort(v)
+		return
+	}
+	const digit, passes = 11, 6
+	// Flipping the sign bit of positive and all bits of negative numbers makes the
+	// order of the bits that of the numbers.
+	const signBit = 1 << 63
+	keys, spare := make([]uint64, len(v)), make([]uint64, len(v))
+	var counts [passes][1 << digit]int
+	for i, x := range v {
+		k := math.Float64bits(x)
+		k ^= uint64(int64(k)>>63) | signBit
+		keys[i] = k
+		for p := range counts {
+			counts[p][k>>(digit*p)&(1<<digit-1)]++
+		}
+	}
+	for p := range counts {
+		at := &counts[p]
+		sum := 0
+		for d, n := range at {
+			at[d] = sum
+			sum += n
+		}
+		for _, k := range keys {
+			d := k >> (digit * p) & (1<<digit - 1)
+			spare[at[d]] = k
+			at[d]++
+		}
+		keys, spare = spare, keys
+	}
+	for i, k := range keys {
+		k ^= uint64(int64(^k)>>63) | signBit
+		v[i] = math.Float64frombits(k)
+	}
 }
 
 // distinctValues returns the distinct values of the sorted, non-zero values with the

@@ -8,9 +8,17 @@ type cell struct{ g, h float64 }
 type scratch struct {
 	cells  [groupWidth][256]cell
 	packed [groupWidth][256]uint32
+	// The rows that are added next, gathered.
+	bins   [gatherRows]block
+	addend [gatherRows]cell
 }
 
 const (
+	// gatherRows is the number of rows that are copied together before four features
+	// at a time are added: the copies and the histograms of four features (16 KB) fit
+	// the first-level cache, and cache misses overlap in a loop that stores to known
+	// addresses.
+	gatherRows = 256
 	// prefetchRows is the number of rows whose bins are touched before they are added.
 	// A loop that only reads lets cache misses overlap; stores to unknown addresses
 	// keep them from it.
@@ -40,15 +48,18 @@ func (l *learner) histograms(out []cell, rows []int32, g, h float64) {
 			return
 		}
 		s := l.scratch[task]
+		last := min(first+4*to, len(d.features))
 		if l.codes != nil {
-			l.addPacked(s, group, rows, from, to)
+			l.addCodes(out, s, group, rows, from, to)
 		} else {
 			clear(s.cells[4*from : 4*to])
-			addCells(&s.cells, d.groups[group], rows, l.gradients, from, to)
+			s.addRows(d.groups[group], rows, l.gradients, from, to)
 		}
-		for f := first + 4*from; f < min(first+4*to, len(d.features)); f++ {
+		for f := first + 4*from; f < last; f++ {
 			cells := out[d.offset[f]:d.offset[f+1]]
-			copy(cells, s.cells[f-first][:])
+			if l.codes == nil {
+				copy(cells, s.cells[f-first][:])
+			}
 			if k := d.binning(f).frequent; k > 0 {
 				rest := cell{g, h}
 				for i, c := range cells {
@@ -63,49 +74,63 @@ func (l *learner) histograms(out []cell, rows []int32, g, h float64) {
 	})
 }
 
-// addCells adds rows to the histograms of the quads [from, to) of a group.
-func addCells(s *[groupWidth][256]cell, blocks []block, rows []int32, gradients []gradient, from, to int) {
+// addRows adds rows to the cells of the quads [from, to) of a group.
+func (s *scratch) addRows(blocks []block, rows []int32, gradients []gradient, from, to int) {
 	for len(rows) > 0 {
-		chunk := rows[:min(prefetchRows, len(rows))]
+		chunk := rows[:min(gatherRows, len(rows))]
 		rows = rows[len(chunk):]
-		touch(blocks, chunk)
+		for k, i := range chunk {
+			d := gradients[i]
+			s.bins[k&(gatherRows-1)] = blocks[i]
+			s.addend[k&(gatherRows-1)] = cell{float64(d.g), float64(d.h)}
+		}
 		for q := from; q < to; q++ {
-			s0, s1, s2, s3 := &s[4*q&15], &s[(4*q+1)&15], &s[(4*q+2)&15], &s[(4*q+3)&15]
-			for _, i := range chunk {
-				b := (*[4]uint8)(blocks[i][4*q&15:])
-				d := gradients[i]
-				g, h := float64(d.g), float64(d.h)
-				c := &s0[b[0]]
-				c.g += g
-				c.h += h
-				c = &s1[b[1]]
-				c.g += g
-				c.h += h
-				c = &s2[b[2]]
-				c.g += g
-				c.h += h
-				c = &s3[b[3]]
-				c.g += g
-				c.h += h
-			}
+			addQuad((*[4][256]cell)(s.cells[4*q:]), &s.bins, q, &s.addend, len(chunk))
 		}
 	}
 }
 
-// addPacked fills the cells of the quads [from, to) from sums of signs. A row adds
-// (sign+1)<<16 | 1 in one operation.
-func (l *learner) addPacked(s *scratch, group int, rows []int32, from, to int) {
-	clear(s.cells[4*from : 4*to])
-	for len(rows) > 0 {
-		chunk := rows[:min(packedRows, len(rows))]
-		rows = rows[len(chunk):]
+// addQuadGeneric adds the first n addends to the bins of the features 4q to 4q+3 of the
+// group. It is what addQuad does where there is no assembly.
+func addQuadGeneric(cells *[4][256]cell, bins *[gatherRows]block, q int, addend *[gatherRows]cell, n int) {
+	s0, s1, s2, s3 := &cells[0], &cells[1], &cells[2], &cells[3]
+	q = 4 * q & (groupWidth - 1)
+	for k := range n {
+		b := (*[4]uint8)(bins[k&(gatherRows-1)][q:])
+		d := addend[k&(gatherRows-1)]
+		c := &s0[b[0]]
+		c.g += d.g
+		c.h += d.h
+		c = &s1[b[1]]
+		c.g += d.g
+		c.h += d.h
+		c = &s2[b[2]]
+		c.g += d.g
+		c.h += d.h
+		c = &s3[b[3]]
+		c.g += d.g
+		c.h += d.h
+	}
+}
+
+// addCodes sums signs into the cells of out for the quads [from, to) of a group. A row
+// adds (sign+1)<<16 | 1 in one operation.
+func (l *learner) addCodes(out []cell, s *scratch, group int, rows []int32, from, to int) {
+	d := l.data
+	first := group * groupWidth
+	for start := 0; start < len(rows); start += packedRows {
 		clear(s.packed[4*from : 4*to])
-		addCodes(&s.packed, l.data.groups[group], chunk, l.codes, from, to)
-		for f := 4 * from; f < 4*to; f++ {
-			for b, v := range &s.packed[f] {
+		addCodes(&s.packed, d.groups[group], rows[start:min(start+packedRows, len(rows))], l.codes, from, to)
+		for f := first + 4*from; f < min(first+4*to, len(d.features)); f++ {
+			cells := out[d.offset[f]:d.offset[f+1]]
+			packed := s.packed[f-first][:len(cells)]
+			if start == 0 {
+				clear(cells)
+			}
+			for b, v := range packed {
 				n := int(v & 0xffff)
-				s.cells[f][b].g += float64(int(v>>16) - n)
-				s.cells[f][b].h += float64(n)
+				cells[b].g += float64(int(v>>16) - n)
+				cells[b].h += float64(n)
 			}
 		}
 	}

@@ -51,6 +51,17 @@ func (s *splitter) gain(g, h float64) float64 {
 	return g * g / (h + s.l2)
 }
 
+// nearly leaves room for the rounding of hopeless, which is less than 1e-15.
+const nearly = 1 - 1e-9
+
+// hopeless reports whether the gain of a cut is below bar for certain. It takes no
+// division, which is what a scan spends its time on; soft thresholds only lower gains.
+func (s *splitter) hopeless(leftG, leftH, rightG, rightH, bar float64) bool {
+	leftH += s.l2
+	rightH += s.l2
+	return leftG*leftG*rightH+rightG*rightG*leftH < bar*(leftH*rightH)
+}
+
 func (s *splitter) output(g, h float64) float64 {
 	return -s.shrink(g) / (h + s.l2)
 }
@@ -119,6 +130,7 @@ func (s *splitter) fromRight(c *scan, top int) {
 		right              = cell{0, epsilon}
 		n                  int
 		best               = math.Inf(-1)
+		bar                = c.minGain * nearly // below it, a gain is not worth a division
 		bestG, bestH       float64
 		bestBin            int
 		minData, rows      = s.minData, c.rows
@@ -141,6 +153,9 @@ func (s *splitter) fromRight(c *scan, top int) {
 			break
 		}
 		leftG := c.g - right.g
+		if s.hopeless(leftG, leftH, right.g, right.h, bar) {
+			continue
+		}
 		gain := s.gain(leftG, leftH) + s.gain(right.g, right.h)
 		if !(gain > c.minGain) {
 			continue
@@ -148,6 +163,7 @@ func (s *splitter) fromRight(c *scan, top int) {
 		c.found = true
 		if gain > best {
 			best, bestG, bestH, bestBin = gain, leftG, leftH, t-1
+			bar = gain * nearly
 		}
 	}
 	s.take(c, best, bestG, bestH, bestBin, true)
@@ -159,6 +175,7 @@ func (s *splitter) fromRight(c *scan, top int) {
 func (s *splitter) fromLeft(c *scan, left cell, n, from, first int) {
 	var (
 		best               = math.Inf(-1)
+		bar                = c.minGain * nearly // below it, a gain is not worth a division
 		bestG, bestH       float64
 		bestBin            int
 		minData, rows      = s.minData, c.rows
@@ -181,13 +198,18 @@ func (s *splitter) fromLeft(c *scan, left cell, n, from, first int) {
 		if rows-n < minData || rightH < minHessian {
 			break
 		}
-		gain := s.gain(left.g, left.h) + s.gain(c.g-left.g, rightH)
+		rightG := c.g - left.g
+		if s.hopeless(left.g, left.h, rightG, rightH, bar) {
+			continue
+		}
+		gain := s.gain(left.g, left.h) + s.gain(rightG, rightH)
 		if !(gain > c.minGain) {
 			continue
 		}
 		c.found = true
 		if gain > best {
 			best, bestG, bestH, bestBin = gain, left.g, left.h, t
+			bar = gain * nearly
 		}
 	}
 	s.take(c, best, bestG, bestH, bestBin, false)

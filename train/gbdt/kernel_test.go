@@ -1,0 +1,104 @@
+package gbdt
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/incendio-faas/incendio/internal/seed"
+)
+
+// The kernel of the platform adds what the portable one does, to the bit.
+func TestAddQuad(t *testing.T) {
+	r := seed.Stream(3, "gbdt/test/kernel")
+	var bins [gatherRows]block
+	var addend [gatherRows]cell
+	for i := range bins {
+		for j := range bins[i] {
+			bins[i][j] = uint8(r.IntN(256) >> (j % 8))
+		}
+		addend[i] = cell{r.NormFloat64(), r.ExpFloat64()}
+	}
+	for _, n := range []int{0, 1, 7, gatherRows} {
+		for q := range groupWidth / 4 {
+			var got, want [4][256]cell
+			for f := range want {
+				for b := range want[f] {
+					want[f][b] = cell{r.NormFloat64(), r.NormFloat64()}
+				}
+			}
+			got = want
+			addQuad(&got, &bins, q, &addend, n)
+			addQuadGeneric(&want, &bins, q, &addend, n)
+			if got != want {
+				t.Errorf("%d rows of quad %d: the kernels differ", n, q)
+			}
+		}
+	}
+}
+
+func TestSortFloats(t *testing.T) {
+	r := seed.Stream(4, "gbdt/test/sort")
+	for _, n := range []int{0, 1, 1023, 1024, 5000} {
+		v := make([]float64, n)
+		for i := range v {
+			v[i] = math.Ldexp(r.NormFloat64(), r.IntN(2000)-1000)
+			if i%7 == 0 {
+				v[i] = float64(i%21) + 1
+			}
+		}
+		want := slices.Sorted(slices.Values(v))
+		sortFloats(v)
+		if !slices.Equal(v, want) {
+			t.Errorf("%d values are not sorted", n)
+		}
+	}
+}
+
+// A percentile is between its neighbours in sorted order, for any pivots.
+func TestPercentile(t *testing.T) {
+	r := seed.Stream(5, "gbdt/test/percentile")
+	for _, n := range []int{1, 2, 3, 17, 18, 100, 1001} {
+		for _, alpha := range []float64{0.01, 0.5, 0.9, 0.99} {
+			for range 20 {
+				v := make([]float64, n)
+				for i := range v {
+					v[i] = float64(r.IntN(n + 3))
+				}
+				sorted := slices.Sorted(slices.Values(v))
+				at := float64(n-1) * (1 - alpha)
+				k := n - 1 - int(at)
+				want := sorted[k]
+				if k > 0 {
+					want -= (sorted[k] - sorted[k-1]) * (at - math.Floor(at))
+				}
+				if got := percentile(v, alpha); math.Abs(got-want) > 1e-12*float64(n) {
+					t.Fatalf("percentile(%d values, %v) = %v, want %v", n, alpha, got, want)
+				}
+			}
+		}
+	}
+}
+
+// Samples are ascending and distinct, and those that LightGBM draws.
+func TestRandom(t *testing.T) {
+	for n := 1; n < 20; n++ {
+		for k := range n + 2 {
+			got := newRandom(2).sample(n, k)
+			if k > n && got != nil || k <= n && !slices.IsSorted(got) {
+				t.Fatalf("sample(%d, %d) = %v", n, k, got)
+			}
+			if k <= n/3 && len(slices.Compact(slices.Clone(got))) != k {
+				t.Fatalf("sample(%d, %d) = %v", n, k, got)
+			}
+		}
+	}
+	// LightGBM 4.6 with feature_fraction 0.4 of five features splits these.
+	r := newRandom(2)
+	r.sample(5, 2)
+	for _, want := range [][]int{{0, 3}, {1, 4}, {1, 3}, {1, 4}, {3, 4}} {
+		if got := r.sample(5, 2); !slices.Equal(got, want) {
+			t.Errorf("sample(5, 2) = %v, want %v", got, want)
+		}
+	}
+}
