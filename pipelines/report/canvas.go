@@ -103,6 +103,7 @@ func newSheet(height vg.Length) *sheet {
 
 // figure ends the drawing.
 func (s *sheet) figure(id, title, caption string) figure {
+	title, caption = oneLine(title), oneLine(caption)
 	var raw bytes.Buffer
 	if _, err := s.svg.WriteTo(&raw); err != nil {
 		panic(fmt.Sprintf("report: a buffer refused to be written: %v", err)) // bytes.Buffer never does
@@ -227,27 +228,24 @@ func newPlot() *plot.Plot {
 	p.Y.Tick.Label.XAlign, p.Y.Tick.Label.YAlign = text.XRight, text.YCenter
 	p.Y.LineStyle.Width = 0
 	p.Y.Tick.LineStyle.Width = 0
-	p.Add(gridLines{})
+	p.Add(gridLines{y: true})
 	return p
 }
 
 // gridLines are lines at the labelled ticks, as plotter.Grid draws them, but with
 // none on the axis itself.
-type gridLines struct{ x bool }
+type gridLines struct{ x, y bool }
 
 // Plot implements plot.Plotter.
 func (g gridLines) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	for _, t := range p.Y.Tick.Marker.Ticks(p.Y.Min, p.Y.Max) {
-		if at := y(t.Value); !t.IsMinor() && at > c.Min.Y+0.5 && at <= c.Max.Y+0.5 {
+		if at := y(t.Value); g.y && !t.IsMinor() && at > c.Min.Y+0.5 && at <= c.Max.Y+0.5 {
 			c.StrokeLine2(stroke(grid, 0.8), c.Min.X, at, c.Max.X, at)
 		}
 	}
-	if !g.x {
-		return
-	}
 	for _, t := range p.X.Tick.Marker.Ticks(p.X.Min, p.X.Max) {
-		if at := x(t.Value); !t.IsMinor() && at > c.Min.X+0.5 && at <= c.Max.X+0.5 {
+		if at := x(t.Value); g.x && !t.IsMinor() && at > c.Min.X+0.5 && at <= c.Max.X+0.5 {
 			c.StrokeLine2(stroke(grid, 0.8), at, c.Min.Y, at, c.Max.Y)
 		}
 	}
@@ -448,17 +446,29 @@ func (l limits) widen(share float64) limits {
 
 func (l limits) set(a *plot.Axis) { a.Min, a.Max = l.lo, l.hi }
 
-// set draws the plots in their areas with their data areas as wide as each other, so
-// that times stand under each other.
-func drawAligned(plots []*plot.Plot, areas []draw.Canvas) {
+// drawAligned draws the plots in their areas with data areas as wide as each other, so
+// that times stand under each other, and with room for half a label of the x axis on
+// either side. It returns the areas that the plots filled.
+func drawAligned(plots []*plot.Plot, areas []draw.Canvas) []draw.Canvas {
 	var left, right vg.Length
 	for i, p := range plots {
 		d := p.DataCanvas(areas[i])
 		left = max(left, d.Min.X-areas[i].Min.X)
 		right = max(right, areas[i].Max.X-d.Max.X)
+		for _, t := range p.X.Tick.Marker.Ticks(p.X.Min, p.X.Max) {
+			if !t.IsMinor() {
+				half := keySlack * p.X.Tick.Label.Width(t.Label) / 2
+				at := vg.Length(p.X.Norm(t.Value)) * (d.Max.X - d.Min.X) // from the left end of the data
+				left = max(left, half-at)
+				right = max(right, half-(d.Max.X-d.Min.X-at))
+			}
+		}
 	}
+	filled := make([]draw.Canvas, len(plots))
 	for i, p := range plots {
 		d := p.DataCanvas(areas[i])
-		p.Draw(draw.Crop(areas[i], left-(d.Min.X-areas[i].Min.X), -(right - (areas[i].Max.X - d.Max.X)), 0, 0))
+		filled[i] = draw.Crop(areas[i], left-(d.Min.X-areas[i].Min.X), -(right - (areas[i].Max.X - d.Max.X)), 0, 0)
+		p.Draw(filled[i])
 	}
+	return filled
 }

@@ -46,28 +46,26 @@ func decomposition(d *Decomposition) figure {
 		if !ok {
 			r = series5 + role(i%4)
 		}
-		title := strings.ToUpper(c.Name[:min(1, len(c.Name))]) + words(c.Name[min(1, len(c.Name)):])
+		title := capital(words(c.Name))
 		panels = append(panels, panel{fit(title, 400) + ", at most ±" + number(c.maxAbs()), c.Values, r, 84})
 	}
 
-	const titleRoom = 22
-	height := vg.Length(34) // the time axis
+	const titleRoom = 28
+	const timeRoom = 52 // the time axis
+	height := vg.Length(timeRoom)
 	for _, p := range panels {
 		height += p.height + titleRoom
 	}
 	s := newSheet(height)
-	span := noLimits()
-	for i := range n {
-		span.add(xs[i])
-	}
+	span := spanOf(xs[:n])
 	var plots []*plot.Plot
 	var areas []draw.Canvas
 	top := vg.Length(0)
 	for i, pn := range panels {
 		p := newPlot()
-		span.widen(0).set(&p.X)
+		span.set(&p.X)
 		p.X.Tick.Marker = timeTicks(8)
-		p.Y.Tick.Marker = linearTicks(3, plain)
+		p.Y.Tick.Marker = linearTicks(2, plain)
 		y := noLimits()
 		for _, v := range pn.values[:min(n, len(pn.values))] {
 			y.add(v)
@@ -84,10 +82,11 @@ func decomposition(d *Decomposition) figure {
 		} else {
 			p.Add(curve{segments(xs, pn.values), stroke(pn.role, 1.5)})
 		}
-		s.say(style(ink, true), margin, top+lineHeight-1, pn.title)
+		s.say(style(ink, true), margin, top+lineHeight+4, pn.title)
 		room := pn.height
 		if i == len(panels)-1 {
-			room += 34
+			room += timeRoom
+			p.X.Label.Text = "time, UTC"
 		} else {
 			ticks := timeTicks(8)
 			p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
@@ -183,34 +182,34 @@ func forecast(f *Forecast) figure {
 		return nothing(id, "The forecast is not drawn: it has fewer than two points.")
 	}
 	xs := secondsOf(f.Times)
-	level := percent(float64(f.Level))
+	nominal := level(float64(f.Level))
 	keys := []key{
 		{name: "actual", line: draw.LineStyle{Color: muted.color(), Width: 1}},
 		{name: "forecast mean", line: stroke(series1, 1.8), bold: true},
-		{name: level + " interval", line: draw.LineStyle{Color: series1.alpha(0.2)}, fill: true},
+		{name: nominal + " interval", line: draw.LineStyle{Color: series1.alpha(0.2)}, fill: true},
 	}
-	const left, height = 8, 320
+	const height = 320
 	s := newSheet(height)
 	s.say(style(ink, true), margin, lineHeight-1, "Function "+fit(f.Function, 500)+", "+cmp.Or(f.Unit, perMinute))
 	top := s.legend(keys, margin, 20) + 6
 
 	p := newPlot()
-	x, y := noLimits(), noLimits()
+	x, y := spanOf(xs[:n]), noLimits()
 	for i := range n {
-		x.add(xs[i])
 		for _, vs := range []Values{f.Actual, f.Mean, f.Lower, f.Upper} {
 			if i < len(vs) {
 				y.add(vs[i])
 			}
 		}
 	}
-	x.widen(0).set(&p.X)
+	x.set(&p.X)
 	y.widen(0.05).set(&p.Y)
-	p.X.Tick.Marker, p.Y.Tick.Marker = timeTicks(8), linearTicks(5, plain)
+	p.X.Label.Text = "time, UTC"
+	p.X.Tick.Marker, p.Y.Tick.Marker = timeTicks(8), linearTicks(4, plain)
 	p.Add(newBand(xs, f.Lower, f.Upper, series1.alpha(0.2)))
 	p.Add(curve{segments(xs, f.Actual), draw.LineStyle{Color: muted.alpha(0.85), Width: 1}})
 	p.Add(curve{segments(xs, f.Mean), stroke(series1, 1.8)})
-	p.Draw(s.crop(margin, figureWidth-left, top, height-2))
+	drawAligned([]*plot.Plot{p}, []draw.Canvas{s.crop(margin, figureWidth-margin, top, height-2)})
 	return s.figure(id, "Forecast for "+f.Function+" with its interval", forecastCaption(f))
 }
 
@@ -232,7 +231,7 @@ func forecastCaption(f *Forecast) string {
 	if known == 0 {
 		return "Function " + f.Function + ": nothing was observed that the forecast could be compared with."
 	}
-	text := fmt.Sprintf("Function %s: the %s interval holds %s of what happened", f.Function, percent(float64(f.Level)), percent(float64(inside)/float64(known)))
+	text := fmt.Sprintf("Function %s: the %s interval holds %s of what happened", f.Function, level(float64(f.Level)), percent(float64(inside)/float64(known)))
 	if finite(wrong) && total > 0 && finite(total) {
 		text += fmt.Sprintf("; the absolute error of the mean is %s of the volume (WAPE)", percent(wrong/total))
 	}
@@ -283,10 +282,10 @@ func importance(m *Importance) figure {
 	p := newPlot()
 	p.X.Min, p.X.Max = 0, max(1e-9, slices.Max(bars)*1.1)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(bars))-0.4
-	p.X.Tick.Marker = linearTicks(6, percentTick)
+	p.X.Tick.Marker = linearTicks(5, percentTick)
 	var ticks []plot.Tick
 	for i, name := range names {
-		ticks = append(ticks, plot.Tick{Value: float64(len(bars) - 1 - i), Label: fit(name, 220)})
+		ticks = append(ticks, plot.Tick{Value: float64(len(bars) - 1 - i), Label: cmp.Or(fit(name, 220), dash)})
 	}
 	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
 	p.Y.Tick.Label = style(ink, false)
@@ -294,7 +293,7 @@ func importance(m *Importance) figure {
 	p.Y.Tick.Length = 6
 	p = quiet(p)
 	p.Add(gridLines{x: true}, barPlot{shares: bars, others: len(fs) > most})
-	p.Draw(s.crop(margin, figureWidth-margin, 20, height-2))
+	drawAligned([]*plot.Plot{p}, []draw.Canvas{s.crop(margin, figureWidth-margin, 20, height-2)})
 	return s.figure(id, "Tree importance by gain", caption)
 }
 
@@ -325,7 +324,7 @@ func (b barPlot) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 		end := max(x(v), x(0)+0.8)
 		c.FillPolygon(fill, []vg.Point{{X: x(0), Y: mid - 6.5}, {X: end, Y: mid - 6.5}, {X: end, Y: mid + 6.5}, {X: x(0), Y: mid + 6.5}})
-		c.FillText(sty, vg.Point{X: end + 5, Y: mid}, percent(v))
+		c.FillText(sty, vg.Point{X: end + 5, Y: mid + 1.5}, percent(v))
 	}
 }
 
@@ -488,6 +487,8 @@ func curves(id, title, xLabel string, a *Agents, of func(*Run) (x, y Values), lo
 	s.say(style(ink, true), margin, lineHeight-1, title)
 	s.legend(keys, margin, 20)
 	width := (figureWidth - 2*margin - vg.Length(columns-1)*18) / vg.Length(columns)
+	var plots []*plot.Plot
+	var areas []draw.Canvas
 	for i, pn := range panels {
 		left := margin + vg.Length(i%columns)*(width+18)
 		top := head + vg.Length(i/columns)*(titleRoom+panelHeight)
@@ -499,7 +500,7 @@ func curves(id, title, xLabel string, a *Agents, of func(*Run) (x, y Values), lo
 		p := newPlot()
 		x.widen(0).set(&p.X)
 		p.X.Label.Text = xLabel
-		p.X.Tick.Marker = linearTicks(max(2, 7/columns), plain)
+		p.X.Tick.Marker = linearTicks(max(2, 5/columns), plain)
 		y := noLimits()
 		for j := range pn.ys {
 			if len(pn.ys[j]) == 0 {
@@ -520,15 +521,16 @@ func curves(id, title, xLabel string, a *Agents, of func(*Run) (x, y Values), lo
 			p.Y.Scale, p.Y.Tick.Marker = logScale{}, plot.TickerFunc(logTicks)
 		} else {
 			y = y.widen(0.05)
-			p.Y.Tick.Marker = linearTicks(4, plain)
+			p.Y.Tick.Marker = linearTicks(3, plain)
 		}
 		y.set(&p.Y)
-		p.Draw(s.crop(left, left+width, top+titleRoom, top+titleRoom+panelHeight-6))
+		plots = append(plots, p)
+		areas = append(areas, s.crop(left, left+width, top+titleRoom, top+titleRoom+panelHeight-6))
 	}
+	drawAligned(plots, areas)
 	caption := "No trend can be stated."
 	if len(findings) > 0 {
-		caption = strings.Join(findings, "; ")
-		caption = strings.ToUpper(caption[:1]) + caption[1:] + "."
+		caption = capital(strings.Join(findings, "; ")) + "."
 	}
 	if rest := len(a.Clusters) - len(panels); rest > 0 {
 		caption += fmt.Sprintf(" %s not shown.", count(int64(rest), "cluster"))
@@ -603,7 +605,7 @@ func latencyCDF(p *Policies) figure {
 	pl.X.Scale, pl.X.Tick.Marker = logScale{}, plot.TickerFunc(logTicks)
 	pl.X.Label.Text = "latency, ms (log scale)"
 	pl.Y.Min, pl.Y.Max = 0, 1
-	pl.Y.Tick.Marker = linearTicks(5, percentTick)
+	pl.Y.Tick.Marker = linearTicks(4, percentTick)
 	for _, q := range slices.Backward(drawn) {
 		var xs, ys []float64
 		for _, c := range q.CDF {
@@ -613,7 +615,7 @@ func latencyCDF(p *Policies) figure {
 		}
 		pl.Add(curve{segments(xs, ys), line(q.Name)})
 	}
-	pl.Draw(s.crop(margin, figureWidth-8, top, height+legendHeight(keys, margin)-2))
+	drawAligned([]*plot.Plot{pl}, []draw.Canvas{s.crop(margin, figureWidth-margin, top, height+legendHeight(keys, margin)-2)})
 	return s.figure(id, "Latency distribution by policy", latencyCaption(p))
 }
 
@@ -665,7 +667,7 @@ func coldWasted(p *Policies) figure {
 	for i := range p.Policies {
 		q := &p.Policies[i]
 		w, c := float64(q.WastedGBS), q.coldShare()
-		if !drawable(w) || w < 0 || !finite(c) {
+		if !drawable(w) || w < 0 || !(c >= 0 && c <= 1) {
 			continue
 		}
 		w = flat(w)
@@ -689,11 +691,11 @@ func coldWasted(p *Policies) figure {
 		if x.hi <= 1e-90 {
 			x.hi = 1
 		}
-		pl.X.Tick.Marker = linearTicks(7, plain)
+		pl.X.Tick.Marker = linearTicks(5, plain)
 	}
 	x.set(&pl.X)
 	pl.Y.Min, pl.Y.Max = 0, min(1.04, max(y.hi*1.15, 0.001))
-	pl.Y.Tick.Marker = linearTicks(5, percentTick)
+	pl.Y.Tick.Marker = linearTicks(4, percentTick)
 
 	var front []mark
 	for _, m := range marks {
@@ -719,9 +721,8 @@ func coldWasted(p *Policies) figure {
 		pl.Add(curve{[][]point{path}, stroke(axis, 1, 4, 3)})
 	}
 	line := policyLine(p)
-	area := s.crop(margin, figureWidth-8, 22, height-2)
-	pl.Draw(area)
-	data := pl.DataCanvas(area)
+	area := drawAligned([]*plot.Plot{pl}, []draw.Canvas{s.crop(margin, figureWidth-margin, 22, height-2)})
+	data := pl.DataCanvas(area[0])
 	tx, ty := pl.Transforms(&data)
 	place := placer{bounds: data.Rectangle}
 	for _, m := range marks {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const dash = "–" // stands for a number that is missing
@@ -70,6 +72,14 @@ func percent(x float64) string {
 		return number(p) + " %"
 	}
 	return minus(strconv.FormatFloat(p, 'f', 1, 64)) + " %"
+}
+
+// level writes a share as percent does, without decimals where there are none.
+func level(x float64) string {
+	if p := math.Round(100 * x); math.Abs(100*x-p) < 1e-9 {
+		return minus(strconv.FormatFloat(p, 'f', 0, 64)) + " %"
+	}
+	return percent(x)
 }
 
 // milliseconds writes a duration of x ms in the unit that reads best.
@@ -165,6 +175,12 @@ func count(n int64, thing string) string {
 
 // words writes an identifier as words: "log_linear" is "log linear".
 func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
+
+// capital begins a sentence or a title.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}
 
 // printable replaces what would break a line, move the cursor or break a document.
 func printable(r rune) rune {

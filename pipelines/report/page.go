@@ -51,7 +51,7 @@ type view struct {
 }
 
 // A fact is a figure in the head of the page.
-type fact struct{ Name, Value, Note string }
+type fact struct{ Name, Value, Unit, Note string }
 
 type section struct {
 	ID, Heading string
@@ -219,7 +219,7 @@ var builders = map[string]func(*Data, *section){
 func facts(d *Data) []fact {
 	var out []fact
 	if t := d.Trace; t != nil {
-		out = append(out, fact{"Trace", cmp.Or(t.Name, dash), fmt.Sprintf("%s, %s, %s", count(int64(t.Functions), "function"),
+		out = append(out, fact{"Trace", cmp.Or(t.Name, dash), "", fmt.Sprintf("%s, %s, %s", count(int64(t.Functions), "function"),
 			count(t.Invocations, "invocation"), span(float64(t.Days)))})
 	}
 	if p := d.Policies.policy("incendio"); p != nil {
@@ -234,16 +234,16 @@ func facts(d *Data) []fact {
 		cold := func(p *Policy) string { return percent(p.coldShare()) }
 		wasted := func(p *Policy) string { return number(float64(p.WastedGBS)) + " GB·s" }
 		out = append(out,
-			fact{"Mean latency", mean(p), note(mean)},
-			fact{"Cold starts", cold(p), note(cold)},
-			fact{"Wasted memory", wasted(p), note(wasted)})
+			fact{"Mean latency", mean(p), "", note(mean)},
+			fact{"Cold starts", cold(p), "", note(cold)},
+			fact{"Wasted memory", number(float64(p.WastedGBS)), "GB·s", note(wasted)})
 	}
 	if f := d.ForecastScores.best("incendio"); f != nil {
 		note := words(f.Scope)
 		if naive := d.ForecastScores.row("seasonal_naive", f.Scope); naive != nil && naive.WAPE.Known() {
 			note += ", seasonal naive: " + number(float64(naive.WAPE))
 		}
-		out = append(out, fact{"Forecast WAPE", number(float64(f.WAPE)), note})
+		out = append(out, fact{"Forecast WAPE", number(float64(f.WAPE)), "", note})
 	}
 	return out
 }
@@ -280,9 +280,9 @@ func footer(d *Data) []string {
 
 func verdictSection(d *Data, s *section) {
 	v := d.Verdict
-	champion := "there is no champion yet"
+	champion := "There is no champion yet"
 	if v.Champion != "" {
-		champion = "the champion is " + digest(v.Champion)
+		champion = "Beside the champion " + digest(v.Champion)
 	}
 	failed := 0
 	for _, r := range v.Rules {
@@ -292,12 +292,12 @@ func verdictSection(d *Data, s *section) {
 	}
 	switch n := len(v.Rules); {
 	case n == 0:
-		s.Text = []string{"No rule was asked; " + champion + "."}
+		s.Text = []string{champion + ", and no rule was asked."}
 		return
 	case failed == 0:
-		s.Text = []string{fmt.Sprintf("The candidate passed all %s; %s.", count(int64(n), "rule"), champion)}
+		s.Text = []string{fmt.Sprintf("%s, the candidate passed all %s.", champion, count(int64(n), "rule"))}
 	default:
-		s.Text = []string{fmt.Sprintf("The candidate failed %d of %s; %s.", failed, count(int64(n), "rule"), champion)}
+		s.Text = []string{fmt.Sprintf("%s, the candidate failed %d of %s.", champion, failed, count(int64(n), "rule"))}
 	}
 	t := table{Caption: "Rules of promotion", Columns: columns("Rule", "#Candidate", "#Bound", "#Champion", "Result")}
 	for _, r := range v.Rules {
@@ -421,16 +421,18 @@ func policiesSection(d *Data, s *section) {
 		text += ", window " + p.Window
 	}
 	if p.Load > 0 && p.Load.Known() {
-		text += ", load " + percent(float64(p.Load))
+		text += ", load " + level(float64(p.Load))
 	}
 	s.Text = append(s.Text, text+".")
 	s.addFigures(latencyCDF(p), coldWasted(p))
 
 	t := table{Caption: "Latency from arrival to completion, ms; the best simulated value of a column is bold",
 		Columns: columns("Policy", "#Mean", "#p25", "#p50", "#p75", "#p95", "#p99", "#Speed-up|against native, sum over the same requests")}
-	u := table{Caption: "Starts, memory and service level",
-		Columns: columns("Policy", "#Warm", "#Cold", "#Delayed warm", "#Dropped", "#Cold share", "#Wasted GB·s", "#RUM",
-			"#Started ≤ 500 ms|share of requests that execute within 500 ms of their arrival", "#Dispatched ≤ 500 ms|share of requests dispatched within 500 ms", "#App cold p75|cold share of the application at the 75th percentile")}
+	u := table{Caption: "Starts and memory", Columns: columns("Policy", "#Warm", "#Cold", "#Delayed warm", "#Dropped", "#Cold share",
+		"#App p75|cold share of the application at the 75th percentile of the applications", "#Wasted, GB·s", "#RUM|resource use in seconds of cold start")}
+	v := table{Caption: "Share of the requests that are dispatched, and that execute, within a wait from their arrival; executing counts the cold start too",
+		Columns: columns("Policy", "#Dispatched ≤ 100 ms", "#≤ 500 ms", "#≤ 1 s", "#Executing ≤ 100 ms", "#≤ 500 ms", "#≤ 1 s")}
+	served := false
 	cols := make([][]float64, 7)
 	ucols := make([][]float64, 3)
 	for i := range p.Policies {
@@ -459,7 +461,10 @@ func policiesSection(d *Data, s *section) {
 			app = number(float64(q.AppColdPct.P75)) + " %"
 		}
 		u.add(class, policyName(q), integer(q.Warm), integer(q.Cold), integer(q.DelayedWarm), integer(q.Dropped), percent(q.coldShare()),
-			number(float64(q.WastedGBS)), number(float64(q.RUM)), share(q.SLOStart, "500"), share(q.SLODispatch, "500"), app)
+			app, number(float64(q.WastedGBS)), number(float64(q.RUM)))
+		v.add(class, policyName(q), share(q.SLODispatch, "100"), share(q.SLODispatch, "500"), share(q.SLODispatch, "1000"),
+			share(q.SLOStart, "100"), share(q.SLOStart, "500"), share(q.SLOStart, "1000"))
+		served = served || len(q.SLODispatch)+len(q.SLOStart) > 0
 		for j, x := range []float64{q.coldShare(), float64(q.WastedGBS), float64(q.RUM)} {
 			if q.Kind != Simulated {
 				x = float64(Missing)
@@ -475,9 +480,12 @@ func policiesSection(d *Data, s *section) {
 		t.mark(1+j, sign, vs)
 	}
 	for j, vs := range ucols {
-		u.mark(5+j, 1, vs)
+		u.mark([]int{5, 7, 8}[j], 1, vs)
 	}
 	s.Tables = append(s.Tables, t, u)
+	if served {
+		s.Tables = append(s.Tables, v)
+	}
 
 	if d.Timing == nil || len(d.Timing.Decision) == 0 {
 		return
@@ -503,6 +511,8 @@ func policyName(p *Policy) string {
 		return p.Name
 	case Bound:
 		return p.Name + " (proved)"
+	case Oracle:
+		return p.Name + " (clairvoyant)"
 	}
 	return p.Name + " (" + p.Kind + ")"
 }

@@ -9,37 +9,37 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// linearTicks are about n ticks at 1, 2, 2.5 or 5 times a power of ten.
+// linearTicks are the fewest ticks at 1, 2, 2.5 or 5 times a power of ten that are at
+// least n.
 func linearTicks(n int, format func(x float64, decimals int) string) plot.TickerFunc {
 	return func(lo, hi float64) []plot.Tick {
 		if !(hi > lo) || !finite(hi-lo) {
 			return nil
 		}
-		raw := (hi - lo) / float64(n)
-		power := math.Pow(10, math.Floor(math.Log10(raw)))
-		step := 10 * power
-		for _, m := range []float64{1, 2, 2.5, 5} {
-			if m*power >= raw*0.999 {
-				step = m * power
-				break
+		slack := 1e-9 * (hi - lo)
+		power := math.Floor(math.Log10(hi - lo))
+		for ; ; power-- {
+			for _, m := range []float64{5, 2.5, 2, 1} {
+				step := m * math.Pow(10, power)
+				first, last := math.Ceil((lo-slack)/step), math.Floor((hi+slack)/step)
+				if last-first+1 < float64(n) {
+					continue
+				}
+				decimals := max(0, -int(power))
+				if m == 2.5 {
+					decimals = max(0, 1-int(power))
+				}
+				var ticks []plot.Tick
+				for i := range int(last-first) + 1 {
+					x := (first + float64(i)) * step
+					if x == 0 {
+						x = 0 // not its negative
+					}
+					ticks = append(ticks, plot.Tick{Value: x, Label: format(x, decimals)})
+				}
+				return ticks
 			}
 		}
-		decimals := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
-		if step == 2.5*power && power <= 1 {
-			decimals++
-		}
-		var ticks []plot.Tick
-		for i := range 4 * n {
-			x := (math.Ceil(lo/step-1e-9) + float64(i)) * step
-			if x > hi+1e-9*(hi-lo) {
-				break
-			}
-			if math.Abs(x) < step*1e-6 {
-				x = 0
-			}
-			ticks = append(ticks, plot.Tick{Value: x, Label: format(x, decimals)})
-		}
-		return ticks
 	}
 }
 
@@ -146,7 +146,7 @@ func timeTicks(n int) plot.TickerFunc {
 				if step < 60 {
 					clock = t.Format("15:04:05")
 				}
-				if label = clock; len(ticks) == 0 || t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 {
+				if label = clock + "\n "; len(ticks) == 0 || t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 {
 					label = clock + "\n" + date
 				}
 			}
@@ -163,4 +163,16 @@ func secondsOf(ts []time.Time) []float64 {
 		out[i] = float64(t.Unix()) + float64(t.Nanosecond())/1e9
 	}
 	return out
+}
+
+// spanOf is the range of the times on an axis, at least a minute.
+func spanOf(xs []float64) limits {
+	l := noLimits()
+	for _, x := range xs {
+		l.add(x)
+	}
+	if l.hi-l.lo < 1 {
+		return limits{l.lo - 30, l.lo + 30}
+	}
+	return l
 }
