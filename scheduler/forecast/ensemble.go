@@ -71,7 +71,7 @@ func (h *Head) Forecast(m *Model, row []float64, scale, limit float64, scratch [
 		v = math.Exp(min(h.Trees.predict(row, scratch), largestExponent))
 	case h.Link == Residual:
 		v = h.Trees.predict(row, scratch)
-		if y := row[m.yhat]; !math.IsNaN(y) {
+		if y := row[m.base]; !math.IsNaN(y) {
 			v += y
 		}
 	default:

@@ -178,11 +178,12 @@ func TestStep(t *testing.T) {
 	for minute := range 100 {
 		rt.Prime(minute, []float64{0, 0, 0, float64(minute), 0, 0})
 	}
-	// Lag 1 of the function trees is 4/4 > 0.75: mean 2*4. Lag 2 is 0: median 0 + yhat of 8*0.25.
+	// Lag 1 of the function trees is 4/4 > 0.75: mean 2*4. Lag 2 is 0: the median is that of
+	// the last hour, yhat of 8*0.25 with the drift to 4/60.
 	got := slices.Clone(rt.Step(100, []float64{4, 5, 6, 7, 0, 0}))
 	sd := math.Sqrt(8.25)
 	for i, want := range []forecast.Forecast{
-		{Mean: 8, Median: 2, Q90: 8 + 2*sd, Q99: 8 + 3*sd},
+		{Mean: 8, Median: 4. / 60, Q90: 8 + 2*sd, Q99: 8 + 3*sd},
 		{Mean: 1, Median: 0, Q90: 1 + 2*math.Sqrt(1.25), Q99: 1 + 3*math.Sqrt(1.25)},
 	} {
 		near(t, fmt.Sprintf("function %d", i), got[i], want)

@@ -103,7 +103,7 @@ type Features struct {
 	Lags       []int `json:"lags"`
 	Windows    []int `json:"windows"`
 	Calendar   bool  `json:"calendar"`
-	Components bool  `json:"components"` // of Prophet: trend, seasonal, holiday, yhat
+	Components bool  `json:"components"` // of Prophet: trend, seasonal, holiday, yhat, drift, adjusted
 }
 
 // Set returns the extractors of one function of a trace that starts at start.
@@ -113,7 +113,7 @@ func (s Features) Set(scale float64, start time.Time, origins []features.Origin)
 		parts = append(parts, features.Calendar{Start: start})
 	}
 	if s.Components {
-		parts = append(parts, features.Components{Start: start, Origins: origins})
+		parts = append(parts, features.Components{Start: start, Origins: origins}, level{start, origins})
 	}
 	return features.NewSet(features.Scale(scale), parts...)
 }
@@ -138,7 +138,7 @@ type Link string
 // The links.
 const (
 	Direct   Link = "direct"   // the output is the forecast
-	Residual Link = "residual" // the output is added to Prophet's yhat ("prophet_boost")
+	Residual Link = "residual" // the output is added to the column adjusted, Prophet's yhat at the level of the last hour
 	Exp      Link = "exp"      // the output is the logarithm of the forecast (poisson)
 )
 
@@ -156,6 +156,9 @@ type Head struct {
 	Trees *Ensemble `json:"-"`
 	index int       // of Column in the row
 }
+
+// BaseColumn is what the trees of the link Residual add to.
+const BaseColumn = "adjusted"
 
 // ZeroColumn is the Column of a Head that is always 0.
 const ZeroColumn = "zero"
@@ -184,7 +187,7 @@ type Model struct {
 	Validation datasets.Window
 
 	columns []string
-	yhat    int // number of the column yhat, -1 if there is none
+	base    int // number of the column adjusted, -1 if there is none
 	byKey   map[Key]int
 }
 
@@ -313,7 +316,7 @@ func (m *Model) compile() error {
 		}
 	}
 	m.columns = m.Features.Columns()
-	m.yhat = slices.Index(m.columns, "yhat")
+	m.base = slices.Index(m.columns, BaseColumn)
 	if err := m.Total.Validate(); err != nil {
 		return fmt.Errorf("total: %w", err)
 	}
@@ -372,7 +375,7 @@ func (m *Model) compileHead(h *Head) error {
 		if h.Link != Direct && h.Link != Residual && h.Link != Exp {
 			return fmt.Errorf("%s: link must be %s, %s or %s, got %q", h.File, Direct, Residual, Exp, h.Link)
 		}
-		if h.Link == Residual && m.yhat < 0 {
+		if h.Link == Residual && m.base < 0 {
 			return fmt.Errorf("%s: link %s needs the components of Prophet", h.File, Residual)
 		}
 	default:

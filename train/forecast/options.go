@@ -37,7 +37,9 @@ type Options struct {
 	// window are left out. Default features.DefaultLags and features.DefaultWindows.
 	Lags    []int `mapstructure:"lags" json:"lags"`
 	Windows []int `mapstructure:"windows" json:"windows"`
-	// Growth of Prophet's trend, linear or flat. Default linear.
+	// Growth of Prophet's trend, linear or flat. Default flat: a slope estimated from days
+	// of counts and extrapolated by a day or two errs more than it explains, and what the
+	// level does meanwhile the column drift tells.
 	Growth prophet.Growth `mapstructure:"growth" json:"growth"`
 	// ChangepointPriorScale of Prophet, > 0. Default 0.05.
 	ChangepointPriorScale float64 `mapstructure:"changepoint_prior_scale" json:"changepoint_prior_scale"`
@@ -47,7 +49,7 @@ type Options struct {
 	// MaxRefits bounds the number of rolling origins, >= 2. Default 14.
 	MaxRefits int `mapstructure:"max_refits" json:"max_refits"`
 	// MaxRows bounds the rows of training data, drawn at random where there are more,
-	// >= 1000. A quarter of it bounds those of validation. Default 400000.
+	// >= 1000. A quarter of it bounds those of validation. Default 250000.
 	MaxRows int `mapstructure:"max_rows" json:"max_rows"`
 	// TimeLimit ends the decomposition; functions that it did not reach fall back to the
 	// seasonal naive forecast. 0, the default, is no limit. With a limit, what is trained
@@ -75,11 +77,11 @@ func DefaultOptions() Options {
 		Calendar:              true,
 		Lags:                  features.DefaultLags(),
 		Windows:               features.DefaultWindows(),
-		Growth:                prophet.Linear,
+		Growth:                prophet.Flat,
 		ChangepointPriorScale: 0.05,
 		RefitMinutes:          datasets.MinutesPerDay,
 		MaxRefits:             14,
-		MaxRows:               400_000,
+		MaxRows:               250_000,
 		Seed:                  1,
 	}
 }

@@ -306,7 +306,7 @@ func (t *trainer) rules() []string {
 		out = append(out, "mean_"+strconv.Itoa(k))
 	}
 	if t.features.Components {
-		out = append(out, "yhat")
+		out = append(out, "yhat", online.BaseColumn)
 	}
 	return out
 }
@@ -345,11 +345,11 @@ func (t *trainer) boost(ctx context.Context, tr trial, name string, s samples) (
 // table has the rows of s with targets in units of the scale.
 func (t *trainer) table(s *sample, link online.Link) *gbdt.Table {
 	label := make([]float32, len(s.count))
-	yhat := s.frame.Column("yhat")
+	base := s.frame.Column(online.BaseColumn)
 	for i, y := range s.count {
 		v := y / s.scale[i]
 		if link == online.Residual {
-			v -= s.frame.Row(i)[yhat]
+			v -= s.frame.Row(i)[base]
 		}
 		label[i] = float32(v)
 	}
