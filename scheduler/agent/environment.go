@@ -127,6 +127,17 @@ func (t *Tracker) Vector() ([]float64, int) {
 	return t.vector[:], t.windows
 }
 
+// Flush completes the window as if nothing more happened in it.
+func (t *Tracker) Flush(s decide.Snapshot) {
+	if !t.started {
+		return
+	}
+	t.integrate(s, t.from+t.options.Window)
+	t.close(s)
+	t.from += t.options.Window
+	t.last = t.from
+}
+
 // integrate adds the state, as it is now, for the time since the last event: the event
 // has changed it by one request or container, which is the error that is made.
 func (t *Tracker) integrate(s decide.Snapshot, to decide.Time) {

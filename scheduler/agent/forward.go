@@ -22,7 +22,7 @@ type seen struct {
 	own  []float32 // (K, H)
 }
 
-// NewEvaluator returns an evaluator of n, which must not change after.
+// NewEvaluator returns an evaluator of n. Where n changes, Reset must follow.
 func NewEvaluator(n *Network) *Evaluator {
 	k, h := n.Candidates, n.Hidden
 	make2 := func() seen {
@@ -34,6 +34,9 @@ func NewEvaluator(n *Network) *Evaluator {
 		hidden: make([]float32, h), tmp: make([]float32, h),
 	}
 }
+
+// Reset forgets what is known of candidates.
+func (e *Evaluator) Reset() { e.now.n, e.old.n = 0, 0 }
 
 // Forward writes the 2K+1 Q-values of o to q. Those of empty rows are zero. It panics if
 // o or q have other sizes than the network. It allocates nothing.

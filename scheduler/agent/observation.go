@@ -260,7 +260,8 @@ func (e *Encoder) scan(s decide.Snapshot, c *cluster, global []float32) {
 		priority += p * float64(n)
 
 		warm := s.Available(f) != decide.None
-		cold := s.Memory(f) <= c.room && s.IdleCount(f) == 0
+		// Where a start is worth a container, an idle one of its own is worth more.
+		cold := !(warm && s.IdleCount(f) > 0) && s.Memory(f) <= c.room && s.AnyRoom(f)
 		if !warm && !cold {
 			continue
 		}
