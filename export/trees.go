@@ -1,0 +1,69 @@
+package export
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/incendio-faas/incendio/export/onnx"
+	"github.com/incendio-faas/incendio/train/gbdt"
+)
+
+// Trees returns the graph of m: a TreeEnsembleRegressor with the input "features"
+// (float32, [N, len(m.Columns)], NaN is missing) and the output "prediction" (float32,
+// [N, 1]), which is the raw sum of the trees, before the link of the objective. The
+// names of the columns, in order, and the objective stand in the metadata "columns"
+// (joined by spaces) and "objective".
+//
+// A row of float32 values reaches the leaves that m sends it to, so that outputs
+// agree to float32 accuracy. A row of float64 values that float32 cannot hold may fall
+// on the other side of a threshold. Categorical splits are an error.
+func Trees(m *gbdt.Model) (*onnx.Model, error) {
+	e := &onnx.TreeEnsemble{Features: len(m.Columns), Trees: make([]onnx.Tree, len(m.Trees))}
+	for i := range m.Trees {
+		t, err := tree(&m.Trees[i])
+		if err != nil {
+			return nil, fmt.Errorf("export: tree %d: %w", i, err)
+		}
+		e.Trees[i] = t
+	}
+	out, err := e.Model("trees")
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	out.Metadata = append(out.Metadata,
+		onnx.Property{Key: "columns", Value: strings.Join(m.Columns, " ")},
+		onnx.Property{Key: "objective", Value: m.Objective})
+	return out, nil
+}
+
+func tree(t *gbdt.Tree) (onnx.Tree, error) {
+	n := len(t.SplitFeature)
+	out := onnx.Tree{
+		Feature:     make([]int, n),
+		Threshold:   t.Threshold,
+		DefaultLeft: make([]bool, n),
+		Missing:     make([]onnx.Missing, n),
+		Left:        make([]int, n),
+		Right:       make([]int, n),
+		Leaf:        t.LeafValue,
+	}
+	for i, d := range t.DecisionType {
+		if d.Categorical() {
+			return onnx.Tree{}, fmt.Errorf("node %d splits categories, which the operator does not know", i)
+		}
+		out.Feature[i] = int(t.SplitFeature[i])
+		out.DefaultLeft[i] = d.DefaultLeft()
+		out.Left[i], out.Right[i] = int(t.Left[i]), int(t.Right[i])
+		switch d.Missing() {
+		case gbdt.MissingNone:
+			out.Missing[i] = onnx.MissingNone
+		case gbdt.MissingZero:
+			out.Missing[i] = onnx.MissingZero
+		case gbdt.MissingNaN:
+			out.Missing[i] = onnx.MissingNaN
+		default:
+			return onnx.Tree{}, fmt.Errorf("node %d has missing type %d, expected none, zero or nan", i, d.Missing())
+		}
+	}
+	return out, nil
+}
