@@ -102,10 +102,10 @@ func (s *section) integer(key string) (int, error) {
 	return n, nil
 }
 
-// list parses the n values of key; a missing optional key gives n zeros.
+// list parses the n values of key; an optional key that is missing or empty gives n zeros.
 func list[T any](s *section, key string, n int, optional bool, parse func(string) (T, error)) ([]T, error) {
 	v, ok := s.values[key]
-	if !ok && optional {
+	if optional && strings.TrimSpace(v) == "" {
 		return make([]T, n), nil
 	}
 	if !ok {
