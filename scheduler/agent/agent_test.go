@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -320,7 +321,11 @@ func TestNetworkRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := agent.Load(m)
+	decoded, err := onnx.Decode(onnx.Encode(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := agent.Load(decoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,6 +359,14 @@ func TestLoadRefusesOtherGraphs(t *testing.T) {
 		if _, err := agent.Load(m); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+	m, err := random(t, 4, 7, seed.Stream(1, "hostile")).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Metadata[0].Value = strings.Replace(m.Metadata[0].Value, "priority queue_length", "queue_length priority", 1)
+	if _, err := agent.Load(m); err == nil {
+		t.Error("no error for a network of other columns")
 	}
 }
 

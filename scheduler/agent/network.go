@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/incendio-faas/incendio/export/onnx"
 )
@@ -41,13 +42,14 @@ type Network struct {
 	Dense1, Dense2, Dense3, Own, Shared, Start, Defer Layer
 }
 
-// NewNetwork returns a network of k candidates and h hidden units whose weights are zero.
+// NewNetwork returns a network of k candidates, [1, 256], and h hidden units, [2, 4096],
+// whose weights are zero.
 func NewNetwork(k, h int) (*Network, error) {
 	if k < 1 || k > maxCandidates {
 		return nil, fmt.Errorf("agent: candidates must be in [1, %d], got %d", maxCandidates, k)
 	}
-	if h < 1 || h > maxHidden {
-		return nil, fmt.Errorf("agent: hidden must be in [1, %d], got %d", maxHidden, h)
+	if h < 2 || h > maxHidden {
+		return nil, fmt.Errorf("agent: hidden must be in [2, %d], got %d", maxHidden, h)
 	}
 	n := &Network{Candidates: k, Hidden: h}
 	for i, s := range [...]struct {
@@ -89,6 +91,8 @@ const (
 )
 
 // Graph returns n as a graph of MatMul, Add, Relu, Concat and Reshape, which Load reads.
+// The names of the columns of the inputs, in order and joined by spaces, stand in the
+// metadata "candidates" and "global".
 func (n *Network) Graph() (*onnx.Model, error) {
 	k := int64(n.Candidates)
 	b := onnx.NewBuilder("incendio-agent")
@@ -103,7 +107,15 @@ func (n *Network) Graph() (*onnx.Model, error) {
 	h := b.Relu("relu3", b.Add("head", dense(&n.Own, "own", phi), shared))
 	starts := b.Reshape("starts", dense(&n.Start, "start", h), 1, 2*k)
 	b.Output(OutputValues, b.Concat("joined_values", 1, starts, dense(&n.Defer, "defer", context)))
-	return b.Model()
+	m, err := b.Model()
+	if err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	m.Metadata = []onnx.Property{
+		{Key: InputCandidates, Value: strings.Join(CandidateColumns(), " ")},
+		{Key: InputGlobal, Value: strings.Join(GlobalColumns(), " ")},
+	}
+	return m, nil
 }
 
 // Load reads a network from a graph as Graph writes it. It is an error if the graph is
@@ -143,7 +155,11 @@ func Load(m *onnx.Model) (*Network, error) {
 	}
 	want, err := n.Graph()
 	if err != nil {
-		return nil, fmt.Errorf("agent: %w", err)
+		return nil, err
+	}
+	// A network that was trained on other columns has the right shape and is wrong.
+	if !slices.Equal(m.Metadata, want.Metadata) {
+		return nil, fmt.Errorf("agent: graph %q was made for columns %q, expected %q", m.Graph.Name, m.Metadata, want.Metadata)
 	}
 	if err := same(&m.Graph, &want.Graph); err != nil {
 		return nil, fmt.Errorf("agent: graph %q is not that of an agent: %w", m.Graph.Name, err)
