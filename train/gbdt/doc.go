@@ -25,5 +25,8 @@
 // It differs from LightGBM 4.6 as follows: sparse features are not bundled (bundling
 // is a speed device that leaves the trees of dense data alone), an in-bag subset is
 // never copied, infinite features are an error, and the value -1e-35 is not a zero at
-// prediction, as it is not one when binned.
+// prediction, as it is not one when binned. With zero_as_missing, LightGBM leaves the
+// lowest bin of a feature out of the scan with missing values on the right if that bin
+// is negative and holds most rows, so that its sums do not fit the rows it moves; here
+// the bin is in.
 package gbdt
