@@ -57,9 +57,9 @@ func (e *Ensemble) predict(row, out []float64) float64 {
 // largestExponent bounds the raw output under the link exp: beyond it no count can be meant.
 const largestExponent = 60
 
-// Forecast evaluates h, which must have been compiled as part of m, for a row of a
+// Forecast evaluates h, which must have been compiled as part of a model, for a row of a
 // function of the given scale: in counts, between 0 and limit. scratch has length 1.
-func (h *Head) Forecast(m *Model, row []float64, scale, limit float64, scratch []float64) float64 {
+func (h *Head) Forecast(row []float64, scale, limit float64, scratch []float64) float64 {
 	var v float64
 	switch {
 	case h.Trees == nil:
@@ -70,14 +70,18 @@ func (h *Head) Forecast(m *Model, row []float64, scale, limit float64, scratch [
 	case h.Link == Exp:
 		v = math.Exp(min(h.Trees.predict(row, scratch), largestExponent))
 	case h.Link == Residual:
-		v = h.Trees.predict(row, scratch)
-		if y := row[m.base]; !math.IsNaN(y) {
-			v += y
+		base := row[h.index] * scale
+		if !(base > 0) { // also NaN
+			base = 0
 		}
+		return bounded(base+h.Trees.predict(row, scratch)*math.Sqrt(base+varianceFloor), limit)
 	default:
 		v = h.Trees.predict(row, scratch)
 	}
-	v *= scale
+	return bounded(v*scale, limit)
+}
+
+func bounded(v, limit float64) float64 {
 	if !(v > 0) { // also NaN: a lag that the history does not reach yet
 		return 0
 	}

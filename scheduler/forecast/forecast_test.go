@@ -57,7 +57,7 @@ func model(t testing.TB) *forecast.Model {
 			{
 				Name:        "c00",
 				Mean:        forecast.Head{Objective: "poisson", Link: forecast.Exp, File: "forecast/c00-mean.txt", Trees: ensemble(t, "lag_1", 0.75, 0, math.Log(2))},
-				Median:      forecast.Head{Objective: "regression_l1", Link: forecast.Residual, File: "forecast/c00-median.txt", Trees: ensemble(t, "lag_2", 0.75, 0, 1)},
+				Median:      forecast.Head{Objective: "regression_l1", Link: forecast.Residual, Base: forecast.AdjustedColumn, File: "forecast/c00-median.txt", Trees: ensemble(t, "lag_2", 0.75, 0, 1)},
 				Calibration: calibration(),
 			},
 			{Name: "c01", Mean: forecast.Head{Column: "mean_5"}, Median: forecast.Head{Column: forecast.ZeroColumn}, Calibration: calibration()},
@@ -143,6 +143,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"column", forecast.ModelFile, `"column": "mean_5"`, `"column": "mean_6"`, `"mean_6" is none of`},
 		{"features", forecast.ModelFile, `"calendar": true`, `"calendar": false`, "columns"},
 		{"link", forecast.ModelFile, `"exp"`, `"log"`, `got "log"`},
+		{"base", forecast.ModelFile, `"base": "adjusted"`, `"base": "adapted"`, `got "adapted"`},
 		{"edges", forecast.ModelFile, "[\n     1\n    ]", "[]", "one edge less"},
 		{"quantiles", forecast.ModelFile, "-2,\n      0,", "-2,\n      9,", "not descend"},
 		{"decomposition", forecast.ProphetFile, `"y_scale": 8`, `"y_scale": 0`, "y_scale must be > 0"},
@@ -179,7 +180,7 @@ func TestStep(t *testing.T) {
 		rt.Prime(minute, []float64{0, 0, 0, float64(minute), 0, 0})
 	}
 	// Lag 1 of the function trees is 4/4 > 0.75: mean 2*4. Lag 2 is 0: the median is that of
-	// the last hour, yhat of 8*0.25 with the drift to 4/60.
+	// the last hour, yhat of 8*0.25 with the drift to 4/60, and a residual of 0.
 	got := slices.Clone(rt.Step(100, []float64{4, 5, 6, 7, 0, 0}))
 	sd := math.Sqrt(8.25)
 	for i, want := range []forecast.Forecast{

@@ -108,7 +108,7 @@ type Features struct {
 
 // Set returns the extractors of one function of a trace that starts at start.
 func (s Features) Set(scale float64, start time.Time, origins []features.Origin) *features.Set {
-	parts := []features.Extractor{features.Lags(s.Lags), features.Rolling(s.Windows), rhythm{s.reach()}}
+	parts := []features.Extractor{features.Lags(s.Lags), features.Rolling(s.Windows), rhythm{s.reach()}, smooth{}}
 	if s.Calendar {
 		parts = append(parts, features.Calendar{Start: start})
 	}
@@ -138,7 +138,7 @@ type Link string
 // The links.
 const (
 	Direct   Link = "direct"   // the output is the forecast
-	Residual Link = "residual" // the output is added to the column adjusted, Prophet's yhat at the level of the last hour
+	Residual Link = "residual" // the output is the scaled residual of a column; see Head.Base
 	Exp      Link = "exp"      // the output is the logarithm of the forecast (poisson)
 )
 
@@ -149,16 +149,20 @@ const (
 type Head struct {
 	Objective string `json:"objective,omitempty"` // of the trees, e.g. regression_l1
 	Link      Link   `json:"link,omitempty"`
-	File      string `json:"file,omitempty"` // of the trees
+	// Base is the column that trees of the link residual correct: with b its value and
+	// f the output, the forecast is b + f sqrt(b + 1/4), all in counts. With
+	// the column adjusted this is the residual mode of the hybrid ("prophet_boost").
+	Base string `json:"base,omitempty"`
+	File string `json:"file,omitempty"` // of the trees
 
 	Column string `json:"column,omitempty"` // instead of trees
 
 	Trees *Ensemble `json:"-"`
-	index int       // of Column in the row
+	index int       // of Column or Base in the row
 }
 
-// BaseColumn is what the trees of the link Residual add to.
-const BaseColumn = "adjusted"
+// AdjustedColumn is Prophet's yhat at the level of the last hour.
+const AdjustedColumn = "adjusted"
 
 // ZeroColumn is the Column of a Head that is always 0.
 const ZeroColumn = "zero"
@@ -187,7 +191,6 @@ type Model struct {
 	Validation datasets.Window
 
 	columns []string
-	base    int // number of the column adjusted, -1 if there is none
 	byKey   map[Key]int
 }
 
@@ -316,7 +319,6 @@ func (m *Model) compile() error {
 		}
 	}
 	m.columns = m.Features.Columns()
-	m.base = slices.Index(m.columns, BaseColumn)
 	if err := m.Total.Validate(); err != nil {
 		return fmt.Errorf("total: %w", err)
 	}
@@ -375,8 +377,8 @@ func (m *Model) compileHead(h *Head) error {
 		if h.Link != Direct && h.Link != Residual && h.Link != Exp {
 			return fmt.Errorf("%s: link must be %s, %s or %s, got %q", h.File, Direct, Residual, Exp, h.Link)
 		}
-		if h.Link == Residual && m.base < 0 {
-			return fmt.Errorf("%s: link %s needs the components of Prophet", h.File, Residual)
+		if h.index = slices.Index(m.columns, h.Base); (h.index >= 0) != (h.Link == Residual) {
+			return fmt.Errorf("%s: trees of the link %s, and no others, have a column of the features as base, got %q", h.File, Residual, h.Base)
 		}
 	default:
 		return errors.New("a head must have either a column or a file of trees")

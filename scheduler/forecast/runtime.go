@@ -115,7 +115,6 @@ func newScratch(m *Model) scratch {
 // A predictor follows one function.
 type predictor struct {
 	class    Class
-	model    *Model
 	cluster  *Cluster
 	set      *features.Set
 	past     *features.History // nil for the classes without one
@@ -130,7 +129,7 @@ func newPredictor(m *Model, k Key, start time.Time) predictor {
 		return predictor{class: Interarrival, arrivals: newArrivals(nil)}
 	}
 	f := &m.Functions[i]
-	p := predictor{class: f.Class, model: m}
+	p := predictor{class: f.Class}
 	switch f.Class {
 	case Trees:
 		var origins []features.Origin
@@ -189,8 +188,8 @@ func (p *predictor) forecast(now int, s *scratch) Forecast {
 func (p *predictor) evaluate(s *scratch) Forecast {
 	scale := float64(p.set.Scale())
 	f := Forecast{
-		Mean:   p.cluster.Mean.Forecast(p.model, s.row, scale, p.cap, s.out),
-		Median: p.cluster.Median.Forecast(p.model, s.row, scale, p.cap, s.out),
+		Mean:   p.cluster.Mean.Forecast(s.row, scale, p.cap, s.out),
+		Median: p.cluster.Median.Forecast(s.row, scale, p.cap, s.out),
 	}
 	f.Q90 = max(f.Median, p.cluster.Calibration.Quantile(f.Mean, P90))
 	f.Q99 = max(f.Q90, p.cluster.Calibration.Quantile(f.Mean, P99))

@@ -208,6 +208,7 @@ type trial struct {
 	head      string
 	objective string
 	link      online.Link
+	base      string // of the link residual
 }
 
 const (
@@ -218,16 +219,23 @@ const (
 // trials of both heads. The mean has no absolute error, the median no Poisson: each
 // is what its loss estimates.
 func (t *trainer) trials() []trial {
-	out := []trial{
-		{medianHead, "regression_l1", online.Direct},
-		{meanHead, "poisson", online.Exp},
-	}
+	bases := []string{online.SlowColumn}
 	if t.options.Components {
-		out = append(out, trial{medianHead, "regression_l1", online.Residual}, trial{meanHead, "regression", online.Residual})
-	} else {
-		out = append(out, trial{meanHead, "regression", online.Direct})
+		bases = append(bases, online.AdjustedColumn)
+	}
+	out := []trial{{head: medianHead, objective: "regression_l1", link: online.Direct}, {head: meanHead, objective: "poisson", link: online.Exp}}
+	for _, b := range bases {
+		out = append(out, trial{medianHead, "regression_l1", online.Residual, b}, trial{meanHead, "regression", online.Residual, b})
 	}
 	return out
+}
+
+func (t trial) name() string {
+	name := t.objective + "/" + string(t.link)
+	if t.base != "" {
+		name += "/" + t.base
+	}
+	return name
 }
 
 // cluster fits, chooses and calibrates the heads of cluster c and returns the means
@@ -273,7 +281,7 @@ func (t *trainer) cluster(ctx context.Context, c int) ([]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.Name, k.Iterations, k.trees = tr.objective+"/"+string(tr.link), len(m.Trees), m
+		k.Name, k.Iterations, k.trees = tr.name(), len(m.Trees), m
 		consider(k)
 	}
 	for i := range rep.Candidates {
@@ -305,8 +313,9 @@ func (t *trainer) rules() []string {
 	for _, k := range t.features.Windows {
 		out = append(out, "mean_"+strconv.Itoa(k))
 	}
+	out = append(out, online.FastColumn, online.SlowColumn)
 	if t.features.Components {
-		out = append(out, "yhat", online.BaseColumn)
+		out = append(out, "yhat", online.AdjustedColumn)
 	}
 	return out
 }
@@ -323,8 +332,8 @@ type scored struct {
 func (t *trainer) boost(ctx context.Context, tr trial, name string, s samples) (*gbdt.Model, online.Head, error) {
 	o := t.options.Trees
 	o.Objective, o.Metric, o.Workers = tr.objective, nil, t.options.Workers
-	rec := prefixed{t.rec, "forecast/" + name + "/" + tr.head + "/" + string(tr.link) + "/"}
-	m, rep, err := gbdt.Train(ctx, t.table(s.train, tr.link), t.table(s.valid, tr.link), o, rec)
+	rec := prefixed{t.rec, "forecast/" + name + "/" + tr.head + "/" + tr.name() + "/"}
+	m, rep, err := gbdt.Train(ctx, t.table(s.train, tr), t.table(s.valid, tr), o, rec)
 	if err != nil {
 		return nil, online.Head{}, err
 	}
@@ -339,17 +348,22 @@ func (t *trainer) boost(ctx context.Context, tr trial, name string, s samples) (
 	if err != nil {
 		return nil, online.Head{}, err
 	}
-	return m, online.Head{Objective: tr.objective, Link: tr.link, File: "forecast/" + name + "-" + tr.head + ".txt", Trees: trees}, nil
+	return m, online.Head{Objective: tr.objective, Link: tr.link, Base: tr.base, File: "forecast/" + name + "-" + tr.head + ".txt", Trees: trees}, nil
 }
 
-// table has the rows of s with targets in units of the scale.
-func (t *trainer) table(s *sample, link online.Link) *gbdt.Table {
+// table has the rows of s with what the trees of tr output: counts in units of the
+// scale, or scaled residuals.
+func (t *trainer) table(s *sample, tr trial) *gbdt.Table {
 	label := make([]float32, len(s.count))
-	base := s.frame.Column(online.BaseColumn)
+	base := s.frame.Column(tr.base)
 	for i, y := range s.count {
 		v := y / s.scale[i]
-		if link == online.Residual {
-			v -= s.frame.Row(i)[base]
+		if tr.link == online.Residual {
+			b := s.frame.Row(i)[base] * s.scale[i]
+			if !(b > 0) { // as the run time takes it
+				b = 0
+			}
+			v = online.ScaledResidual(b, y)
 		}
 		label[i] = float32(v)
 	}
@@ -370,7 +384,7 @@ func (t *trainer) score(ctx context.Context, name string, head online.Head, s *s
 	err := parallel(ctx, (len(s.count)+chunk-1)/chunk, t.options.Workers, func(b int) {
 		scratch := make([]float64, 1)
 		for i := b * chunk; i < min((b+1)*chunk, len(s.count)); i++ {
-			k.predicted[i] = m.Clusters[0].Mean.Forecast(m, s.frame.Row(i), s.scale[i], s.limit[i], scratch)
+			k.predicted[i] = m.Clusters[0].Mean.Forecast(s.frame.Row(i), s.scale[i], s.limit[i], scratch)
 		}
 	})
 	if err != nil {
