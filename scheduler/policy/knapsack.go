@@ -1,0 +1,143 @@
+package policy
+
+import (
+	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/knapsack"
+)
+
+// Knapsack solves the function priority scheduling problem of the Incendio paper
+// (Eq. 5-7) exactly, by dynamic programming, one invoker at a time (systems.md D.3,
+// decision 20). The classes are the functions with waiting requests: one of warm
+// starts, which take no memory, with as many copies as it has idle containers, and
+// one of cold starts with the rest, if a new container is worth it (see [ESFF]). The
+// value of a copy is the function's priority, and the capacity is what is free on
+// the invoker with the most memory for new containers, idle ones counted. What the
+// solution picks is started in order of priority. When it is used up, the problem is
+// posed again with what is left.
+//
+// As with [Density], a stack with this rule has CPUShare 1.
+type Knapsack struct {
+	signals decide.Signals
+	solver  knapsack.Solver
+	classes []knapsack.Class
+	ids     []decide.FunctionID
+	plan    []pick
+	now     decide.Time
+	kind    decide.EventKind
+}
+
+// A pick is a function of which n requests are still to start.
+type pick struct {
+	function decide.FunctionID
+	n        int
+	value    float64
+}
+
+// NewKnapsack returns the rule with the priorities of signals, which may be nil.
+func NewKnapsack(signals decide.Signals) *Knapsack { return &Knapsack{signals: signals} }
+
+// Next implements decide.Dispatcher.
+func (p *Knapsack) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+	if s.Now() != p.now || ev.Kind != p.kind {
+		p.plan = p.plan[:0] // of a round that ended early
+	}
+	p.now, p.kind = s.Now(), ev.Kind
+	if st, ok := p.take(s); ok {
+		return st, true
+	}
+	p.solve(s)
+	return p.take(s)
+}
+
+// take starts the next of the plan that is possible.
+func (p *Knapsack) take(s decide.Snapshot) (decide.Start, bool) {
+	if len(p.plan) == 0 {
+		return decide.Start{}, false
+	}
+	d := survey(s)
+	for len(p.plan) > 0 {
+		k := &p.plan[0]
+		if k.n > 0 && s.Waiting(k.function) > 0 {
+			if st, ok := possible(d, k.function); ok {
+				k.n--
+				return st, true
+			}
+		}
+		p.plan = p.plan[1:]
+	}
+	return decide.Start{}, false
+}
+
+// possible is start, where a new container is worth it.
+func possible(d field, f decide.FunctionID) (decide.Start, bool) {
+	st, ok := d.start(f)
+	return st, ok && (st.Container != decide.None || worth(d.s, f, d.s.Initialise(f)))
+}
+
+// solve makes a plan.
+func (p *Knapsack) solve(s decide.Snapshot) {
+	p.classes, p.ids, p.plan = p.classes[:0], p.ids[:0], p.plan[:0]
+	d := survey(s)
+	for _, f := range s.Backlog() {
+		st, ok := possible(d, f)
+		if !ok {
+			continue
+		}
+		c := knapsack.Class{Value: priority(p.signals, s, f), CPU: s.CPU(f), Copies: s.Waiting(f)}
+		if st.Container != decide.None {
+			warm := c
+			warm.Copies = min(c.Copies, max(1, s.IdleCount(f)))
+			p.ids, p.classes = append(p.ids, f), append(p.classes, warm)
+			c.Copies -= warm.Copies
+		}
+		if c.Copies > 0 && worth(s, f, s.Initialise(f)) {
+			c.Memory = s.Memory(f)
+			p.ids, p.classes = append(p.ids, f), append(p.classes, c)
+		}
+	}
+	switch len(p.ids) {
+	case 0:
+		return
+	case 1: // what the solution picks of one class is what there is room for
+		p.plan = append(p.plan, pick{p.ids[0], p.classes[0].Copies, 0})
+		return
+	}
+	problem := knapsack.Problem{Classes: p.classes}
+	for i := range decide.InvokerID(s.Invokers()) {
+		memory := s.Unclaimed(i) + s.IdleMemory(i)
+		cpu := s.InvokerSpec(i).Cores - s.BusyCPU(i)
+		if cpu > 0 && memory > problem.Memory {
+			problem.Memory, problem.CPU = memory, cpu
+		}
+	}
+	picked := false
+	for k, n := range p.solver.Exact(problem).Copies {
+		if n > 0 {
+			picked = true
+			p.add(pick{p.ids[k], n, p.classes[k].Value})
+		}
+	}
+	if picked {
+		return
+	}
+	// No copy fits the quanta of that invoker, yet each class can start somewhere.
+	top := 0
+	for k := range p.ids {
+		if p.classes[k].Value > p.classes[top].Value || p.classes[k].Value == p.classes[top].Value && p.ids[k] < p.ids[top] {
+			top = k
+		}
+	}
+	p.add(pick{p.ids[top], 1, 0})
+}
+
+// add keeps the plan in descending order of value, then in order of function.
+func (p *Knapsack) add(k pick) {
+	p.plan = append(p.plan, k)
+	for i := len(p.plan) - 1; i > 0; i-- {
+		a, b := &p.plan[i-1], &p.plan[i]
+		if a.value > b.value || a.value == b.value && a.function < b.function {
+			break
+		}
+		*a, *b = *b, *a
+	}
+}

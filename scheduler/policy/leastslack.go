@@ -1,0 +1,36 @@
+package policy
+
+import "github.com/incendio-faas/incendio/scheduler/decide"
+
+// The service level objective of the Incendio paper on the time from arrival to
+// start: 500 ms, or 30 % of the function's cold start where that is more
+// (systems.md D.3, decision 35).
+const (
+	sloDefault   = 500 * decide.Millisecond
+	sloColdShare = 0.3
+)
+
+// LeastSlack starts the request with the least time to spare before its function's
+// objective is missed:
+//
+//	slack = objective - time waited - [no container] t_cold
+//
+// It is the order of Fifer (Middleware 2020), with the objective of Incendio. A new
+// container is created only where the function's own would take longer (see ESFF).
+type LeastSlack struct{}
+
+// Next implements decide.Dispatcher.
+func (LeastSlack) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+	return best(s, func(f decide.FunctionID, cold bool) float64 {
+		_, arrival := s.Request(s.Oldest(f))
+		start := s.Initialise(f)
+		slack := max(sloDefault, decide.Time(sloColdShare*float64(start))) - (s.Now() - arrival)
+		if cold {
+			if !worth(s, f, start) {
+				return never
+			}
+			slack -= start
+		}
+		return float64(slack)
+	})
+}

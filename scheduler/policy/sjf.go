@@ -1,0 +1,18 @@
+package policy
+
+import "github.com/incendio-faas/incendio/scheduler/decide"
+
+// SJF starts the request that is expected to be done first: shortest job first with
+// the initialisation counted where there is no container.
+type SJF struct{}
+
+// Next implements decide.Dispatcher.
+func (SJF) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+	return best(s, func(f decide.FunctionID, cold bool) float64 {
+		t := s.Execution(f)
+		if cold {
+			t += s.Initialise(f)
+		}
+		return float64(t)
+	})
+}

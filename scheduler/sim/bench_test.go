@@ -1,0 +1,49 @@
+package sim_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/scheduler/sim"
+)
+
+// BenchmarkRun replays half an hour of 500 functions, materialised, at two sizes of
+// memory. Cold share and drops stand beside the rate: a small memory makes it another problem.
+func BenchmarkRun(b *testing.B) {
+	tr := mixed(500, 30, 60_000, 1)
+	for i := range tr.Functions { // a load of about a half, in the mean
+		f := &tr.Functions[i]
+		for k := range f.Execution.Value {
+			f.Execution.Value[k] /= 16
+		}
+	}
+	for _, c := range []struct {
+		name     string
+		memoryMB int
+	}{{"memory=4GB", 4096}, {"memory=16GB", 16384}} {
+		o := sim.DefaultOptions()
+		o.Cluster.MemoryMB = c.memoryMB
+		o.Window = datasets.Window{From: 0, To: 30}
+		w, err := sim.Load(context.Background(), tr, o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, name := range []string{"native", "faascache", "esff", "knapsack"} {
+			p := baseline(b, name)
+			b.Run("policy="+name+"/"+c.name, func(b *testing.B) {
+				b.ReportAllocs()
+				var r *sim.Result
+				for b.Loop() {
+					if r, err = sim.Run(context.Background(), tr, w, p.New, o); err != nil {
+						b.Fatal(err)
+					}
+				}
+				n := float64(r.Requests)
+				b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "invocations/s")
+				b.ReportMetric(100*float64(r.Cold)/n, "cold%")
+				b.ReportMetric(100*float64(r.Dropped)/n, "dropped%")
+			})
+		}
+	}
+}

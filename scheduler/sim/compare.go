@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// Names that mean something to a Report.
+const (
+	Native     = "native" // against which speed-ups are counted
+	LowerBound = "lower-bound"
+	KindBound  = "bound"
+)
+
+// A Policy is a row to compare.
+type Policy struct {
+	Name    string
+	Kind    string   // for the row; "" for an ordinary policy
+	New     NewStack // called once per run
+	Sharing string   // of CPUs, where it is part of the policy; "": the cluster's
+}
+
+// Baseline returns the policy of a stack that scheduler.Baseline names.
+func Baseline(name string, rnd uint64) (Policy, error) {
+	build, err := scheduler.Baseline(name, rnd)
+	if err != nil {
+		return Policy{}, err
+	}
+	return Policy{Name: name, New: func(_ *datasets.Trace, profiles []decide.Profile) (scheduler.Stack, error) {
+		return build(profiles), nil
+	}}, nil
+}
+
+// A Report compares policies on the same requests; it is what `simulate --json` prints.
+type Report struct {
+	Trace    string          `json:"trace"`
+	Requests int64           `json:"requests"`
+	Seed     uint64          `json:"seed"`
+	Window   datasets.Window `json:"window"`
+	Cluster  Cluster         `json:"cluster"`
+	// Load is the work offered over what the cluster can do in the window:
+	// core seconds / (cores * seconds).
+	Load     float64 `json:"load"`
+	Policies []Row   `json:"policies"`
+
+	// Results are what lies behind the rows, in their order.
+	Results []*Result `json:"-"`
+}
+
+// Compare replays the workload of o under every policy, up to workers (>= 1) at a
+// time, and adds the row [LowerBound]. Rows stand in the order of policies, and
+// equal arguments give equal rows, but for Timing, for any number of workers.
+// [Native] is run for its latencies even where it is not among the policies.
+//
+// The workload is held in memory once for all runs if it has no more requests than
+// HeldRequests, else every run draws it anew. o.Observer must be nil, as runs go in parallel.
+func Compare(ctx context.Context, t *datasets.Trace, policies []Policy, o Options, workers int) (*Report, error) {
+	if workers < 1 {
+		return nil, fmt.Errorf("sim: workers must be at least 1, got %d", workers)
+	}
+	if o.Observer != nil {
+		return nil, errors.New("sim: a comparison runs in parallel and takes no observer")
+	}
+	w, err := Stream(ctx, t, o)
+	if err != nil {
+		return nil, err
+	}
+	if w.all <= HeldRequests {
+		if w, err = Load(ctx, t, o); err != nil {
+			return nil, err
+		}
+	}
+	return CompareWorkload(ctx, t, w, policies, o, workers)
+}
+
+// HeldRequests is how many requests Compare holds in memory: 2^23, 192 MB.
+const HeldRequests = 1 << 23
+
+// CompareWorkload is [Compare] on a workload that is there already.
+func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, policies []Policy, o Options, workers int) (*Report, error) {
+	if workers < 1 {
+		return nil, fmt.Errorf("sim: workers must be at least 1, got %d", workers)
+	}
+	if o.Observer != nil {
+		return nil, errors.New("sim: a comparison runs in parallel and takes no observer")
+	}
+	rows := policies
+	reference := -1
+	seen := make(map[string]bool)
+	for i, p := range policies {
+		if p.Name == LowerBound || seen[p.Name] {
+			return nil, fmt.Errorf("sim: policy %q is there already", p.Name)
+		}
+		seen[p.Name] = true
+		if p.Name == Native {
+			reference = i
+		}
+	}
+	if reference < 0 {
+		native, err := Baseline(Native, o.Seed)
+		if err != nil {
+			return nil, err
+		}
+		reference = len(rows)
+		rows = append(rows[:len(rows):len(rows)], native)
+	}
+	results := make([]*Result, len(rows)+1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers)
+	for i, p := range rows {
+		g.Go(func() error {
+			o := o
+			if p.Sharing != "" {
+				o.Cluster.Sharing = p.Sharing
+			}
+			r, err := Run(ctx, t, w, p.New, o)
+			if err != nil {
+				return fmt.Errorf("policy %s: %w", p.Name, err)
+			}
+			r.Name, r.Kind = p.Name, p.Kind
+			results[i] = r
+			return nil
+		})
+	}
+	g.Go(func() error {
+		var err error
+		results[len(rows)], err = Bound(ctx, t, w, o)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	native := float64(results[reference].LatencySum)
+	bound := results[len(rows)]
+	results = append(results[:len(policies):len(policies)], bound)
+	rep := &Report{
+		Trace: t.Name, Requests: w.requests, Seed: o.Seed, Window: w.window, Cluster: o.Cluster,
+		Policies: make([]Row, len(results)), Results: results,
+	}
+	for i, r := range results {
+		// A sum of nothing but zeros counts as a microsecond, which JSON can express.
+		r.SpeedupVsNative = max(native, 1) / max(float64(r.LatencySum), 1)
+		rep.Policies[i] = r.Row
+	}
+	for f := range bound.Functions {
+		rep.Load += bound.Functions[f].Work.Seconds() * t.Functions[f].CPU
+	}
+	rep.Load /= o.Cluster.TotalCores() * float64(w.window.Len()) * 60
+	return rep, nil
+}

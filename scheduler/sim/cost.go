@@ -1,0 +1,23 @@
+package sim
+
+import "github.com/incendio-faas/incendio/datasets"
+
+// Begin is the minute of the trace in which the replay begins, that of the warm-up.
+func (w *Workload) Begin() int { return w.from }
+
+// Begin is the minute in which a replay of t under o begins: the warm-up reaches back
+// as far as the trace does.
+func (o Options) Begin(t *datasets.Trace) int {
+	w := o.Window
+	if w.Len() == 0 {
+		w = t.Span
+	}
+	return min(max(w.From-o.WarmupMinutes, t.Span.From), w.From)
+}
+
+// CostS weighs waiting against memory in one number, in seconds: the sum of the
+// latencies, and the wasted memory at the price of RUM, 99.69 GB s for a second
+// (systems.md A.12 and D.3, decision 18).
+func (r *Result) CostS() float64 {
+	return r.LatencySum.Seconds() + r.WastedGBS/rumPerGBS
+}

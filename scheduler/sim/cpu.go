@@ -1,0 +1,309 @@
+package sim
+
+import (
+	"math"
+	"sort"
+
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// CPU is counted in units of 2^-16 cores and the progress of a job in units of
+// 2^-20 microseconds, both integers: the sum of what runs has no rounding to
+// accumulate, a job that was never slowed takes its duration to the microsecond,
+// and no order of events can change a result.
+const (
+	cpuUnit  = 1 << 16
+	workBits = 20
+	workUnit = 1 << workBits
+
+	// maxCores keeps the products below 2^63.
+	maxCores = 1 << 20
+)
+
+func cpuUnits(cores float64) int64 { return max(1, int64(math.Round(cores*cpuUnit))) }
+
+// A processor shares the cores of one invoker. Calls must not go back in time.
+type processor interface {
+	// start adds a job that takes work with the CPU that it can use.
+	start(now decide.Time, job decide.RequestID, cpu int64, work decide.Time)
+	// next is when the next job completes if none is added, or Forever.
+	next() decide.Time
+	// finish removes the job that completes at now = next().
+	finish(now decide.Time) decide.RequestID
+}
+
+func newProcessor(sharing string, cores float64) processor {
+	capacity := cpuUnits(cores)
+	switch sharing {
+	case FIFO:
+		return &fifo{cores: capacity, free: capacity}
+	case SRPT:
+		return &srpt{cores: capacity}
+	}
+	return &ps{cores: capacity, rate: workUnit}
+}
+
+// ps is processor sharing. All jobs progress at the same rate, so the one that
+// finishes first is the one with the least work left at any time: with the virtual
+// time v, the progress of a job that is always there, a job that starts at v with
+// work w is done at v+w whatever happens in between. A heap of those is all there
+// is to keep (Parekh and Gallager, IEEE/ACM Transactions on Networking, 1993).
+type ps struct {
+	cores  int64
+	demand int64 // sum of the CPU of the jobs
+	rate   int64 // progress per microsecond, workUnit for full speed
+	last   decide.Time
+	v      int64 // virtual time at last
+	seq    uint64
+	jobs   []psJob
+}
+
+type psJob struct {
+	done int64  // in virtual time
+	seq  uint64 // first started, first finished
+	cpu  int64
+	id   decide.RequestID
+}
+
+func (a *psJob) before(b *psJob) bool {
+	return a.done < b.done || a.done == b.done && a.seq < b.seq
+}
+
+func (p *ps) advance(now decide.Time) {
+	p.v += int64(now-p.last) * p.rate
+	p.last = now
+}
+
+func (p *ps) share() {
+	if p.demand <= p.cores {
+		p.rate = workUnit
+		return
+	}
+	// Rounded down: never more CPU than there is.
+	p.rate = max(1, p.cores*workUnit/p.demand)
+}
+
+func (p *ps) start(now decide.Time, id decide.RequestID, cpu int64, work decide.Time) {
+	if len(p.jobs) == 0 {
+		p.v, p.last = 0, now
+	} else {
+		p.advance(now)
+	}
+	p.demand += cpu
+	p.share()
+	j := psJob{p.v + int64(work)<<workBits, p.seq, cpu, id}
+	p.seq++
+	p.jobs = append(p.jobs, j)
+	q := p.jobs
+	i := len(q) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !j.before(&q[up]) {
+			break
+		}
+		q[i] = q[up]
+		i = up
+	}
+	q[i] = j
+}
+
+func (p *ps) next() decide.Time {
+	if len(p.jobs) == 0 {
+		return decide.Forever
+	}
+	left := p.jobs[0].done - p.v
+	if left <= 0 {
+		return p.last
+	}
+	if p.rate == workUnit {
+		return p.last + decide.Time((left+workUnit-1)>>workBits)
+	}
+	return p.last + decide.Time((left+p.rate-1)/p.rate)
+}
+
+func (p *ps) finish(now decide.Time) decide.RequestID {
+	p.advance(now)
+	q := p.jobs
+	top, last := q[0], len(q)-1
+	j := q[last]
+	q = q[:last]
+	p.jobs = q
+	if last > 0 {
+		i := 0
+		for {
+			c := 2*i + 1
+			if c >= last {
+				break
+			}
+			if c+1 < last && q[c+1].before(&q[c]) {
+				c++
+			}
+			if !q[c].before(&j) {
+				break
+			}
+			q[i] = q[c]
+			i = c
+		}
+		q[i] = j
+	}
+	p.demand -= top.cpu
+	p.share()
+	return top.id
+}
+
+// fifo runs jobs to completion in the order of their starts.
+type fifo struct {
+	cores, free int64
+	running     []fifoJob // heap by (done, seq)
+	waiting     []fifoJob // from head
+	head        int
+	seq         uint64
+}
+
+type fifoJob struct {
+	done decide.Time // of a waiting one: its duration
+	seq  uint64
+	cpu  int64
+	id   decide.RequestID
+}
+
+func (a *fifoJob) before(b *fifoJob) bool {
+	return a.done < b.done || a.done == b.done && a.seq < b.seq
+}
+
+func (p *fifo) start(now decide.Time, id decide.RequestID, cpu int64, work decide.Time) {
+	p.waiting = append(p.waiting, fifoJob{stretch(work, cpu, p.cores), p.seq, min(cpu, p.cores), id})
+	p.seq++
+	p.fill(now)
+}
+
+// stretch is the time that a job takes that could use more CPU than there is.
+func stretch(work decide.Time, cpu, cores int64) decide.Time {
+	if cpu <= cores {
+		return work
+	}
+	return decide.Time(math.Ceil(float64(work) * float64(cpu) / float64(cores)))
+}
+
+func (p *fifo) fill(now decide.Time) {
+	for p.head < len(p.waiting) && p.waiting[p.head].cpu <= p.free {
+		j := p.waiting[p.head]
+		p.head++
+		j.done += now
+		p.free -= j.cpu
+		p.running = append(p.running, j)
+		q := p.running
+		for i := len(q) - 1; i > 0; {
+			up := (i - 1) / 2
+			if !q[i].before(&q[up]) {
+				break
+			}
+			q[i], q[up] = q[up], q[i]
+			i = up
+		}
+	}
+	if p.head == len(p.waiting) {
+		p.waiting, p.head = p.waiting[:0], 0
+	} else if p.head > 64 && 2*p.head > len(p.waiting) {
+		n := copy(p.waiting, p.waiting[p.head:])
+		p.waiting, p.head = p.waiting[:n], 0
+	}
+}
+
+func (p *fifo) next() decide.Time {
+	if len(p.running) == 0 {
+		return decide.Forever
+	}
+	return p.running[0].done
+}
+
+func (p *fifo) finish(now decide.Time) decide.RequestID {
+	q := p.running
+	top, last := q[0], len(q)-1
+	q[0] = q[last]
+	q = q[:last]
+	p.running = q
+	for i := 0; ; {
+		c := 2*i + 1
+		if c >= last {
+			break
+		}
+		if c+1 < last && q[c+1].before(&q[c]) {
+			c++
+		}
+		if !q[c].before(&q[i]) {
+			break
+		}
+		q[i], q[c] = q[c], q[i]
+		i = c
+	}
+	p.free += top.cpu
+	p.fill(now)
+	return top.id
+}
+
+// srpt gives CPU in the order of remaining time. The jobs that have CPU are a
+// prefix of the list: all but the last of them run at full speed, the last with
+// what is left. So the order of remaining times never changes but by a job that
+// is added, and a sorted list is enough.
+type srpt struct {
+	cores int64
+	last  decide.Time
+	jobs  []srptJob // ascending in left, then in order of start
+}
+
+type srptJob struct {
+	left int64 // in work units
+	cpu  int64
+	id   decide.RequestID
+}
+
+// rates calls f with the jobs that have CPU and their progress per microsecond.
+func (p *srpt) rates(f func(j *srptJob, rate int64)) {
+	free := p.cores
+	for i := 0; i < len(p.jobs) && free > 0; i++ {
+		j := &p.jobs[i]
+		rate := int64(workUnit)
+		if j.cpu > free {
+			rate = max(1, free*workUnit/j.cpu)
+		}
+		free -= min(j.cpu, free)
+		f(j, rate)
+	}
+}
+
+func (p *srpt) advance(now decide.Time) {
+	elapsed := int64(now - p.last)
+	p.last = now
+	if elapsed > 0 {
+		p.rates(func(j *srptJob, rate int64) { j.left -= elapsed * rate })
+	}
+}
+
+func (p *srpt) start(now decide.Time, id decide.RequestID, cpu int64, work decide.Time) {
+	p.advance(now)
+	left := int64(work) << workBits
+	i := sort.Search(len(p.jobs), func(i int) bool { return p.jobs[i].left > left })
+	p.jobs = append(p.jobs, srptJob{})
+	copy(p.jobs[i+1:], p.jobs[i:])
+	p.jobs[i] = srptJob{left, cpu, id}
+}
+
+func (p *srpt) next() decide.Time {
+	if len(p.jobs) == 0 {
+		return decide.Forever
+	}
+	// Whoever else has CPU has more left and is no faster.
+	rate := int64(workUnit)
+	if j := &p.jobs[0]; j.cpu > p.cores {
+		rate = max(1, p.cores*workUnit/j.cpu)
+	}
+	return p.last + decide.Time((max(0, p.jobs[0].left)+rate-1)/rate)
+}
+
+func (p *srpt) finish(now decide.Time) decide.RequestID {
+	p.advance(now)
+	id := p.jobs[0].id
+	p.jobs = append(p.jobs[:0], p.jobs[1:]...)
+	return id
+}

@@ -1,0 +1,404 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// decisionSample: the time of one in so many decisions is measured, so that
+// reading the clock does not become what is measured.
+const decisionSample = 64
+
+// A machine is the platform that a scheduler believes to control, and the books on it.
+type machine struct {
+	sched       *scheduler.Scheduler
+	observer    Observer
+	concurrency int32
+	timeout     decide.Time
+	functions   []datasets.Function
+	cpu         []int64 // of an invocation by function, in cpuUnits
+	draws       *draws
+	tally       *tally
+
+	now      decide.Time
+	wake     decide.Time // when the scheduler wants a tick
+	events   eventHeap   // Ready and Ended
+	finish   finishHeap  // the next completion of every invoker
+	invokers []invoker
+
+	jobs       []job // by RequestID
+	free       []decide.RequestID
+	containers []container // by ContainerID
+	inFlight   int         // requests that have neither completed nor been dropped
+}
+
+type invoker struct {
+	cpu      processor
+	memory   int64 // held
+	capacity int64
+	starting int
+	limit    int
+}
+
+// A job is a request that is in the system.
+type job struct {
+	number    uint64
+	function  decide.FunctionID
+	stage     stage
+	class     Class
+	arrival   decide.Time
+	work      decide.Time
+	dispatch  decide.Time
+	start     decide.Time
+	container decide.ContainerID
+}
+
+// A stage says how far a request or a container is, by the simulator's own books.
+type stage uint8
+
+const (
+	absent stage = iota
+	waiting
+	ordered      // a request for which a container initialises
+	initialising // from here on stages of containers
+	idle
+	busy // also of a request
+	terminating
+)
+
+type container struct {
+	function  decide.FunctionID
+	invoker   decide.InvokerID
+	stage     stage
+	running   int32
+	used      bool
+	request   decide.RequestID // for which it was created
+	ordered   decide.Time      // when it was decided on
+	began     decide.Time      // initialising, or terminating
+	ready     decide.Time      // when it had initialised
+	terminate decide.Time      // how long it will take
+}
+
+func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Options) *machine {
+	m := &machine{
+		sched:       s,
+		observer:    o.Observer,
+		concurrency: int32(o.Scheduler.Concurrency),
+		timeout:     o.Scheduler.Timeout,
+		functions:   t.Functions,
+		cpu:         make([]int64, len(t.Functions)),
+		draws:       newDraws(t, o.Seed),
+		tally:       newTally(t, w, o),
+		now:         decide.Time(w.from) * decide.Minute,
+		invokers:    make([]invoker, o.Cluster.Invokers),
+	}
+	for f := range t.Functions {
+		m.cpu[f] = cpuUnits(t.Functions[f].CPU)
+	}
+	for i := range m.invokers {
+		m.invokers[i] = invoker{
+			cpu:      newProcessor(o.Cluster.Sharing, o.Cluster.Cores),
+			capacity: int64(o.Cluster.MemoryMB) << 20,
+			limit:    o.Cluster.StartLimit,
+		}
+	}
+	m.finish.reset(len(m.invokers))
+	m.tally.now = m.now
+	m.wake = s.Wake()
+	return m
+}
+
+// arrive lets everything up to the arrival of r happen, and r arrive.
+func (m *machine) arrive(n uint64, r request) error {
+	for m.next() <= r.arrival {
+		if err := m.step(); err != nil {
+			return err
+		}
+	}
+	var id decide.RequestID
+	if k := len(m.free); k > 0 {
+		id, m.free = m.free[k-1], m.free[:k-1]
+	} else {
+		id = decide.RequestID(len(m.jobs))
+		m.jobs = append(m.jobs, job{})
+	}
+	m.jobs[id] = job{number: n, function: r.function, stage: waiting, arrival: r.arrival, work: r.work, container: decide.None}
+	m.inFlight++
+	return m.handle(decide.Event{At: r.arrival, Kind: decide.Arrival, Function: r.function, Request: id, Container: decide.None})
+}
+
+// drain runs on until all requests are done and the window is over.
+func (m *machine) drain(ctx context.Context) error {
+	end := m.tally.end
+	for n := 0; ; n++ {
+		if n&0xffff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		at := m.next()
+		if m.inFlight == 0 && at > end {
+			break
+		}
+		if at == decide.Forever {
+			return fmt.Errorf("%w: %d requests are in the system and nothing is going to happen", ErrInvariant, m.inFlight)
+		}
+		if err := m.step(); err != nil {
+			return err
+		}
+	}
+	m.clock(max(m.now, end))
+	return m.tally.check()
+}
+
+// next is the time of the next event that is not an arrival.
+func (m *machine) next() decide.Time {
+	return min(m.finish.at(), m.events.at(), m.wake)
+}
+
+// step handles the next event that is not an arrival.
+func (m *machine) step() error {
+	finish, event := m.finish.at(), m.events.at()
+	switch {
+	case finish <= event && finish <= m.wake:
+		return m.complete(m.finish.top(), finish)
+	case event <= m.wake:
+		e := m.events.pop()
+		if e.ended {
+			return m.ended(e.container, e.at)
+		}
+		return m.ready(e.container, e.at)
+	}
+	if err := m.handle(decide.Event{At: max(m.wake, m.now), Kind: decide.Tick, Function: decide.None, Request: decide.None, Container: decide.None}); err != nil {
+		return err
+	}
+	if m.wake <= m.now {
+		return fmt.Errorf("%w: after the tick at %d us another one is asked for at %d us", ErrInvariant, m.now, m.wake)
+	}
+	return nil
+}
+
+func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
+	inv := &m.invokers[i]
+	id := inv.cpu.finish(at)
+	m.finish.set(i, inv.cpu.next())
+	j := &m.jobs[id]
+	c := j.container
+	m.clock(at)
+	box := &m.containers[c]
+	box.running--
+	if box.running == 0 {
+		box.stage = idle
+		m.tally.working -= m.functions[box.function].Memory
+	}
+	took := at - j.start
+	m.done(id, Outcome{
+		Number: j.number, Request: id, Function: j.function, Class: j.class,
+		Arrival: j.arrival, Dispatch: j.dispatch, Start: j.start, Done: at, Work: j.work,
+	})
+	return m.handle(decide.Event{At: at, Kind: decide.Completion, Function: j.function, Request: id, Container: c, Took: took})
+}
+
+func (m *machine) ready(c decide.ContainerID, at decide.Time) error {
+	m.clock(at)
+	box := &m.containers[c]
+	box.stage, box.ready = idle, at
+	m.invokers[box.invoker].starting--
+	return m.handle(decide.Event{At: at, Kind: decide.Ready, Function: box.function, Request: box.request, Container: c, Took: at - box.began})
+}
+
+func (m *machine) ended(c decide.ContainerID, at decide.Time) error {
+	m.clock(at)
+	box := &m.containers[c]
+	box.stage = absent
+	memory := m.functions[box.function].Memory
+	m.invokers[box.invoker].memory -= memory
+	m.tally.live -= memory
+	return m.handle(decide.Event{At: at, Kind: decide.Ended, Function: box.function, Request: decide.None, Container: c, Took: at - box.began})
+}
+
+// done frees the number of a request and writes its outcome down.
+func (m *machine) done(id decide.RequestID, o Outcome) {
+	m.jobs[id].stage = absent
+	m.free = append(m.free, id)
+	m.inFlight--
+	o.Counted = m.tally.add(&o)
+	if m.observer != nil {
+		m.observer.Finished(o)
+	}
+}
+
+// handle tells the scheduler what happened and does what it decides.
+func (m *machine) handle(ev decide.Event) error {
+	m.clock(ev.At)
+	var decisions []decide.Decision
+	m.tally.events++
+	if m.tally.events%decisionSample == 0 {
+		began := time.Now()
+		decisions = m.sched.Handle(ev)
+		m.tally.decision.add(int64(time.Since(began)))
+	} else {
+		decisions = m.sched.Handle(ev)
+	}
+	for i := range decisions {
+		if err := m.do(&decisions[i]); err != nil {
+			return fmt.Errorf("at %d us: %w", m.now, err)
+		}
+	}
+	m.wake = m.sched.Wake()
+	if m.observer != nil {
+		m.observer.Handled(m.sched.Snapshot(), ev, decisions)
+	}
+	return nil
+}
+
+// clock moves the time to at.
+func (m *machine) clock(at decide.Time) {
+	if at > m.now {
+		m.now = at
+		m.tally.advance(at)
+	}
+}
+
+func (m *machine) do(d *decide.Decision) error {
+	switch d.Kind {
+	case decide.Run:
+		return m.run(d)
+	case decide.Create:
+		return m.create(d)
+	case decide.End:
+		return m.end(d)
+	case decide.Drop:
+		return m.drop(d)
+	}
+	return fmt.Errorf("%w: decision of unknown kind %d", ErrInvariant, d.Kind)
+}
+
+func (m *machine) run(d *decide.Decision) error {
+	j, err := m.job(d.Request)
+	if err != nil {
+		return err
+	}
+	box, err := m.container(d.Container)
+	if err != nil {
+		return err
+	}
+	own := box.request == d.Request && !box.used
+	switch {
+	case j.stage != waiting && !(j.stage == ordered && own):
+		return fmt.Errorf("%w: request %d runs and does not wait", ErrInvariant, d.Request)
+	case box.stage != idle && box.stage != busy:
+		return fmt.Errorf("%w: request %d runs in container %d, which cannot execute", ErrInvariant, d.Request, d.Container)
+	case box.function != j.function:
+		return fmt.Errorf("%w: request %d of function %d runs in container %d of function %d", ErrInvariant, d.Request, j.function, d.Container, box.function)
+	case box.running >= m.concurrency:
+		return fmt.Errorf("%w: container %d runs more than %d requests", ErrInvariant, d.Container, m.concurrency)
+	}
+	switch {
+	case own, box.ready > j.arrival && (!box.used || box.ready == m.now):
+		j.class = Cold
+	case m.now == j.arrival:
+		j.class = Warm
+	default:
+		j.class = DelayedWarm
+	}
+	if j.stage == waiting {
+		j.dispatch = m.now
+	}
+	j.stage, j.start, j.container = busy, m.now, d.Container
+	if box.running == 0 {
+		box.stage = busy
+		m.tally.working += m.functions[box.function].Memory
+	}
+	box.running++
+	box.used = true
+	inv := &m.invokers[box.invoker]
+	inv.cpu.start(m.now, d.Request, m.cpu[j.function], j.work)
+	m.finish.set(box.invoker, inv.cpu.next())
+	return nil
+}
+
+func (m *machine) create(d *decide.Decision) error {
+	for int(d.Container) >= len(m.containers) {
+		m.containers = append(m.containers, container{})
+	}
+	box := &m.containers[d.Container]
+	inv := &m.invokers[d.Invoker]
+	memory := m.functions[d.Function].Memory
+	switch {
+	case box.stage != absent:
+		return fmt.Errorf("%w: container %d is created twice", ErrInvariant, d.Container)
+	case inv.memory+memory > inv.capacity:
+		return fmt.Errorf("%w: invoker %d holds %d bytes of %d and is to create a container of %d", ErrInvariant, d.Invoker, inv.memory, inv.capacity, memory)
+	case inv.limit > 0 && inv.starting >= inv.limit:
+		return fmt.Errorf("%w: invoker %d initialises %d containers, the limit, and is to create one more", ErrInvariant, d.Invoker, inv.starting)
+	}
+	decided := m.sched.Snapshot().Created(d.Container)
+	var n uint64
+	if d.Request != decide.None {
+		j, err := m.job(d.Request)
+		if err != nil {
+			return err
+		}
+		if j.stage != waiting || j.function != d.Function {
+			return fmt.Errorf("%w: a container of function %d is created for request %d of function %d, which does not wait for one", ErrInvariant, d.Function, d.Request, j.function)
+		}
+		j.stage, j.dispatch = ordered, decided
+		n = j.number
+	}
+	initialise, terminate := m.draws.container(d.Function, n, d.Request != decide.None)
+	*box = container{
+		function: d.Function, invoker: d.Invoker, stage: initialising, request: d.Request,
+		ordered: decided, began: m.now, terminate: terminate,
+	}
+	inv.memory += memory
+	inv.starting++
+	m.tally.live += memory
+	m.events.push(m.now+initialise, d.Container, false)
+	return nil
+}
+
+func (m *machine) end(d *decide.Decision) error {
+	box, err := m.container(d.Container)
+	if err != nil {
+		return err
+	}
+	if box.stage != idle {
+		return fmt.Errorf("%w: container %d is ended and is not idle", ErrInvariant, d.Container)
+	}
+	box.stage, box.began = terminating, m.now
+	m.events.push(m.now+box.terminate, d.Container, true)
+	return nil
+}
+
+func (m *machine) drop(d *decide.Decision) error {
+	j, err := m.job(d.Request)
+	if err != nil {
+		return err
+	}
+	if j.stage != waiting {
+		return fmt.Errorf("%w: request %d is dropped and does not wait", ErrInvariant, d.Request)
+	}
+	m.done(d.Request, Outcome{
+		Number: j.number, Request: d.Request, Function: j.function, Class: Dropped,
+		Arrival: j.arrival, Dispatch: m.now, Start: j.arrival + m.timeout, Done: j.arrival + m.timeout + j.work, Work: j.work,
+	})
+	return nil
+}
+
+func (m *machine) job(id decide.RequestID) (*job, error) {
+	if id < 0 || int(id) >= len(m.jobs) || m.jobs[id].stage == absent {
+		return nil, fmt.Errorf("%w: there is no request %d", ErrInvariant, id)
+	}
+	return &m.jobs[id], nil
+}
+
+func (m *machine) container(id decide.ContainerID) (*container, error) {
+	if id < 0 || int(id) >= len(m.containers) || m.containers[id].stage == absent {
+		return nil, fmt.Errorf("%w: there is no container %d", ErrInvariant, id)
+	}
+	return &m.containers[id], nil
+}

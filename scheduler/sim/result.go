@@ -1,0 +1,345 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// The price of a cold start and of wasted memory in the unit of RUM, the
+// representative unified metric of FeMux (EuroSys 2026): a cold start costs 0.808 s,
+// and a second is worth 99.69 GB s.
+const (
+	rumColdStart = 0.808
+	rumPerGBS    = 99.69
+)
+
+// A Row is the figures of one policy in a [Report], under the names that design.md,
+// section 7, gives them. GB are 2^30 bytes.
+type Row struct {
+	Name string `json:"name"`
+	Kind string `json:"kind,omitempty"` // "bound" for a bound, "" for a policy
+
+	Warm        int64 `json:"warm"`
+	Cold        int64 `json:"cold"`
+	DelayedWarm int64 `json:"delayed_warm"`
+	Dropped     int64 `json:"dropped"`
+
+	// Latency is from arrival to completion. A dropped request counts with the
+	// time-out plus its execution.
+	Latency Latency `json:"latency_ms"`
+	// SpeedupVsNative is the sum of latencies under "native" over that under this policy.
+	SpeedupVsNative float64 `json:"speedup_vs_native"`
+	// LatencyBenefitS sums, over the warm starts, what a cold start of the same
+	// function would have cost in the mean. Seconds.
+	LatencyBenefitS float64 `json:"latency_benefit_s"`
+	// WastedGBS integrates the memory of containers that execute nothing, from the
+	// begin of the window until it is over and all requests are done.
+	WastedGBS float64 `json:"wasted_gb_s"`
+	// RUM is cold starts * 0.808 s + wasted GB s / 99.69.
+	RUM float64 `json:"rum"`
+	// SLODispatch is the share of requests for which a container was chosen or
+	// ordered within that many milliseconds; SLOStart the share that also began to
+	// execute. A dropped request meets neither.
+	SLODispatch SLO `json:"slo_dispatch"`
+	SLOStart    SLO `json:"slo_start"`
+	// AppColdPct are percentiles, over the applications with requests, of the share
+	// of their requests that started cold, in percent.
+	AppColdPct AppColdPct `json:"app_cold_pct"`
+
+	Timing Timing `json:"timing"`
+}
+
+// Latency has the figures of a distribution of times, in milliseconds. Percentiles
+// are within 0.4 %.
+type Latency struct {
+	Mean float64 `json:"mean"`
+	P25  float64 `json:"p25"`
+	P50  float64 `json:"p50"`
+	P75  float64 `json:"p75"`
+	P95  float64 `json:"p95"`
+	P99  float64 `json:"p99"`
+}
+
+// SLO has shares in [0, 1] by a limit in milliseconds.
+type SLO struct {
+	Within100  float64 `json:"100"`
+	Within500  float64 `json:"500"`
+	Within1000 float64 `json:"1000"`
+}
+
+// AppColdPct has percentiles over applications.
+type AppColdPct struct {
+	P50 float64 `json:"p50"`
+	P75 float64 `json:"p75"`
+	P90 float64 `json:"p90"`
+}
+
+// Timing is what depends on the machine and its clock.
+type Timing struct {
+	// DecisionUS is the time that the scheduler takes for an event, in microseconds,
+	// from a sample.
+	DecisionUS struct {
+		P50 float64 `json:"p50"`
+		P99 float64 `json:"p99"`
+	} `json:"decision_us"`
+	EventsPerS float64 `json:"events_per_s"` // of the whole simulation
+}
+
+// A Result is a [Row] and what lies behind it.
+type Result struct {
+	Row
+
+	Requests   int64       // that counted
+	LatencySum decide.Time // over them
+	WaitSum    decide.Time // from arrival to start; of a dropped one the time-out
+
+	// WeightedWaitS is the sum of weight * wait in seconds, and WeightedMeanMS the
+	// mean latency with the weights, in milliseconds. Weights are 1 where none were given.
+	WeightedWaitS  float64
+	WeightedMeanMS float64
+
+	Functions []FunctionResult // by FunctionID
+	Quantiles []float64        // of latency in milliseconds at 0, 1/200, …, 1
+
+	// LiveGB is the memory of containers and WastedGB that of containers that
+	// execute nothing, as means over each minute of the window.
+	LiveGB   []float64
+	WastedGB []float64
+
+	Events int64 // that were handled, the warm-up included
+}
+
+// A FunctionResult has the figures of one function.
+type FunctionResult struct {
+	Warm, Cold, DelayedWarm, Dropped int64
+
+	Latency decide.Time // sums
+	Wait    decide.Time
+	Work    decide.Time
+}
+
+// Requests is the number of requests to the function.
+func (f *FunctionResult) Requests() int64 { return f.Warm + f.Cold + f.DelayedWarm + f.Dropped }
+
+// A tally adds up.
+type tally struct {
+	trace     *datasets.Trace
+	weights   []float64
+	begin     decide.Time // of the window
+	end       decide.Time
+	requests  int64 // that the workload has in the window
+	functions []FunctionResult
+
+	latency  histogram
+	weighted float64 // sum of weight * latency, in microseconds
+	waiting  float64 // sum of weight * wait
+	weight   float64
+	dispatch [3]int64 // within the limits
+	start    [3]int64
+
+	now     decide.Time
+	live    int64 // bytes of all containers
+	working int64 // of those that execute
+	wasted  float64
+	minute  int         // of the window that is being integrated
+	mark    decide.Time // its end
+	minutes []memory
+
+	events   int64
+	decision histogram // nanoseconds
+}
+
+// memory is integrated over a minute, in byte microseconds.
+type memory struct{ live, wasted float64 }
+
+var limits = [3]decide.Time{100 * decide.Millisecond, 500 * decide.Millisecond, 1000 * decide.Millisecond}
+
+func newTally(t *datasets.Trace, w *Workload, o Options) *tally {
+	return &tally{
+		trace:     t,
+		weights:   o.Weights,
+		begin:     decide.Time(w.window.From) * decide.Minute,
+		end:       decide.Time(w.window.To) * decide.Minute,
+		requests:  w.requests,
+		functions: make([]FunctionResult, len(t.Functions)),
+		mark:      decide.Time(w.window.From+1) * decide.Minute,
+		minutes:   make([]memory, w.window.Len()),
+	}
+}
+
+// advance integrates the memory up to at.
+func (t *tally) advance(at decide.Time) {
+	from := t.now
+	t.now = at
+	if at <= t.begin {
+		return
+	}
+	from = max(from, t.begin)
+	wasted := float64(t.live - t.working)
+	t.wasted += wasted * float64(at-from)
+	for from < at && t.minute < len(t.minutes) {
+		to := min(at, t.mark)
+		m := &t.minutes[t.minute]
+		m.live += float64(t.live) * float64(to-from)
+		m.wasted += wasted * float64(to-from)
+		from = to
+		if to == t.mark {
+			t.minute++
+			t.mark += decide.Minute
+		}
+	}
+}
+
+// add counts a request that is done, if it arrived inside the window.
+func (t *tally) add(o *Outcome) bool {
+	if o.Arrival < t.begin || o.Arrival >= t.end {
+		return false
+	}
+	latency, wait := o.Done-o.Arrival, o.Start-o.Arrival
+	fn := &t.functions[o.Function]
+	switch o.Class {
+	case Warm:
+		fn.Warm++
+	case Cold:
+		fn.Cold++
+	case DelayedWarm:
+		fn.DelayedWarm++
+	case Dropped:
+		fn.Dropped++
+	}
+	fn.Latency += latency
+	fn.Wait += wait
+	fn.Work += o.Work
+	t.latency.add(int64(latency))
+	weight := 1.0
+	if t.weights != nil {
+		weight = t.weights[o.Function]
+	}
+	t.weighted += weight * float64(latency)
+	t.waiting += weight * float64(wait)
+	t.weight += weight
+	if o.Class != Dropped {
+		for i, limit := range limits {
+			if o.Dispatch-o.Arrival <= limit {
+				t.dispatch[i]++
+			}
+			if wait <= limit {
+				t.start[i]++
+			}
+		}
+	}
+	return true
+}
+
+// check compares the outcomes with the requests there were.
+func (t *tally) check() error {
+	var sum int64
+	for f := range t.functions {
+		sum += t.functions[f].Requests()
+	}
+	if sum != t.requests || t.latency.n != t.requests {
+		return fmt.Errorf("%w: %d requests have %d outcomes", ErrInvariant, t.requests, sum)
+	}
+	if t.working != 0 {
+		return fmt.Errorf("%w: containers of %d bytes execute after the last request is done", ErrInvariant, t.working)
+	}
+	return nil
+}
+
+func (t *tally) result(name string, elapsed time.Duration) *Result {
+	r := &Result{Row: Row{Name: name}, Requests: t.requests, Functions: t.functions, Events: t.events}
+	for f := range t.functions {
+		fn := &t.functions[f]
+		r.Warm += fn.Warm
+		r.Cold += fn.Cold
+		r.DelayedWarm += fn.DelayedWarm
+		r.Dropped += fn.Dropped
+		r.LatencySum += fn.Latency
+		r.WaitSum += fn.Wait
+		r.LatencyBenefitS += float64(fn.Warm) * t.trace.Functions[f].Initialisation.Mean().Seconds()
+	}
+	const gb = 1 << 30
+	n := float64(r.Requests)
+	r.Latency = latencyOf(&t.latency, float64(r.LatencySum)/n)
+	r.WastedGBS = t.wasted / gb / float64(decide.Second)
+	r.RUM = rumColdStart*float64(r.Cold) + r.WastedGBS/rumPerGBS
+	r.SLODispatch = SLO{float64(t.dispatch[0]) / n, float64(t.dispatch[1]) / n, float64(t.dispatch[2]) / n}
+	r.SLOStart = SLO{float64(t.start[0]) / n, float64(t.start[1]) / n, float64(t.start[2]) / n}
+	r.AppColdPct = appColdPct(t.trace, t.functions)
+	r.WeightedWaitS = t.waiting / float64(decide.Second)
+	if t.weight > 0 {
+		r.WeightedMeanMS = t.weighted / t.weight / float64(decide.Millisecond)
+	}
+	r.Quantiles = curve(&t.latency)
+	r.LiveGB = make([]float64, len(t.minutes))
+	r.WastedGB = make([]float64, len(t.minutes))
+	for i, m := range t.minutes {
+		r.LiveGB[i] = m.live / gb / float64(decide.Minute)
+		r.WastedGB[i] = m.wasted / gb / float64(decide.Minute)
+	}
+	decision := t.decision.quantiles(0.5, 0.99)
+	r.Timing.DecisionUS.P50, r.Timing.DecisionUS.P99 = decision[0]/1000, decision[1]/1000
+	if s := elapsed.Seconds(); s > 0 {
+		r.Timing.EventsPerS = float64(t.events) / s
+	}
+	return r
+}
+
+// latencyOf has the percentiles of h, which counts microseconds, beside the mean.
+func latencyOf(h *histogram, mean float64) Latency {
+	q := h.quantiles(0.25, 0.5, 0.75, 0.95, 0.99)
+	const ms = float64(decide.Millisecond)
+	return Latency{Mean: mean / ms, P25: q[0] / ms, P50: q[1] / ms, P75: q[2] / ms, P95: q[3] / ms, P99: q[4] / ms}
+}
+
+func curve(h *histogram) []float64 {
+	const steps = 200
+	p := make([]float64, steps+1)
+	for i := range p {
+		p[i] = float64(i) / steps
+	}
+	q := h.quantiles(p...)
+	for i := range q {
+		q[i] /= float64(decide.Millisecond)
+	}
+	return q
+}
+
+// appColdPct are percentiles (the smallest value that is not exceeded by that
+// share) over the applications that had requests.
+func appColdPct(t *datasets.Trace, functions []FunctionResult) AppColdPct {
+	type key struct{ owner, app string }
+	rows := make(map[key]int)
+	var cold, all []int64
+	for f := range functions {
+		n := functions[f].Requests()
+		if n == 0 {
+			continue
+		}
+		k := key{t.Functions[f].Owner, t.Functions[f].App}
+		row, ok := rows[k]
+		if !ok {
+			row = len(all)
+			rows[k] = row
+			cold, all = append(cold, 0), append(all, 0)
+		}
+		cold[row] += functions[f].Cold
+		all[row] += n
+	}
+	pct := make([]float64, len(all))
+	for i := range all {
+		pct[i] = 100 * float64(cold[i]) / float64(all[i])
+	}
+	slices.Sort(pct)
+	at := func(p int) float64 {
+		if len(pct) == 0 {
+			return 0
+		}
+		return pct[max(0, (len(pct)*p+99)/100-1)]
+	}
+	return AppColdPct{P50: at(50), P75: at(75), P90: at(90)}
+}
