@@ -1,0 +1,156 @@
+package knapsack_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/incendio-faas/incendio/scheduler/knapsack"
+)
+
+const mb = 1 << 20
+
+// brute tries every solution.
+func brute(p knapsack.Problem) float64 {
+	var best float64
+	var try func(j int, memory int64, cpu, value float64)
+	try = func(j int, memory int64, cpu, value float64) {
+		if j == len(p.Classes) {
+			best = max(best, value)
+			return
+		}
+		c := p.Classes[j]
+		for n := 0; n <= c.Copies && memory >= 0 && cpu >= -1e-9; n++ {
+			try(j+1, memory, cpu, value)
+			memory, cpu, value = memory-c.Memory, cpu-c.CPU, value+c.Value
+		}
+	}
+	try(0, p.Memory, p.CPU, 0)
+	return best
+}
+
+// problem draws an instance whose sizes are multiples of the default quanta.
+func problem(t *rapid.T) knapsack.Problem {
+	p := knapsack.Problem{
+		Memory: int64(rapid.IntRange(0, 16).Draw(t, "memory")) * 32 * mb,
+		CPU:    float64(rapid.IntRange(0, 12).Draw(t, "cpu")) / 4,
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "classes") {
+		p.Classes = append(p.Classes, knapsack.Class{
+			Value:  float64(rapid.IntRange(-1, 20).Draw(t, "value")),
+			Memory: int64(rapid.IntRange(0, 5).Draw(t, "m")) * 32 * mb,
+			CPU:    float64(rapid.IntRange(0, 5).Draw(t, "v")) / 4,
+			Copies: rapid.IntRange(0, 6).Draw(t, "copies"),
+		})
+	}
+	return p
+}
+
+// feasible checks the constraints and the value.
+func feasible(t *rapid.T, p knapsack.Problem, s knapsack.Solution) {
+	memory, cpu, value := p.Memory, p.CPU, 0.0
+	for j, n := range s.Copies {
+		c := p.Classes[j]
+		if n < 0 || n > c.Copies {
+			t.Fatalf("class %d: %d copies of %d", j, n, c.Copies)
+		}
+		memory -= int64(n) * c.Memory
+		cpu -= float64(n) * c.CPU
+		value += float64(n) * c.Value
+	}
+	if memory < 0 || cpu < -1e-9 || value != s.Value {
+		t.Fatalf("%+v of %+v: %d bytes and %g cores left, value %g", s, p, memory, cpu, value)
+	}
+}
+
+func TestAgainstBruteForce(t *testing.T) {
+	var s knapsack.Solver // one for all: what is left of one instance must not show in the next
+	rapid.Check(t, func(t *rapid.T) {
+		p := problem(t)
+		want := brute(p)
+		exact := s.Exact(p)
+		feasible(t, p, exact)
+		if exact.Value != want {
+			t.Fatalf("exact %g, want %g: %+v", exact.Value, want, p)
+		}
+		greedy := s.Greedy(p)
+		feasible(t, p, greedy)
+		value := greedy.Value
+		swap := s.Swap(p)
+		feasible(t, p, swap)
+		if swap.Value < value || swap.Value > want {
+			t.Fatalf("swap %g, greedy %g, exact %g: %+v", swap.Value, value, want, p)
+		}
+	})
+}
+
+// TestSwapRepairs: the dense small copy keeps out the one that fills the memory.
+func TestSwapRepairs(t *testing.T) {
+	p := knapsack.Problem{Memory: 128 * mb, CPU: 4, Classes: []knapsack.Class{
+		{Value: 2, Memory: 32 * mb, CPU: 0.25, Copies: 1},
+		{Value: 6, Memory: 128 * mb, CPU: 0.25, Copies: 1},
+	}}
+	var s knapsack.Solver
+	if got := s.Greedy(p).Value; got != 2 {
+		t.Errorf("greedy: %g, want 2", got)
+	}
+	if got := s.Swap(p).Value; got != 6 {
+		t.Errorf("swap: %g, want 6", got)
+	}
+	if got := s.Exact(p).Value; got != 6 {
+		t.Errorf("exact: %g, want 6", got)
+	}
+}
+
+// TestOffGrid: a solution fits even where sizes are no multiples of the quanta.
+func TestOffGrid(t *testing.T) {
+	var s knapsack.Solver
+	rapid.Check(t, func(t *rapid.T) {
+		p := problem(t)
+		for j := range p.Classes {
+			p.Classes[j].Memory += int64(rapid.IntRange(0, mb).Draw(t, "odd"))
+			p.Classes[j].CPU *= 1.01
+		}
+		feasible(t, p, s.Exact(p))
+	})
+}
+
+// BenchmarkExact is the table of systems.md, D.2: random values, memory of 32, 64 or
+// 128 MB and CPU of 0.5, 0.75 or 1 core as in the paper.
+func BenchmarkExact(b *testing.B) {
+	for _, c := range []struct {
+		memoryMB int64
+		cpu      float64
+		classes  int
+		copies   int
+	}{
+		{512, 1, 1024, 40}, {2048, 8, 64, 4}, {8192, 8, 64, 4}, {65536, 8, 16, 4}, {65536, 8, 256, 4}, {65536, 8, 1024, 40},
+	} {
+		rnd := rand.New(rand.NewPCG(1, 2))
+		p := knapsack.Problem{Memory: c.memoryMB * mb, CPU: c.cpu}
+		for range c.classes {
+			p.Classes = append(p.Classes, knapsack.Class{
+				Value:  rnd.Float64(),
+				Memory: []int64{32, 64, 128}[rnd.IntN(3)] * mb,
+				CPU:    []float64{0.5, 0.75, 1}[rnd.IntN(3)],
+				Copies: 1 + rnd.IntN(c.copies),
+			})
+		}
+		var s knapsack.Solver
+		exact := s.Exact(p).Value
+		for _, m := range []struct {
+			name  string
+			solve func(knapsack.Problem) knapsack.Solution
+		}{{"exact", s.Exact}, {"greedy", s.Greedy}, {"swap", s.Swap}} {
+			b.Run(fmt.Sprintf("method=%s/memory=%dMB/cpu=%g/classes=%d", m.name, c.memoryMB, c.cpu, c.classes), func(b *testing.B) {
+				var value float64
+				for b.Loop() {
+					value = m.solve(p).Value
+				}
+				b.ReportMetric(100*(1-value/exact), "gap%")
+			})
+		}
+	}
+}
