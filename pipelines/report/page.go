@@ -17,7 +17,10 @@ import (
 //go:embed page.html page.css
 var files embed.FS
 
-var page = template.Must(template.ParseFS(files, "page.html"))
+var page = template.Must(template.New("page.html").Funcs(template.FuncMap{"bind": binder.Replace}).ParseFS(files, "page.html"))
+
+// binder keeps a unit on the line of its number.
+var binder = strings.NewReplacer(" %", "\u00a0%", " ms", "\u00a0ms", " GB·s", "\u00a0GB·s", " MB", "\u00a0MB")
 
 // Render writes the page of d. It fails only where w does.
 func Render(w io.Writer, d *Data) error {

@@ -223,7 +223,7 @@ func TestFindings(t *testing.T) {
 	for i := range d.Policies.Policies {
 		d.Policies.Policies[i].CDF = []report.CDFPoint{{LatencyMS: 1, Share: 0.1}, {LatencyMS: 100, Share: 1}}
 	}
-	page := render(t, d)
+	page := strings.ReplaceAll(render(t, d), "\u00a0", " ")
 	for _, want := range []string{
 		"Function f: the 90 % interval holds 75.0 % of what happened; the absolute error of the mean is 10.0 % of the volume (WAPE).",
 		"Function g: the trend falls from 5.00 to 2.00 invocations/min, the weekly term reaches ±2.50 and the holiday effect is −7.00 at its largest.",
