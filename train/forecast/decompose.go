@@ -37,7 +37,7 @@ func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []d
 	d := &decomposer{options: o, trace: t, train: s.Train, all: all, cutoffs: o.cutoffs(s.Train.Len()), began: time.Now()}
 	// Anomalous days get a column of their own, which later days never have, so that an
 	// outage does not bend the seasonalities. They are found in the sum of all functions.
-	events := append(observed(holidays, t, all), fit.AnomalousDays(fit.Minutes(t, all), totals)...)
+	events := append(Calendar(holidays, t, all), fit.AnomalousDays(fit.Minutes(t, all), totals)...)
 	d.model = o.prophetModel(all.Len(), events)
 	rep.note("decomposition: %s trend, seasonalities %v, %d holidays; refitted at %d rolling origins",
 		o.Growth, seasonalityNames(o.prophetModel(s.Train.Len(), nil)), len(events), len(d.cutoffs))
@@ -73,9 +73,9 @@ func inSpan(holidays []datasets.Holiday, t *datasets.Trace, w datasets.Window) i
 	return n
 }
 
-// observed returns the holidays of which at least one day lies in w, by name, with all
+// Calendar returns the holidays of which at least one day lies in w, by name, with all
 // their days, later ones included: those are what is forecast.
-func observed(holidays []datasets.Holiday, t *datasets.Trace, w datasets.Window) []prophet.Holiday {
+func Calendar(holidays []datasets.Holiday, t *datasets.Trace, w datasets.Window) []prophet.Holiday {
 	days := map[string][]prophet.Day{}
 	seen := map[string]bool{}
 	for _, h := range holidays {

@@ -49,7 +49,7 @@ type Options struct {
 	// MaxRefits bounds the number of rolling origins, >= 2. Default 14.
 	MaxRefits int `mapstructure:"max_refits" json:"max_refits"`
 	// MaxRows bounds the rows of training data, drawn at random where there are more,
-	// >= 1000. A quarter of it bounds those of validation. Default 250000.
+	// >= 1000. A quarter of it bounds those of validation. Default 200000.
 	MaxRows int `mapstructure:"max_rows" json:"max_rows"`
 	// TimeLimit ends the decomposition; functions that it did not reach fall back to the
 	// seasonal naive forecast. 0, the default, is no limit. With a limit, what is trained
@@ -81,7 +81,7 @@ func DefaultOptions() Options {
 		ChangepointPriorScale: 0.05,
 		RefitMinutes:          datasets.MinutesPerDay,
 		MaxRefits:             14,
-		MaxRows:               250_000,
+		MaxRows:               200_000,
 		Seed:                  1,
 	}
 }
