@@ -87,6 +87,47 @@ func Stream(ctx context.Context, t *datasets.Trace, o Options) (*Workload, error
 	return w, nil
 }
 
+// Single is the workload of single invocations, sorted by arrival, for a trace that
+// knows them. Those before o.Window are its warm-up; o.ScaleArrivals must be 1.
+func Single(t *datasets.Trace, invocations []datasets.Invocation, o Options) (*Workload, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.ScaleArrivals != 1 {
+		return nil, fmt.Errorf("sim: scale_arrivals is %g: single invocations cannot be scaled", o.ScaleArrivals)
+	}
+	w := &Workload{window: o.Window, seed: o.Seed, scale: 1, held: true}
+	if w.window.Len() == 0 {
+		w.window = t.Span
+	}
+	w.from = min(max(w.window.From-o.WarmupMinutes, t.Span.From), w.window.From)
+	from, begin, to := decide.Time(w.from)*decide.Minute, decide.Time(w.window.From)*decide.Minute, decide.Time(w.window.To)*decide.Minute
+	last := decide.Time(0)
+	for n, inv := range invocations {
+		r := request{decide.FromDuration(inv.Arrival), decide.FromDuration(inv.Duration), inv.Function}
+		if r.arrival < last || r.work < 0 || r.function < 0 || int(r.function) >= len(t.Functions) {
+			return nil, fmt.Errorf("sim: invocation %d, of function %d at %v for %v: must not be earlier than the one before, nor short of 0, and of one of %d functions",
+				n, inv.Function, inv.Arrival, inv.Duration, len(t.Functions))
+		}
+		last = r.arrival
+		if r.arrival < from || r.arrival >= to {
+			continue
+		}
+		if len(w.items) == 0 {
+			w.first = uint64(n)
+		}
+		w.items = append(w.items, r)
+		if r.arrival >= begin {
+			w.requests++
+		}
+	}
+	w.all = int64(len(w.items))
+	if w.requests == 0 {
+		return nil, w.empty(t)
+	}
+	return w, nil
+}
+
 func (w *Workload) empty(t *datasets.Trace) error {
 	return fmt.Errorf("sim: %w in window %v of trace %q, which spans %v", ErrNoRequests, w.window, t.Name, t.Span)
 }
