@@ -65,8 +65,14 @@ func (h *histogram) quantiles(probabilities ...float64) []float64 {
 			i++
 			below += h.count[i]
 		}
-		// The first and the last value are known exactly.
-		out[k] = min(max(middle(i), float64(h.least)), float64(h.greatest))
+		switch rank {
+		case 1: // the first and the last value are known exactly
+			out[k] = float64(h.least)
+		case h.n:
+			out[k] = float64(h.greatest)
+		default:
+			out[k] = min(max(middle(i), float64(h.least)), float64(h.greatest))
+		}
 	}
 	return out
 }
