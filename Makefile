@@ -7,7 +7,7 @@ FUZZTIME  ?= 20s
 SHARED_DATA ?= $(abspath ../shared)
 VENV      := .venv-parity
 # Packages that run goroutines; the race detector looks at these.
-CONCURRENT := ./scheduler/... ./train/... ./features/... ./export/bundle/... ./pipelines/...
+CONCURRENT := ./scheduler/... ./train/... ./features/... ./export/bundle/...
 
 export CGO_ENABLED ?= 0
 export SHARED_DATA
@@ -20,7 +20,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/incendio
-	$(GO) build -trimpath -o $(BIN) ./cmd/incendio
+	$(GO) build -o $(BIN) ./cmd/incendio
 
 .PHONY: run
 run: build ## run the nightly job on the embedded synthetic trace

@@ -104,7 +104,7 @@ func (m *Models) MakeGolden(start time.Time, minute int, rnd uint64) (*Golden, e
 		g.Priority = append(g.Priority, GoldenPriority{slices.Clone(v[:]), m.Settings.Model.Score(&v)})
 	}
 
-	for _, name := range networkFiles(m.Clusters) {
+	for _, name := range NetworkFiles(m.Clusters) {
 		n := m.Networks[name]
 		for i := range 4 {
 			o := agent.NewObservation(n.Candidates)

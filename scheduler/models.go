@@ -86,7 +86,7 @@ func Open(dir string) (*Models, *bundle.Bundle, error) {
 
 // Load reads models from files, which returns the content of a file by its name.
 func Load(files func(name string) ([]byte, error)) (*Models, error) {
-	m := &Models{Networks: map[string]*agent.Network{}}
+	m := &Models{}
 	var err error
 	if m.Forecast, err = forecast.Load(files); err != nil {
 		return nil, err
@@ -110,7 +110,16 @@ func Load(files func(name string) ([]byte, error)) (*Models, error) {
 	if m.Clusters, err = agent.ParseClusters(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", ClustersFile, err)
 	}
-	for _, name := range networkFiles(m.Clusters) {
+	if m.Networks, err = LoadNetworks(m.Clusters, files); err != nil {
+		return nil, err
+	}
+	return m, m.Compile()
+}
+
+// LoadNetworks reads the Q-networks of a bundle with these clusters, by file name.
+func LoadNetworks(c *agent.Clusters, files func(name string) ([]byte, error)) (map[string]*agent.Network, error) {
+	out := map[string]*agent.Network{}
+	for _, name := range NetworkFiles(c) {
 		data, err := files(name)
 		if err != nil {
 			return nil, err
@@ -119,11 +128,11 @@ func Load(files func(name string) ([]byte, error)) (*Models, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if m.Networks[name], err = agent.Load(graph); err != nil {
+		if out[name], err = agent.Load(graph); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return m, m.Compile()
+	return out, nil
 }
 
 // Golden reads the golden cases of b, the bundle of m.
@@ -145,9 +154,9 @@ func (m *Models) Uses(file string) bool {
 	return named(m.Clusters.Global) || slices.ContainsFunc(m.Clusters.Choices, named)
 }
 
-// networkFiles are the Q-networks of a bundle with these clusters: the global one
+// NetworkFiles are the Q-networks of a bundle with these clusters: the global one
 // and those that the choices name, in order.
-func networkFiles(c *agent.Clusters) []string {
+func NetworkFiles(c *agent.Clusters) []string {
 	names := []string{GlobalAgent}
 	for _, choice := range append([]agent.Choice{c.Global}, c.Choices...) {
 		if choice.Agent != "" && !slices.Contains(names, choice.Agent) {
@@ -168,7 +177,7 @@ func (m *Models) Compile() error {
 			return err
 		}
 	}
-	for _, name := range networkFiles(m.Clusters) {
+	for _, name := range NetworkFiles(m.Clusters) {
 		if m.Networks[name] == nil {
 			return fmt.Errorf("scheduler: no Q-network %s", name)
 		}

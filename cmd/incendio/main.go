@@ -1,0 +1,7 @@
+// Command incendio trains and exports the models of a serverless scheduler from
+// invocation traces, and judges schedulers by replaying them. See README.md.
+package main
+
+import "os"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

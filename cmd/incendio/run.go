@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/incendio-faas/incendio/pipelines"
+)
+
+// commonFlags are those that mean the same everywhere.
+func commonFlags(f *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		switch name {
+		case "store":
+			f.String("store", "", "`folder` of the trace store (default incendio-data)")
+		case "registry":
+			f.String("registry", "", "`folder` of the bundles (default <store>/registry)")
+		case "trace":
+			f.String("trace", "", "`name` of the trace in the store (default synthetic)")
+		case "out":
+			f.String("out", "", "run `folder` (default <store>/runs/<id>)")
+		case "seed":
+			f.Uint64("seed", 1, "seed of all random draws")
+		case "workers":
+			f.Int("workers", 0, "how many to compute at once (default: all cores); results do not depend on it")
+		case "cluster":
+			f.Int("invokers", 8, "machines of the simulated cluster")
+			f.Float64("cores", 8, "cores of each")
+			f.Int("memory-mb", 4096, "memory of each for containers, in units of 2^20 bytes")
+			f.Int("start-limit", 0, "containers that a machine initialises at once; 0: no limit")
+			f.String("sharing", "ps", "of the cores: ps, fifo or srpt")
+			f.Float64("scale-arrivals", 1, "multiply the arrivals")
+			f.Int("warmup", 60, "minutes before the window that are replayed but not counted")
+		}
+	}
+}
+
+// runFlags are those of the commands that work in a run folder.
+func runFlags(f *pflag.FlagSet) {
+	commonFlags(f, "store", "registry", "trace", "out", "seed", "workers", "cluster")
+	f.String("as-of", "", "use only what happened before this `time` (RFC 3339)")
+	f.Duration("deadline", 0, "give up after this `duration`; 0: no limit")
+}
+
+// open prepares the run that the flags and the configuration describe.
+func (a *app) open(ctx context.Context, f *pflag.FlagSet) (*pipelines.Run, context.Context, context.CancelFunc, error) {
+	cancel := context.CancelFunc(func() {})
+	cfg, err := a.config(f)
+	if err != nil {
+		return nil, ctx, cancel, err
+	}
+	var asOf time.Time
+	if s, _ := f.GetString("as-of"); s != "" {
+		if asOf, err = time.Parse(time.RFC3339, s); err != nil {
+			return nil, ctx, cancel, usage(fmt.Errorf("--as-of must be a time like 2026-03-09T00:00:00Z, got %q", s))
+		}
+	}
+	limit, _ := f.GetDuration("deadline")
+	switch {
+	case limit < 0:
+		return nil, ctx, cancel, usage(fmt.Errorf("--deadline must not be negative, got %v", limit))
+	case limit > 0:
+		ctx, cancel = context.WithTimeout(ctx, limit)
+	}
+	env, err := a.env(cfg)
+	if err != nil {
+		return nil, ctx, cancel, err
+	}
+	r, err := pipelines.Open(ctx, cfg, asOf, env)
+	return r, ctx, cancel, err
+}
+
+func (a *app) runCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "The nightly job: ingest, features, train, tune, export, validate, promote or refuse",
+		Long: `Run all stages on a trace of the store and write the report. Stages whose inputs,
+options and code are those of an earlier run in the same folder are not run again.
+Without configuration and --trace it uses the embedded synthetic trace.
+
+Exit code 0: the candidate is the champion. 4: a gate refused it, the champion stays.
+3: it is the champion, but an error or a time limit forced some functions to a
+simpler model.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, ctx, cancel, err := a.open(cmd.Context(), cmd.Flags())
+			defer cancel()
+			if err != nil {
+				return err
+			}
+			s, err := r.All(ctx)
+			if s == nil {
+				return err
+			}
+			if a.json {
+				if perr := a.print(s); perr != nil {
+					return errors.Join(err, perr)
+				}
+			} else {
+				fmt.Fprint(a.out, s.Text)
+			}
+			return err
+		},
+	}
+	runFlags(c.Flags())
+	return c
+}
+
+// stageCommand runs the stages up to and including those named last.
+func (a *app) stageCommand(use, short string, last string) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short,
+		Long: short + `.
+
+Stages before it that are not up to date in the run folder are run first. Commands that
+are called one by one share the folder through --out.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, ctx, cancel, err := a.open(cmd.Context(), cmd.Flags())
+			defer cancel()
+			if err != nil {
+				return err
+			}
+			if err := r.Until(ctx, last); err != nil {
+				return err
+			}
+			if a.json {
+				return a.print(r.Progress())
+			}
+			for _, d := range r.Done {
+				state := "done"
+				if d.Cached {
+					state = "up to date"
+				}
+				fmt.Fprintf(a.out, "%-10s %-11s %s\n", d.Name, state, d.Summary)
+				for _, w := range d.Warnings {
+					fmt.Fprintf(a.out, "%22s - %s\n", "", w)
+				}
+			}
+			fmt.Fprintf(a.out, "run folder: %s\n", r.Dir)
+			return nil
+		},
+	}
+	runFlags(c.Flags())
+	return c
+}
+
+func (a *app) featuresCommand() *cobra.Command {
+	return a.stageCommand("features", "Decompose every function's arrivals and write the components as Parquet", "features")
+}
+
+func (a *app) trainCommand() *cobra.Command {
+	return a.stageCommand("train", "Train the forecasters, and the agents on the priorities tuned between", "agents")
+}
+
+func (a *app) tuneCommand() *cobra.Command {
+	return a.stageCommand("tune", "Tune the priority model and the pool by simulation", "tune")
+}
+
+func (a *app) exportCommand() *cobra.Command {
+	return a.stageCommand("export", "Write the bundle of a run", "export")
+}

@@ -1,0 +1,296 @@
+package pipelines
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/features/prophet/fit"
+	"github.com/incendio-faas/incendio/pipelines/report"
+	"github.com/incendio-faas/incendio/train/forecast"
+)
+
+// Files of the stage "features".
+const (
+	decompositionTable = "frames/decomposition.parquet"
+	componentsTable    = "frames/components.parquet"
+	decompositionFile  = "models/decomposition.json"
+)
+
+// componentPoints is about how many times of each function the table of components has.
+const componentPoints = 400
+
+// featureStage decomposes every function over the whole observed span. This describes
+// the trace, for the report and for analysis: nothing is trained on it. What a model
+// sees is decomposed again in train/forecast, at rolling origins, so that no feature
+// has seen the future.
+func featureStage(r *Run) Stage {
+	return Stage{
+		Name:    "features",
+		Outputs: []string{decompositionTable, componentsTable, decompositionFile},
+		Options: struct {
+			Growth     prophet.Growth
+			TauScale   float64
+			Holidays   []datasets.Holiday
+			SpanLength int
+		}{r.cfg.Forecast.Growth, r.cfg.Forecast.ChangepointPriorScale, r.holidays, r.trace.Span.Len()},
+		Run: func(ctx context.Context, r *Run) (Outcome, error) { return r.featurize(ctx) },
+	}
+}
+
+func (r *Run) featurize(ctx context.Context) (Outcome, error) {
+	span := r.trace.Span
+	grid := fit.Minutes(r.trace, span)
+	m := fit.DefaultModel()
+	m.Growth = r.cfg.Forecast.Growth
+	m.ChangepointPriorScale = r.cfg.Forecast.ChangepointPriorScale
+	m.Seasonalities = fit.AutoSeasonalities(time.Duration(span.Len())*time.Minute, time.Minute)
+	m.Holidays = forecast.Calendar(r.holidays, r.trace, span)
+
+	bar := r.env.Progress.Begin("features", len(r.trace.Functions))
+	defer bar.End()
+	every := max(1, span.Len()/componentPoints)
+	var times []time.Time
+	for at := 0; at < span.Len(); at += every {
+		times = append(times, grid.At(at))
+	}
+	var params paramTable
+	var parts componentTable
+	best := example{score: math.Inf(-1)}
+	// Functions in batches: memory does not grow with their number.
+	const batch = 256
+	for from := 0; from < len(r.trace.Functions); from += batch {
+		to := min(from+batch, len(r.trace.Functions))
+		series, err := r.trace.DenseRange(ctx, span, datasets.FunctionID(from), datasets.FunctionID(to))
+		if err != nil {
+			return Outcome{}, err
+		}
+		fitted, err := m.Fleet(ctx, grid, series, r.env.Workers)
+		if err != nil {
+			return Outcome{}, err
+		}
+		for i, f := range fitted {
+			id := datasets.FunctionID(from + i)
+			fc := f.Forecast(times)
+			effects := params.add(id, f, fc)
+			parts.add(id, times, fc)
+			if s := tellingness(effects, series[i]); s > best.score {
+				best = example{score: s, function: id, fitted: f, series: series[i]}
+			}
+		}
+		bar.Set(to, "")
+	}
+	if err := writeTable(r.Path(decompositionTable), params.columns()); err != nil {
+		return Outcome{}, err
+	}
+	if err := writeTable(r.Path(componentsTable), parts.columns()); err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{Rows: int64(len(parts.function)), Summary: fmt.Sprintf("%s of %d functions", terms(m), len(r.trace.Functions))}
+	missing := absentTerms(m, span, len(r.holidays))
+	if missing != "" {
+		out.Warnings = append(out.Warnings, missing)
+	}
+	return out, writeJSON(r.Path(decompositionFile), best.section(r.trace, grid, missing))
+}
+
+// terms names what a model has.
+func terms(m fit.Model) string {
+	s := "trend"
+	for _, c := range m.Seasonalities {
+		s += ", " + c.Name
+	}
+	if len(m.Holidays) > 0 {
+		s += ", holidays"
+	}
+	return s
+}
+
+// absentTerms says which of the usual terms a span is too short for, or returns "".
+func absentTerms(m fit.Model, span datasets.Window, holidays int) string {
+	has := map[string]bool{}
+	for _, c := range m.Seasonalities {
+		has[c.Name] = true
+	}
+	var absent []string
+	for _, name := range []string{"daily", "weekly"} {
+		if !has[name] {
+			absent = append(absent, name)
+		}
+	}
+	if holidays == 0 {
+		absent = append(absent, "holiday")
+	}
+	if len(absent) == 0 {
+		return ""
+	}
+	s := absent[0]
+	for i, a := range absent[1:] {
+		if i == len(absent)-2 {
+			s += " and " + a
+		} else {
+			s += ", " + a
+		}
+	}
+	hours := float64(span.Len()) / 60
+	why := fmt.Sprintf("a seasonality needs two periods and the trace spans %.3g hours", hours)
+	if holidays == 0 {
+		why += "; no holiday is configured"
+	}
+	return fmt.Sprintf("The terms %s are absent from the decomposition: %s.", s, why)
+}
+
+// An example is the function whose decomposition the report shows.
+type example struct {
+	score    float64
+	function datasets.FunctionID
+	fitted   *prophet.Fitted
+	series   []float64
+}
+
+// tellingness prefers functions with strong effects of every kind, and then busy ones:
+// the product of what the effects are to the noise.
+func tellingness(effects map[string]float64, series []float64) float64 {
+	sum := 0.0
+	for _, y := range series {
+		sum += y
+	}
+	score := math.Log1p(sum)
+	for _, e := range effects {
+		score += math.Log1p(10 * e)
+	}
+	return score
+}
+
+// section samples the example for the report.
+func (e example) section(t *datasets.Trace, g fit.Grid, missing string) *report.Decomposition {
+	if e.fitted == nil {
+		return nil
+	}
+	every := max(1, len(e.series)/1500)
+	d := &report.Decomposition{Function: shortName(&t.Functions[e.function]), Missing: missing}
+	for at := 0; at+every <= len(e.series); at += every {
+		sum := 0.0
+		for _, y := range e.series[at : at+every] {
+			sum += y
+		}
+		d.Times = append(d.Times, g.At(at+every/2))
+		d.Observed = append(d.Observed, sum/float64(every))
+	}
+	fc := e.fitted.Forecast(d.Times)
+	d.Trend = fc.Trend
+	for _, c := range components(fc) {
+		d.Components = append(d.Components, report.Component{Name: c.Name, Values: c.Value})
+	}
+	return d
+}
+
+// holidayTerm is the name of the sum of all holidays.
+const holidayTerm = "holiday"
+
+// components are the additive terms of a forecast beside the trend, holidays in one.
+func components(fc *prophet.Forecast) []prophet.Component {
+	out := slices.Clone(fc.Seasonal)
+	if len(fc.Holidays) > 0 {
+		sum := make([]float64, len(fc.Yhat))
+		for _, h := range fc.Holidays {
+			for i, v := range h.Value {
+				sum[i] += v
+			}
+		}
+		out = append(out, prophet.Component{Name: holidayTerm, Value: sum})
+	}
+	return out
+}
+
+// shortName is a function's name as a reader can take it in: the trace's ids are
+// hashes of 64 digits.
+func shortName(f *datasets.Function) string {
+	if len(f.Name) > 16 {
+		return fmt.Sprintf("function %d (%s…)", f.ID, f.Name[:8])
+	}
+	return path.Join(f.App, f.Name)
+}
+
+// paramTable has one row per function.
+type paramTable struct {
+	function               []int32
+	k, m, sigma, scale, lp []float64
+	daily, weekly, holiday []float64
+	observations           []int64
+}
+
+// add appends a row, and returns the largest absolute effect of each component over
+// the standard deviation of the noise.
+func (t *paramTable) add(id datasets.FunctionID, f *prophet.Fitted, fc *prophet.Forecast) map[string]float64 {
+	largest := map[string]float64{}
+	for _, c := range components(fc) {
+		for _, v := range c.Value {
+			largest[c.Name] = max(largest[c.Name], math.Abs(v))
+		}
+	}
+	t.function = append(t.function, int32(id))
+	t.k, t.m = append(t.k, f.K), append(t.m, f.M)
+	t.sigma, t.scale, t.lp = append(t.sigma, f.SigmaObs*f.YScale), append(t.scale, f.YScale), append(t.lp, f.LogPosterior)
+	t.daily, t.weekly, t.holiday = append(t.daily, largest["daily"]), append(t.weekly, largest["weekly"]), append(t.holiday, largest[holidayTerm])
+	t.observations = append(t.observations, int64(f.Observations))
+	for name := range largest {
+		if noise := f.SigmaObs * f.YScale; noise > 0 {
+			largest[name] /= noise
+		} else {
+			largest[name] = 0
+		}
+	}
+	return largest
+}
+
+func (t *paramTable) columns() []parquet.Column {
+	return []parquet.Column{
+		{Name: "function", Data: t.function}, {Name: "k", Data: t.k}, {Name: "m", Data: t.m},
+		{Name: "sigma_obs", Data: t.sigma}, {Name: "y_scale", Data: t.scale}, {Name: "log_posterior", Data: t.lp},
+		{Name: "max_daily", Data: t.daily}, {Name: "max_weekly", Data: t.weekly}, {Name: "max_holiday", Data: t.holiday},
+		{Name: "observations", Data: t.observations},
+	}
+}
+
+// componentTable has one row per function and time.
+type componentTable struct {
+	function    []int32
+	unix        []int64
+	trend, yhat []float64
+	daily       []float64
+	weekly      []float64
+	holiday     []float64
+}
+
+func (t *componentTable) add(id datasets.FunctionID, times []time.Time, fc *prophet.Forecast) {
+	values := map[string][]float64{}
+	for _, c := range components(fc) {
+		values[c.Name] = c.Value
+	}
+	at := func(name string, i int) float64 {
+		if v := values[name]; v != nil {
+			return v[i]
+		}
+		return 0
+	}
+	for i, x := range times {
+		t.function = append(t.function, int32(id))
+		t.unix = append(t.unix, x.Unix())
+		t.trend, t.yhat = append(t.trend, fc.Trend[i]), append(t.yhat, fc.Yhat[i])
+		t.daily, t.weekly, t.holiday = append(t.daily, at("daily", i)), append(t.weekly, at("weekly", i)), append(t.holiday, at(holidayTerm, i))
+	}
+}
+
+func (t *componentTable) columns() []parquet.Column {
+	return []parquet.Column{
+		{Name: "function", Data: t.function}, {Name: "unix", Data: t.unix}, {Name: "trend", Data: t.trend},
+		{Name: "daily", Data: t.daily}, {Name: "weekly", Data: t.weekly}, {Name: "holiday", Data: t.holiday}, {Name: "yhat", Data: t.yhat},
+	}
+}

@@ -1,0 +1,290 @@
+package pipelines
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+	online "github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/scheduler/policy"
+	weights "github.com/incendio-faas/incendio/scheduler/priority"
+	"github.com/incendio-faas/incendio/scheduler/sim"
+	"github.com/incendio-faas/incendio/train/priority"
+)
+
+// priorityFile is what the stage "tune" learned.
+const priorityFile = "models/priority.json"
+
+// tuneRule is the dispatcher under which weights are tuned: the greedy solution of
+// the FPS problem, which every change of a priority moves.
+const tuneRule = "density"
+
+// tuneStage tunes the priority model and the pool's parameters by simulation.
+func tuneStage(r *Run) Stage {
+	return Stage{
+		Name:    "tune",
+		Inputs:  []string{forecastFolder},
+		Outputs: []string{priorityFile},
+		Options: struct {
+			Priority   priority.Options
+			Learning   Learning
+			Simulation Simulation
+			SLO        scheduler.SLO
+			Splits     datasets.Splits
+			Seed       uint64
+		}{r.cfg.Priority, r.cfg.Learning, r.cfg.Simulation, r.cfg.SLO, r.splits, r.cfg.Seed},
+		Run: func(ctx context.Context, r *Run) (Outcome, error) { return r.tune(ctx) },
+	}
+}
+
+func (r *Run) tune(ctx context.Context) (Outcome, error) {
+	model, err := r.forecaster()
+	if err != nil {
+		return Outcome{}, err
+	}
+	bar := r.env.Progress.Begin("tune", r.cfg.Priority.Search.Trials)
+	defer bar.End()
+	rates, err := r.rates(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	onTrain, err := r.scenes(ctx, model, r.splits.Train)
+	if err != nil {
+		return Outcome{}, err
+	}
+	onValid, err := r.scenes(ctx, model, r.splits.Valid)
+	if err != nil {
+		return Outcome{}, err
+	}
+	values, latency, err := r.screening(ctx, onTrain, rates)
+	if err != nil {
+		return Outcome{}, err
+	}
+	cost := func(scenes []scene) priority.Objective {
+		return func(ctx context.Context, c priority.Candidate) (float64, error) {
+			p := r.parts(rates, scheduler.Settings{Model: c.Model, Policy: scheduler.Policy{MemoryPrice: c.MemoryPrice, CPUShare: c.CPUShare}, SLO: r.cfg.SLO}, ruled(tuneRule, r.cfg.Seed))
+			return meanCost(ctx, r, scenes, p)
+		}
+	}
+	res, err := priority.Tune(ctx, values, latency, cost(onTrain), cost(onValid), r.cfg.Priority, r.env.Workers, r.cfg.Seed, progress{bar, "tune/value"})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{
+		Summary: fmt.Sprintf("%s weights from %s, %d trials", res.Best.Model.Form, res.Best.Origin, res.Trials),
+	}, writeJSON(r.Path(priorityFile), res)
+}
+
+// tuned reads what the stage "tune" wrote.
+func (r *Run) tuned() (*priority.Result, scheduler.Settings, error) {
+	var res priority.Result
+	if err := readJSON(r.Path(priorityFile), &res); err != nil {
+		return nil, scheduler.Settings{}, err
+	}
+	b := res.Best
+	return &res, scheduler.Settings{Model: b.Model, Policy: scheduler.Policy{MemoryPrice: b.MemoryPrice, CPUShare: b.CPUShare}, SLO: r.cfg.SLO}, nil
+}
+
+// rates are the mean arrivals per minute of each function in the training part.
+func (r *Run) rates(ctx context.Context) ([]float64, error) {
+	w := r.splits.Train
+	sum := make([]float64, len(r.trace.Functions))
+	for day := w.From / datasets.MinutesPerDay; day*datasets.MinutesPerDay < w.To; day++ {
+		c, err := r.trace.Day(ctx, day)
+		if err != nil {
+			return nil, err
+		}
+		for f := range sum {
+			minute, count := c.Function(datasets.FunctionID(f))
+			for i, m := range minute {
+				if at := day*datasets.MinutesPerDay + int(m); at >= w.From && at < w.To {
+					sum[f] += float64(count[i])
+				}
+			}
+		}
+	}
+	for f := range sum {
+		sum[f] /= float64(w.Len())
+	}
+	return sum, nil
+}
+
+// simOptions are the options of a simulation of w.
+func simOptions(c Config, w datasets.Window) sim.Options {
+	s := c.Simulation
+	o := sim.DefaultOptions()
+	o.Cluster, o.Scheduler = s.Cluster, s.Scheduler
+	o.WarmupMinutes, o.ScaleArrivals = s.WarmupMinutes, s.ScaleArrivals
+	o.Seed, o.Window = c.Seed, w
+	return o
+}
+
+// A scene is a stretch of the trace on which schedulers are tried: its requests and
+// forecasts, drawn and computed once.
+type scene struct {
+	workload *sim.Workload
+	options  sim.Options
+	table    *online.Table
+	start    int // minute in which the clock begins, that of the warm-up
+}
+
+// sceneWarmup is how many minutes are replayed before those that count. A scene is
+// short, so that many can be tried; this fills the containers.
+const sceneWarmup = 10
+
+// scenes are the windows of part to learn on: half of them the busiest, the others
+// drawn at random.
+func (r *Run) scenes(ctx context.Context, model *online.Model, part datasets.Window) ([]scene, error) {
+	windows, err := r.pick(ctx, part, r.cfg.Learning.Windows, r.cfg.Learning.WindowMinutes)
+	if err != nil {
+		return nil, err
+	}
+	var out []scene
+	for _, w := range windows {
+		o := simOptions(r.cfg, w)
+		o.WarmupMinutes = sceneWarmup
+		s, err := r.scene(ctx, model, o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (r *Run) scene(ctx context.Context, model *online.Model, o sim.Options) (scene, error) {
+	s := scene{options: o}
+	var err error
+	if s.workload, err = sim.Load(ctx, r.trace, o); err != nil {
+		return s, err
+	}
+	s.start = s.workload.Begin()
+	s.table, err = online.Precompute(ctx, model, r.trace, datasets.Window{From: s.start, To: o.Window.To}, r.env.Workers)
+	return s, err
+}
+
+// pick cuts part into windows of a length in minutes and chooses up to n of those with
+// requests: half of them the busiest, the others drawn at random.
+func (r *Run) pick(ctx context.Context, part datasets.Window, n, length int) ([]datasets.Window, error) {
+	length = min(length, part.Len())
+	total := make([]int64, part.Len()/length)
+	for day := part.From / datasets.MinutesPerDay; day*datasets.MinutesPerDay < part.To; day++ {
+		c, err := r.trace.Day(ctx, day)
+		if err != nil {
+			return nil, err
+		}
+		for i, m := range c.Minute {
+			at := day*datasets.MinutesPerDay + int(m) - part.From
+			if w := at / length; at >= 0 && w < len(total) {
+				total[w] += c.Count[i]
+			}
+		}
+	}
+	var order []int
+	for w, n := range total {
+		if n > 0 {
+			order = append(order, w)
+		}
+	}
+	if len(order) == 0 {
+		return nil, fmt.Errorf("minutes %v of the trace have no invocations to learn from", part)
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case total[a] > total[b]:
+			return -1
+		case total[a] < total[b]:
+			return 1
+		}
+		return 0
+	})
+	n = min(n, len(order))
+	busy := (n + 1) / 2
+	rest := order[busy:]
+	src := seed.Stream(r.cfg.Seed, fmt.Sprintf("windows %v", part))
+	src.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	chosen := order[:n]
+	sort.Ints(chosen)
+	var out []datasets.Window
+	for _, w := range chosen {
+		from := part.From + w*length
+		out = append(out, datasets.Window{From: from, To: from + length})
+	}
+	return out, nil
+}
+
+// parts of the stack "incendio", but for what a scene adds.
+func (r *Run) parts(rates []float64, s scheduler.Settings, dispatcher func(decide.Signals) (decide.Dispatcher, error)) scheduler.Parts {
+	return scheduler.Parts{Priority: s.Model, Policy: s.Policy, SLO: s.SLO, Rate: rates, Dispatcher: dispatcher}
+}
+
+// ruled dispatches by a rule.
+func ruled(name string, rnd uint64) func(decide.Signals) (decide.Dispatcher, error) {
+	return func(g decide.Signals) (decide.Dispatcher, error) { return policy.Rule(name, g, rnd) }
+}
+
+// stack composes p for the scene.
+func (s scene) stack(p scheduler.Parts) sim.NewStack {
+	return func(t *datasets.Trace, _ []decide.Profile) (scheduler.Stack, error) {
+		table := s.table.Share()
+		p := p
+		p.Forecast = table
+		p.Start = decide.Time(s.start) * decide.Minute
+		p.First = slices.Clone(table.Step(s.start-1, make([]float64, len(t.Functions))))
+		return scheduler.Incendio(p)
+	}
+}
+
+// meanCost is the cost per request of scheduling the scenes with p.
+func meanCost(ctx context.Context, r *Run, scenes []scene, p scheduler.Parts) (float64, error) {
+	var cost, requests float64
+	for _, s := range scenes {
+		res, err := sim.Run(ctx, r.trace, s.workload, s.stack(p), s.options)
+		if err != nil {
+			return 0, err
+		}
+		cost += res.CostS()
+		requests += float64(res.Requests)
+	}
+	return cost / requests, nil
+}
+
+// screening returns the factors of each function that the scenes invoke, and its mean
+// latency under first come, first served: what is to be explained must not depend on
+// the priorities.
+func (r *Run) screening(ctx context.Context, scenes []scene, rates []float64) ([]weights.Values, []float64, error) {
+	sum := make([]float64, len(r.trace.Functions))
+	n := make([]float64, len(r.trace.Functions))
+	native, err := sim.Baseline(sim.Native, r.cfg.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range scenes {
+		res, err := sim.Run(ctx, r.trace, s.workload, native.New, s.options)
+		if err != nil {
+			return nil, nil, err
+		}
+		for f := range res.Functions {
+			sum[f] += res.Functions[f].Latency.Seconds()
+			n[f] += float64(res.Functions[f].Requests())
+		}
+	}
+	var values []weights.Values
+	var latency []float64
+	for f, p := range sim.Profiles(r.trace) {
+		if n[f] == 0 || rates[f] == 0 {
+			continue
+		}
+		values = append(values, scheduler.Factors(p, rates[f], decide.Time(float64(decide.Minute)/rates[f])))
+		latency = append(latency, sum[f]/n[f])
+	}
+	if len(values) == 0 {
+		return nil, nil, fmt.Errorf("no function is invoked both in training and in the windows to learn on")
+	}
+	return values, latency, nil
+}

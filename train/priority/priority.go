@@ -1,0 +1,218 @@
+// Package priority learns the weights of the function-priority model
+// (scheduler/priority) from a trace: it screens the factors by Spearman's rank
+// correlation with latency (Incendio, Section IV), and searches the weights and signs
+// by simulation, because the paper says only that they "can be trained from
+// historical data" (systems.md D.3, decision 7).
+package priority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+
+	"github.com/incendio-faas/incendio/scheduler/priority"
+	"github.com/incendio-faas/incendio/train"
+	"github.com/incendio-faas/incendio/train/metric"
+	"github.com/incendio-faas/incendio/train/tune"
+)
+
+// Options of Tune.
+type Options struct {
+	// Search of the weights by simulation.
+	Search tune.Options `mapstructure:"search" json:"search"`
+	// MinRho is the least absolute rank correlation with latency for a factor to be
+	// searched, in [0, 1]. Default 0.3.
+	MinRho float64 `mapstructure:"min_rho" json:"min_rho"`
+	// Finalists of the search on training windows are judged again on validation
+	// windows, >= 1. Default 6.
+	Finalists int `mapstructure:"finalists" json:"finalists"`
+	// MinMemoryPrice and MaxMemoryPrice bound the search of the pool's price of
+	// memory, as a multiple of the RUM price (Policy.MemoryPrice), > 0.
+	// Defaults 0.02 and 1.
+	MinMemoryPrice float64 `mapstructure:"min_memory_price" json:"min_memory_price"`
+	MaxMemoryPrice float64 `mapstructure:"max_memory_price" json:"max_memory_price"`
+}
+
+// DefaultOptions returns the defaults.
+func DefaultOptions() Options {
+	return Options{Search: tune.DefaultOptions(), MinRho: 0.3, Finalists: 6, MinMemoryPrice: 0.02, MaxMemoryPrice: 1}
+}
+
+// Validate reports the first option that is out of range.
+func (o Options) Validate() error {
+	if err := o.Search.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case !(o.MinRho >= 0 && o.MinRho <= 1):
+		return fmt.Errorf("priority: min_rho must be in [0, 1], got %g", o.MinRho)
+	case o.Finalists < 1:
+		return fmt.Errorf("priority: finalists must be at least 1, got %d", o.Finalists)
+	case !(o.MinMemoryPrice > 0) || math.IsInf(o.MinMemoryPrice, 0):
+		return fmt.Errorf("priority: min_memory_price must be positive, got %g", o.MinMemoryPrice)
+	case !(o.MaxMemoryPrice >= o.MinMemoryPrice) || math.IsInf(o.MaxMemoryPrice, 0):
+		return fmt.Errorf("priority: max_memory_price must be at least min_memory_price %g, got %g", o.MinMemoryPrice, o.MaxMemoryPrice)
+	}
+	return nil
+}
+
+// A Correlation is the rank correlation of a factor with latency over functions.
+type Correlation struct {
+	Factor string  `json:"factor"`
+	Rho    float64 `json:"rho"`
+	Kept   bool    `json:"kept"`
+}
+
+// Screen correlates each factor with latency: values and latency have one row per
+// function. A factor is kept if the absolute correlation is at least minRho; one that
+// does not vary is not. If no factor passes, all that vary are kept: a weak sign is
+// better searched than none.
+func Screen(values []priority.Values, latency []float64, minRho float64) []Correlation {
+	out := make([]Correlation, priority.Factors)
+	column := make([]float64, len(values))
+	any := false
+	for k := range out {
+		varies := false
+		for i := range values {
+			column[i] = values[i][k]
+			varies = varies || column[i] != column[0]
+		}
+		out[k].Factor = priority.Factor(k).String()
+		if !varies {
+			continue
+		}
+		rho := metric.Spearman(column, latency)
+		if math.IsNaN(rho) {
+			rho = 0
+		}
+		out[k].Rho = rho
+		out[k].Kept = math.Abs(rho) >= minRho
+		any = any || out[k].Kept
+	}
+	if !any {
+		for k := range out {
+			out[k].Kept = out[k].Rho != 0
+		}
+	}
+	return out
+}
+
+// Scale returns the first and the 99th percentile of each factor over functions.
+func Scale(values []priority.Values) (low, high priority.Values) {
+	column := make([]float64, len(values))
+	for k := range low {
+		for i := range values {
+			column[i] = values[i][k]
+		}
+		sort.Float64s(column)
+		if n := len(column); n > 0 {
+			low[k], high[k] = column[(n-1)/100], column[(n-1)-(n-1)/100]
+		}
+	}
+	return low, high
+}
+
+// A Candidate is what the search tries.
+type Candidate struct {
+	Model       *priority.Model `json:"model"`
+	MemoryPrice float64         `json:"memory_price"`
+	CPUShare    float64         `json:"cpu_share"`
+}
+
+// A Finalist is a candidate with its objective on both windows.
+type Finalist struct {
+	Candidate
+	Origin string  `json:"origin"` // of the paper's presets, or "search"
+	Train  float64 `json:"train"`
+	Valid  float64 `json:"valid"`
+}
+
+// Result of Tune.
+type Result struct {
+	Best      Finalist      `json:"best"`
+	Screening []Correlation `json:"screening"`
+	Finalists []Finalist    `json:"finalists"`
+	Trials    int           `json:"trials"`
+}
+
+// An Objective is the cost of scheduling with a candidate, for which less is better.
+type Objective func(ctx context.Context, c Candidate) (float64, error)
+
+// cpuShares are the limits of the CPU that executes at once that are tried; 0 is none.
+var cpuShares = []float64{0, 1, 1.5, 2, 4}
+
+// Tune searches the form, the signed weights of the screened factors, the pool's
+// price of memory and the CPU limit for the least onTrain, and returns the finalist
+// with the least onValid. The paper's presets are among the trials.
+func Tune(ctx context.Context, values []priority.Values, latency []float64, onTrain, onValid Objective, o Options, workers int, rnd uint64, rec train.Recorder) (*Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if len(values) == 0 {
+		return nil, errors.New("priority: no functions to learn from")
+	}
+	res := &Result{Screening: Screen(values, latency, o.MinRho)}
+	low, high := Scale(values)
+
+	// A point is (form, price, CPU share, a signed weight per factor).
+	const fixed = 3
+	dims := fixed + priority.Factors
+	decode := func(x []float64) Candidate {
+		m := &priority.Model{Form: priority.Linear, Low: low, High: high}
+		if x[0] >= 0.5 {
+			m.Form = priority.Loglinear
+		}
+		sum := 0.0
+		for k := range m.Weight {
+			if res.Screening[k].Kept {
+				m.Weight[k] = 2*x[fixed+k] - 1
+				sum += math.Abs(m.Weight[k])
+			}
+		}
+		if sum == 0 { // all weights were exactly zero, or no factor varies
+			m.Weight[priority.Clock], sum = 1, 1
+		}
+		for k := range m.Weight {
+			m.Weight[k] /= sum
+		}
+		return Candidate{
+			Model:       m,
+			MemoryPrice: o.MinMemoryPrice * math.Pow(o.MaxMemoryPrice/o.MinMemoryPrice, x[1]),
+			CPUShare:    cpuShares[min(len(cpuShares)-1, int(x[2]*float64(len(cpuShares))))],
+		}
+	}
+	var given [][]float64
+	for _, p := range priority.Presets() {
+		x := make([]float64, dims)
+		if p.Form == priority.Loglinear {
+			x[0] = 1
+		}
+		for k, w := range p.Weight {
+			x[fixed+k] = (w + 1) / 2
+		}
+		given = append(given, x)
+	}
+	trials, err := tune.Minimize(ctx, dims, given, func(ctx context.Context, x []float64) (float64, error) {
+		return onTrain(ctx, decode(x))
+	}, o.Search, workers, rnd, rec)
+	if err != nil {
+		return nil, err
+	}
+	res.Trials = len(trials)
+	for _, t := range tune.Best(trials, o.Finalists) {
+		f := Finalist{Candidate: decode(t.X), Origin: "search", Train: t.Value}
+		if t.Number < len(given) {
+			f.Origin = priority.Presets()[t.Number].Name
+		}
+		if f.Valid, err = onValid(ctx, f.Candidate); err != nil {
+			return nil, err
+		}
+		res.Finalists = append(res.Finalists, f)
+		if len(res.Finalists) == 1 || f.Valid < res.Best.Valid {
+			res.Best = f
+		}
+	}
+	return res, nil
+}
