@@ -75,8 +75,12 @@ type Scheduler struct {
 	stack Stack
 	opts  Options
 
+	// A container has at most one entry in expiry that counts, the one at queued. It
+	// may be earlier than the deadline: a container that is used again and again moves its
+	// deadline, and the entry follows when it comes to the top.
 	expiry   minHeap[expiry]
 	deadline []decide.Time // of an idle container, by ContainerID
+	queued   []decide.Time // Forever: no entry
 	out      []decide.Decision
 }
 
@@ -151,7 +155,7 @@ func (s *Scheduler) Wake() decide.Time {
 		_, arrival := s.view.Request(r)
 		wake = min(wake, arrival+s.opts.Timeout)
 	}
-	if len(s.expiry) > 0 {
+	if s.settle(); len(s.expiry) > 0 {
 		wake = min(wake, s.expiry[0].at)
 	}
 	return wake
@@ -249,6 +253,7 @@ func (s *Scheduler) keepAlive(c decide.ContainerID) {
 	d := s.stack.Pool.KeepAlive(s.view, c)
 	for int(c) >= len(s.deadline) {
 		s.deadline = append(s.deadline, decide.Forever)
+		s.queued = append(s.queued, decide.Forever)
 	}
 	if d >= decide.Forever-s.view.Now() {
 		s.deadline[c] = decide.Forever
@@ -256,7 +261,35 @@ func (s *Scheduler) keepAlive(c decide.ContainerID) {
 	}
 	at := s.view.Now() + d
 	s.deadline[c] = at
+	if at < s.queued[c] {
+		s.enqueue(at, c)
+	}
+}
+
+func (s *Scheduler) enqueue(at decide.Time, c decide.ContainerID) {
+	s.queued[c] = at
 	s.expiry.push(expiry{at, c})
+}
+
+// settle makes the first entry of expiry the deadline of an idle container.
+func (s *Scheduler) settle() {
+	for len(s.expiry) > 0 {
+		e := s.expiry[0]
+		c := e.container
+		if s.queued[c] != e.at { // another entry counts
+			s.expiry.pop()
+			continue
+		}
+		idle := s.view.Status(c) == decide.Idle
+		if idle && s.deadline[c] == e.at {
+			return
+		}
+		s.expiry.pop()
+		s.queued[c] = decide.Forever // one that executes has none until it is idle again
+		if idle && s.deadline[c] < decide.Forever {
+			s.enqueue(s.deadline[c], c)
+		}
+	}
 }
 
 // expire drops the requests and ends the containers whose time is up.
@@ -268,12 +301,10 @@ func (s *Scheduler) expire() {
 		}
 		s.drop(r)
 	}
-	for len(s.expiry) > 0 && s.expiry[0].at <= now {
-		e := s.expiry.pop()
-		// A container that was used since has a later deadline and an entry of its own.
-		if s.view.Status(e.container) == decide.Idle && s.deadline[e.container] == e.at {
-			s.end(e.container)
-		}
+	for s.settle(); len(s.expiry) > 0 && s.expiry[0].at <= now; s.settle() {
+		c := s.expiry.pop().container
+		s.queued[c] = decide.Forever
+		s.end(c)
 	}
 }
 

@@ -18,10 +18,10 @@ func TestErlangTables(t *testing.T) {
 		r    float64
 		b, w float64
 	}{
-		{1, 0.5, 1.0 / 3, 0.5},         // M/M/1: B = rho/(1+rho), C = rho
-		{2, 1, 0.2, 1.0 / 3},           // by hand from the definition
-		{10, 5, 0.018385, 0.036105},    // Erlang's tables
-		{100, 90, 0.026957, 0.216952},  // large c: factorials would overflow
+		{1, 0.5, 1.0 / 3, 0.5},        // M/M/1: B = rho/(1+rho), C = rho
+		{2, 1, 0.2, 1.0 / 3},          // by hand from the definition
+		{10, 5, 0.018385, 0.036105},   // Erlang's tables
+		{100, 90, 0.026957, 0.216952}, // large c: factorials would overflow
 	} {
 		if got := queueing.ErlangB(c.c, c.r); !near(got, c.b, 5e-4) {
 			t.Errorf("ErlangB(%d, %g) = %.6f, want %.6f", c.c, c.r, got, c.b)
