@@ -11,7 +11,7 @@
 //	}
 //
 // It is composed of a [Stack]: a dispatcher, a pool and a placer (package decide).
-// [Stacks] names the stacks there are. [Open] loads a bundle, and with it the
+// [Baselines] names the stacks that need no bundle. [Open] loads a bundle, and with it the
 // forecasters, priorities and agents of the stack "incendio".
 //
 // A Scheduler never reads a clock and draws no random number, so the simulator
