@@ -97,9 +97,9 @@ func TestObservationByHand(t *testing.T) {
 		"memory share":   {row[agent.MemoryShare], 1},
 		"cpu share":      {row[agent.CPUShare], 0.25},
 		"expected":       {row[agent.Expected], math.Log(7) / 8},
-		"arriving":       {row[agent.Arriving], 1 - math.Exp(-6)},
 		"offered":        {row[agent.Offered], 0.2 / 1.2},
 		"batch weight":   {row[agent.BatchWeight], math.Log(2501) / 12},
+		"worth":          {row[agent.Worth], math.Log1p(1e6*0.5/2500) / 14},
 		"density":        {row[agent.Density], 0.4}, // 0.5 / (1/2 + 1/4) = 2/3
 		"free memory":    {o.Global[agent.FreeMemory], 0.5},
 		"cpu load":       {o.Global[agent.CPULoad], 0.2},
@@ -115,8 +115,13 @@ func TestObservationByHand(t *testing.T) {
 	if row := o.Candidates[slices.Index(o.Functions, 0)*agent.Features:]; row[agent.NextFree] != 0.5 {
 		t.Errorf("next free is %v, want 0.5: one container executes 1 s, another takes 1 s to start", row[agent.NextFree])
 	}
-	if !o.Legal[o.Defer()] {
-		t.Error("deferring is illegal although a container executes")
+	if o.Legal[o.Defer()] {
+		t.Error("deferring is legal although function 1 has no container to wait for")
+	}
+	state.Dequeue(2)
+	state.Dequeue(3)
+	if legal := e.Encode(state.Snapshot(), o); legal != 1 || !o.Legal[o.Defer()] {
+		t.Errorf("%d legal starts, defer %v, want 1 and true: function 0 can wait for the container that executes", legal, o.Legal[o.Defer()])
 	}
 
 	state.Completed(busy, decide.Second)
@@ -126,7 +131,7 @@ func TestObservationByHand(t *testing.T) {
 		t.Error("a function with an idle container can start warm and not cold")
 	}
 	if o.Legal[o.Defer()] {
-		t.Error("deferring is legal although nothing is in flight")
+		t.Error("deferring is legal although function 0 can start warm")
 	}
 	if st, ok := o.Start(state.Snapshot(), 2*i); !ok || st.Container != busy || st.Request != 1 {
 		t.Errorf("warm start of function 0 is %+v, want request 1 in container %d", st, busy)

@@ -19,6 +19,6 @@
 //
 // It differs from D.4 as follows: pooling is the mean alone (the ONNX operators that
 // all runtimes compute alike have no max), functions that cannot start take up no place
-// among the candidates, and a cold start is illegal while an idle container of the
-// function is available.
+// among the candidates, a cold start is illegal while a container of the function
+// has room for the request, and deferring is legal only to wait for a container.
 package agent

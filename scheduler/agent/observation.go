@@ -22,11 +22,11 @@ const (
 	MemoryShare           // memory of a container / the room on the roomiest invoker, at most 1
 	CPUShare              // v / (v + free cores on the freest invoker), v = cores that f can use
 	Expected              // ln(1+lambda) / 8, lambda = forecast arrivals in this minute
-	Arriving              // 1 - exp(-lambda): that some request arrives within a minute (Poisson)
 	Offered               // x / (1+x), x = lambda d / 60 s: containers that the forecast keeps busy
 	Eviction              // share of a new container's memory that idle containers must give up; 0 if Warm
 	StartingUp            // ln(1+containers pending or initialising) / 4
 	BatchWeight           // ln(1+((1-Warm) c + n d) / n in ms) / 12 (ESFF; systems.md A.20)
+	Worth                 // ln(1+1e6 priority / w) / 14, w = ((1-Warm) c + n d) / n in ms: weighted shortest processing time
 	Density               // x / (1+x), x = priority / (memory / memory of all + cores / cores of all)
 
 	Features // number of columns
@@ -58,7 +58,7 @@ const urgentShare = 0.2
 func CandidateColumns() []string {
 	return []string{
 		"priority", "queue_length", "lateness", "slack", "warm", "busy", "next_free", "initialisation", "execution",
-		"memory_share", "cpu_share", "expected", "arriving", "offered", "eviction", "starting_up", "batch_weight", "density",
+		"memory_share", "cpu_share", "expected", "offered", "eviction", "starting_up", "batch_weight", "worth", "density",
 	}
 }
 
@@ -123,7 +123,7 @@ type Encoder struct {
 	options Options
 	signals decide.Signals
 	entries []entry   // of the functions that can start
-	top     [4]ranked // by density, slack, batch weight, age
+	top     [5]ranked // by density, slack, batch weight, age, worth
 }
 
 // An entry is a backlogged function that can start.
@@ -136,6 +136,7 @@ type entry struct {
 	p       float64
 	wait    decide.Time
 	batch   float64 // ms
+	worth   float64 // 1/ms
 	density float64
 }
 
@@ -146,27 +147,28 @@ func NewEncoder(signals decide.Signals, o Options) (*Encoder, error) {
 	}
 	e := &Encoder{options: o, signals: signals}
 	k := o.Candidates
-	// Shares of the places as 12 : 8 : 8 : 4 of 32 (systems.md D.4). Density ranks K
-	// functions, as it fills what the lists have in common.
-	for i, share := range [4]int{12, 8, 8, 4} {
-		quota := max(k*share/32, 1)
-		size := quota
-		if i == 0 {
-			size = k
-		}
-		e.top[i] = ranked{quota: quota, items: make([]ranking, 0, size)}
+	// Shares of the places as 12 : 8 : 8 : 4 of 32 (systems.md D.4); worth fills what the
+	// lists have in common.
+	for i, share := range [5]int{12, 8, 8, 4, 32} {
+		e.top[i] = ranked{items: make([]ranking, 0, max(k*share/32, 1))}
 	}
 	return e, nil
 }
 
 // Encode fills o, which must have K = Options.Candidates, and returns the number of
-// starts that are legal. Deferring is legal unless nothing executes, starts or
-// terminates while something could start: then no event might follow, and requests
-// would wait for ever.
+// starts that are legal.
 //
-// The candidates are the union of the best functions by density, by least slack (late
-// ones last), by least batch weight and by age, of those that can start; if places are
-// left, the next by density. Equal ones are in order of FunctionID.
+// Deferring is waiting for a container (Incendio, Section IV: new or wait), so it is
+// legal where each candidate has one to wait for, that executes or starts, and none can
+// start warm. To hold back what could start now for no such reason gains next to
+// nothing, and an agent that errs there lets a cluster idle: training on free deferral
+// was tried, and now and then left requests waiting for their time-out. Nor is it legal if
+// nothing executes, starts or terminates: no event might follow. Where nothing can start
+// it is the only action.
+//
+// The candidates are the union of the best functions by density, by least slack of those
+// that are not late, by least batch weight and by age, of those that can start; the
+// places that are left go to the best by worth. Equal ones are in order of FunctionID.
 func (e *Encoder) Encode(s decide.Snapshot, o *Observation) int {
 	if o.K != e.options.Candidates {
 		panic(fmt.Sprintf("agent: observation of %d candidates, encoder of %d", o.K, e.options.Candidates))
@@ -181,7 +183,7 @@ func (e *Encoder) Encode(s decide.Snapshot, o *Observation) int {
 	c := survey(s)
 	e.scan(s, &c, o.Global)
 	e.choose(o)
-	legal := 0
+	legal, patient := 0, true
 	for i := range o.N {
 		x := &e.entries[o.Functions[i]] // an index until here
 		e.row(s, &c, x, o.Candidates[i*Features:(i+1)*Features])
@@ -194,8 +196,9 @@ func (e *Encoder) Encode(s decide.Snapshot, o *Observation) int {
 		if x.cold {
 			legal++
 		}
+		patient = patient && !x.warm && s.Live(x.f) > 0
 	}
-	o.Legal[o.Defer()] = legal == 0 || c.inFlight
+	o.Legal[o.Defer()] = legal == 0 || patient && c.inFlight
 	return legal
 }
 
@@ -260,8 +263,8 @@ func (e *Encoder) scan(s decide.Snapshot, c *cluster, global []float32) {
 		priority += p * float64(n)
 
 		warm := s.Available(f) != decide.None
-		// Where a start is worth a container, an idle one of its own is worth more.
-		cold := !(warm && s.IdleCount(f) > 0) && s.Memory(f) <= c.room && s.AnyRoom(f)
+		// What has a container with room for the request, but no CPU, waits for that.
+		cold := s.FirstWarm(f) == decide.None && s.Memory(f) <= c.room && s.AnyRoom(f)
 		if !warm && !cold {
 			continue
 		}
@@ -272,19 +275,19 @@ func (e *Encoder) scan(s decide.Snapshot, c *cluster, global []float32) {
 			x.batch += s.Initialise(f).Seconds() / float64(n)
 		}
 		x.batch *= 1e3
+		x.worth = p / max(x.batch, 1e-3)
 		x.density = p / (float64(s.Memory(f))/float64(c.memory) + s.CPU(f)/c.cores)
 		at := len(e.entries)
 		e.entries = append(e.entries, x)
 		e.top[0].offer(ranking{x.density, f, at})
 		// With one SLO for all, least slack would be age: what is late already has lost
 		// its urgency (systems.md D.3, decision 37), and age takes care of it.
-		slack := float64(wait)
-		if wait > slo {
-			slack = -1
+		if wait <= slo {
+			e.top[1].offer(ranking{float64(wait), f, at})
 		}
-		e.top[1].offer(ranking{slack, f, at})
 		e.top[2].offer(ranking{-x.batch, f, at})
 		e.top[3].offer(ranking{float64(wait), f, at})
+		e.top[4].offer(ranking{x.worth, f, at})
 	}
 	memory, functions := float64(c.memory), float64(max(len(backlog), 1))
 	global[FreeMemory] = float32(float64(c.unclaimed) / memory)
@@ -311,12 +314,9 @@ func (e *Encoder) choose(o *Observation) {
 		}
 	}
 	for i := range e.top {
-		for _, r := range e.top[i].items[:min(e.top[i].quota, len(e.top[i].items))] {
+		for _, r := range e.top[i].items {
 			take(r.at)
 		}
-	}
-	for _, r := range e.top[0].items {
-		take(r.at)
 	}
 }
 
@@ -349,7 +349,6 @@ func (e *Encoder) row(s decide.Snapshot, c *cluster, x *entry, row []float32) {
 	}
 	row[CPUShare] = float32(cpu / (cpu + c.freeCPU))
 	row[Expected] = float32(math.Min(math.Log1p(expected)/8, 1))
-	row[Arriving] = float32(-math.Expm1(-expected))
 	row[Offered] = squash(expected * exec / 60)
 	if x.warm {
 		row[Warm] = 1
@@ -358,6 +357,7 @@ func (e *Encoder) row(s decide.Snapshot, c *cluster, x *entry, row []float32) {
 	}
 	row[StartingUp] = logCount(s.StartingCount(f), 4)
 	row[BatchWeight] = logMillis(x.batch)
+	row[Worth] = float32(min(math.Log1p(1e6*x.worth)/14, 1))
 	row[Density] = squash(x.density)
 }
 
@@ -376,7 +376,6 @@ type ranking struct {
 
 // ranked holds the items with the largest keys, largest first, as many as it has room for.
 type ranked struct {
-	quota int
 	items []ranking
 }
 

@@ -80,7 +80,7 @@ func TrainClusters(ctx context.Context, episode Episode, windows []datasets.Wind
 		tuning := o
 		tuning.TotalTimesteps = o.FineTuneTimesteps
 		// It has learned to dispatch: explore as little as at the end of that.
-		tuning.StartE, tuning.EndE, tuning.LearningRate = max(o.EndE, o.StartE/5), o.EndE, o.LearningRate/3
+		tuning.StartE, tuning.EndE, tuning.LearningRate = max(o.EndE, o.StartE/2), o.EndE, o.LearningRate/2
 		tuning.Seed = seed.Key(o.Seed, fmt.Sprintf("agent/cluster/%d", c))
 		l, err := learn(ctx, episode, own, tuning, named{rec, fmt.Sprintf("cluster-%02d", c)}, &start{global.best, global.scale})
 		if err != nil {

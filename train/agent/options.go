@@ -12,21 +12,22 @@ import (
 
 // Options of training. The names are those of cleanrl's dqn.py where it has them.
 type Options struct {
-	// TotalTimesteps is the number of decisions that are learned from, >= 1. Default 20000.
+	// TotalTimesteps is the number of decisions that are learned from, >= 1. Default 12000.
 	TotalTimesteps int `mapstructure:"total_timesteps" json:"total_timesteps"`
-	// LearningRate of Adam, > 0; it falls linearly to a tenth. Default 1e-3.
+	// LearningRate of Adam, > 0; it falls linearly to a tenth. Default 3e-4.
 	LearningRate float64 `mapstructure:"learning_rate" json:"learning_rate"`
 	// BufferSize is how many decisions the replay buffer holds, >= 2 * BatchSize. Default 40000.
 	BufferSize int `mapstructure:"buffer_size" json:"buffer_size"`
-	// Gamma is the discount factor per second of simulated time, (0, 1). Default 0.9.
+	// Gamma is the discount factor per second of simulated time, (0, 1). Default
+	// 0.97: waits of half a minute, as there are under overload, must still matter.
 	Gamma float64 `mapstructure:"gamma" json:"gamma"`
 	// Tau is the share of the network that the target network takes on after each
-	// step, (0, 1]. Default 0.01.
+	// step, (0, 1]. Default 0.005.
 	Tau float64 `mapstructure:"tau" json:"tau"`
 	// BatchSize of a step, >= 1. Default 64.
 	BatchSize int `mapstructure:"batch_size" json:"batch_size"`
 	// StartE and EndE are the shares of random actions, [0, 1], at the start and after
-	// ExplorationFraction, (0, 1], of the decisions. Default 0.5 to 0.02 over 0.5: the
+	// ExplorationFraction, (0, 1], of the decisions. Default 0.2 to 0.02 over 0.5: the
 	// demonstrations have taught what to begin with.
 	StartE              float64 `mapstructure:"start_e" json:"start_e"`
 	EndE                float64 `mapstructure:"end_e" json:"end_e"`
@@ -38,7 +39,8 @@ type Options struct {
 	// Hidden units per layer, [2, 4096]. Default 64.
 	Hidden int `mapstructure:"hidden" json:"hidden"`
 	// NStep is how many rewards a target sums before it trusts the target network,
-	// [1, 64]. Default 3.
+	// [1, 64]. Default 1: the shaped reward tells at once what an action was worth, and more
+	// steps of an exploring policy would tell of its mistakes.
 	NStep int `mapstructure:"n_step" json:"n_step"`
 	// MaxGradNorm bounds the Euclidean norm of a gradient, > 0. Default 10.
 	MaxGradNorm float64 `mapstructure:"max_grad_norm" json:"max_grad_norm"`
@@ -65,7 +67,7 @@ type Options struct {
 	MemoryCost float64 `mapstructure:"memory_cost" json:"memory_cost"`
 
 	// FineTuneTimesteps replaces TotalTimesteps for the agent of a cluster, which starts
-	// from the global one, >= 1. Default 6000.
+	// from the global one, >= 1. Default 4000.
 	FineTuneTimesteps int `mapstructure:"fine_tune_timesteps" json:"fine_tune_timesteps"`
 	// JudgeSeeds is how many seeds each window is judged under, >= 1. Default 3.
 	JudgeSeeds int `mapstructure:"judge_seeds" json:"judge_seeds"`
@@ -90,12 +92,12 @@ type Options struct {
 // DefaultOptions returns the defaults.
 func DefaultOptions() Options {
 	return Options{
-		TotalTimesteps: 20000, LearningRate: 1e-3, BufferSize: 40000, Gamma: 0.9, Tau: 0.01, BatchSize: 64,
-		StartE: 0.5, EndE: 0.02, ExplorationFraction: 0.5, LearningStarts: 500, TrainFrequency: 4, Hidden: 64,
-		NStep: 3, MaxGradNorm: 10,
+		TotalTimesteps: 12000, LearningRate: 3e-4, BufferSize: 40000, Gamma: 0.97, Tau: 0.005, BatchSize: 64,
+		StartE: 0.2, EndE: 0.02, ExplorationFraction: 0.5, LearningStarts: 500, TrainFrequency: 4, Hidden: 64,
+		NStep: 1, MaxGradNorm: 10,
 		Demonstrations: 2000, DemonstrationShare: 0.2, DemonstrationMargin: 0.1, PretrainSteps: 1000, Evaluations: 8,
 		ColdCost: 0.1, SLOCost: 0.1, MemoryCost: 1,
-		FineTuneTimesteps: 6000, JudgeSeeds: 3, JudgeWindows: 4,
+		FineTuneTimesteps: 4000, JudgeSeeds: 3, JudgeWindows: 4,
 		Observation: agent.DefaultOptions(), Cluster: cluster.DefaultOptions(), Seed: 1,
 	}
 }

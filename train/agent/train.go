@@ -453,4 +453,4 @@ func (l *learner) evaluate(ctx context.Context) error {
 }
 
 // evaluationWindows are what the checkpoints are compared on.
-const evaluationWindows = 3
+const evaluationWindows = 8
