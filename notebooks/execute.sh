@@ -11,8 +11,8 @@ does. Nothing in the checkout changes: outputs are never stored in git.
 
   --out DIR   keep the executed notebooks, as HTML too
 
-INCENDIO_STORE  the trace store (default: incendio-data in the checkout)
-INCENDIO_RUN    a run folder (default: the last run of the store)
+NOTEBOOK_STORE  the trace store (default: incendio-data in the checkout)
+NOTEBOOK_RUN    a run folder (default: the last run of the store)
 Where neither is given and there is no run yet, bin/incendio makes one of the
 embedded trace in the throw-away folder.
 
@@ -58,7 +58,7 @@ fi
 
 export PATH="$tools/bin:$tools/python/bin:$PATH"
 export JUPYTER_DATA_DIR=$work/jupyter IPYTHONDIR=$work/ipython KERNEL_LOG=$work/kernel.log
-export INCENDIO_CHECKOUT=$root
+export NOTEBOOK_CHECKOUT=$root
 # The kernel's module names the checkout and the pinned versions; with mod=mod, go
 # completes its go.mod from those of the modules it names instead of refusing it.
 export GOFLAGS=-mod=mod CGO_ENABLED=0
@@ -69,12 +69,12 @@ cat >"$JUPYTER_DATA_DIR/kernels/gonb/kernel.json" <<JSON
 {"argv": ["sh", "-c", "exec gonb --kernel \"\$1\" 2>>\"\$KERNEL_LOG\"", "gonb", "{connection_file}"], "display_name": "Go (gonb)", "language": "go", "interrupt_mode": "message"}
 JSON
 
-if [ -z "${INCENDIO_STORE:-}" ] && [ -z "${INCENDIO_RUN:-}" ] && ! ls "$root"/incendio-data/runs/*/report.json >/dev/null 2>&1; then
+if [ -z "${NOTEBOOK_STORE:-}" ] && [ -z "${NOTEBOOK_RUN:-}" ] && ! ls "$root"/incendio-data/runs/*/report.json >/dev/null 2>&1; then
   stage "no run yet: making one of the embedded trace"
   [ -x "$root/bin/incendio" ] || { echo "execute.sh: bin/incendio is not there: make build" >&2; exit 1; }
-  export INCENDIO_STORE=$work/store INCENDIO_RUN=$work/run
+  export NOTEBOOK_STORE=$work/store NOTEBOOK_RUN=$work/run
   status=0
-  GOFLAGS='' "$root/bin/incendio" run --store "$INCENDIO_STORE" --out "$INCENDIO_RUN" >&2 || status=$?
+  GOFLAGS='' "$root/bin/incendio" run --store "$NOTEBOOK_STORE" --out "$NOTEBOOK_RUN" >&2 || status=$?
   # 3: some functions fell back; 4: the candidate was refused. Both leave a report.
   case $status in 0 | 3 | 4) ;; *) exit "$status" ;; esac
 fi
@@ -82,11 +82,11 @@ fi
 absolute() {
   (cd "$2" 2>/dev/null && pwd) || { echo "execute.sh: $1=$2: not a folder" >&2; exit 1; }
 }
-INCENDIO_STORE=$(absolute INCENDIO_STORE "${INCENDIO_STORE:-$root/incendio-data}")
-export INCENDIO_STORE
-if [ -n "${INCENDIO_RUN:-}" ]; then
-  INCENDIO_RUN=$(absolute INCENDIO_RUN "$INCENDIO_RUN")
-  export INCENDIO_RUN
+NOTEBOOK_STORE=$(absolute NOTEBOOK_STORE "${NOTEBOOK_STORE:-$root/incendio-data}")
+export NOTEBOOK_STORE
+if [ -n "${NOTEBOOK_RUN:-}" ]; then
+  NOTEBOOK_RUN=$(absolute NOTEBOOK_RUN "$NOTEBOOK_RUN")
+  export NOTEBOOK_RUN
 fi
 
 mkdir "$work/executed"
