@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
@@ -18,7 +19,7 @@ const IncendioName = "incendio"
 type Parts struct {
 	Priority *priority.Model
 	Forecast forecast.Source // primed with what arrived before Start
-	Rate     []float64       // arrivals per minute in training, by function
+	Rate     []float64       // arrivals per minute in training, one for each function
 	Policy   Policy
 	SLO      SLO
 
@@ -46,10 +47,17 @@ func Incendio(p Parts) (Stack, error) {
 		return Stack{}, errors.New("scheduler: incendio needs a priority model, a forecast and a dispatcher")
 	case p.Start < 0 || p.Start%decide.Minute != 0:
 		return Stack{}, fmt.Errorf("scheduler: start must be on a minute, got %d us", p.Start)
+	case p.First != nil && len(p.First) != len(p.Rate):
+		return Stack{}, fmt.Errorf("scheduler: first has forecasts of %d functions, expected as many as rate, %d", len(p.First), len(p.Rate))
 	}
 	for _, err := range []error{p.Priority.Validate(), p.Policy.Validate(), p.SLO.Validate()} {
 		if err != nil {
 			return Stack{}, err
+		}
+	}
+	for f, rate := range p.Rate {
+		if !(rate >= 0) || math.IsInf(rate, 0) {
+			return Stack{}, fmt.Errorf("scheduler: rate of function %d must not be negative, got %g", f, rate)
 		}
 	}
 	n := len(p.Rate)
@@ -70,10 +78,11 @@ func Incendio(p Parts) (Stack, error) {
 		copy(g.forecast, p.First)
 		pl.due, pl.rolled = true, p.Start
 	}
-	for _, d := range []decide.Dispatcher{inner, guarded} {
-		if o, ok := d.(observer); ok && !(d == guarded && guarded == inner) {
-			pl.observers = append(pl.observers, o)
-		}
+	if o, ok := inner.(observer); ok {
+		pl.observers = append(pl.observers, o)
+	}
+	if g, ok := guarded.(*guard); ok {
+		pl.observers = append(pl.observers, g)
 	}
 	return Stack{
 		Name: IncendioName, Dispatcher: guarded, Pool: pl,

@@ -1,12 +1,15 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/scheduler/queueing"
 )
 
 // rumGBs is how many GB·s of idle memory cost as much as one second of waiting for a
@@ -124,39 +127,43 @@ func (p *pool) makePlan(s decide.Snapshot) {
 			p.plan = append(p.plan, change{f, -min(live-want, s.IdleCount(f)), math.Inf(1)})
 		}
 	}
-	// What ends makes room for what starts; then the most valuable first.
+	// Adjust takes from the end: first what ends and so makes room, then the most
+	// valuable; among equals the function with the lowest number.
 	slices.SortFunc(p.plan, func(a, b change) int {
-		switch {
-		case a.value > b.value:
-			return -1
-		case a.value < b.value:
-			return 1
-		}
-		return int(a.function) - int(b.function)
+		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(b.function, a.function))
 	})
-	slices.Reverse(p.plan) // Adjust takes from the end
 }
 
 // worthwhile is the largest k for which the k-th container of a function saves at
-// least the given cost, in seconds: see pool.
+// least the given cost > 0, in seconds: see pool. Solved for the probability, that is
+// the largest k with
+//
+//	P(X >= k-1) >= q,    q = -log(1 - cost/c) / N
 func worthwhile(expected, execution, initialise, cost float64) int {
-	if expected <= 0 || initialise <= 0 {
+	if expected <= 0 || cost >= initialise {
+		return 0
+	}
+	// A container that fewer arrivals than this share would need is worth nothing at
+	// any price; and a sum of terms near 1 is no more exact.
+	const least = 1e-12
+	q := max(least, -math.Log1p(-cost/initialise)/expected)
+	if q > 1 {
 		return 0
 	}
 	busy := expected * execution / 60
-	// Above this the Poisson distribution is narrow, and its first term underflows.
+	// Above this the first term of the sum nears underflow, and the sum is long.
 	const large = 600
 	if busy > large {
-		return int(math.Ceil(busy + 3*math.Sqrt(busy)))
+		high := int(busy + 8*math.Sqrt(busy)) // more than 7 standard deviations: P < least
+		return sort.Search(high, func(k int) bool { return queueing.PoissonTail(busy, k) < q })
 	}
-	tail, term := 1.0, math.Exp(-busy) // P(X >= k-1) and P(X = k-1)
-	for k := 1; ; k++ {
-		if tail <= 0 || initialise*-math.Expm1(-expected*tail) < cost {
-			return k - 1
-		}
+	tail, term := 1.0, math.Exp(-busy) // P(X >= k) and P(X = k)
+	k := 0
+	for ; tail >= q; k++ {
 		tail -= term
-		term *= busy / float64(k)
+		term *= busy / float64(k+1)
 	}
+	return k
 }
 
 // Adjust implements decide.Pool.

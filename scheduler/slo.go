@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
@@ -27,7 +28,7 @@ func (o SLO) Validate() error {
 	switch {
 	case o.Default < 0:
 		return fmt.Errorf("scheduler: slo default_us must not be negative, got %d", o.Default)
-	case !(o.ColdShare >= 0):
+	case !(o.ColdShare >= 0) || math.IsInf(o.ColdShare, 0):
 		return fmt.Errorf("scheduler: slo cold_share must not be negative, got %g", o.ColdShare)
 	case !(o.Urgent >= 0 && o.Urgent <= 1):
 		return fmt.Errorf("scheduler: slo urgent must be in [0, 1], got %g", o.Urgent)
