@@ -58,11 +58,12 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 		return Outcome{}, err
 	}
 	l := r.cfg.Learning
-	onTrain, err := r.pick(ctx, r.splits.Train, l.AgentWindows, l.AgentWindowMinutes)
+	length := l.agentMinutes(rates)
+	onTrain, err := r.pick(ctx, r.splits.Train, l.AgentWindows, length)
 	if err != nil {
 		return Outcome{}, err
 	}
-	onValid, err := r.pick(ctx, r.splits.Valid, l.AgentWindows, l.AgentWindowMinutes)
+	onValid, err := r.pick(ctx, r.splits.Valid, l.AgentWindows, length)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -102,6 +103,15 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 	})
 }
 
+// agentMinutes is the length of an episode on a trace with these rates of arrival.
+func (l Learning) agentMinutes(rates []float64) int {
+	perMinute := 0.0
+	for _, r := range rates {
+		perMinute += r
+	}
+	return max(1, min(l.AgentWindowMinutes, int(float64(l.AgentWindowRequests)/max(perMinute, 1))))
+}
+
 // episodes replays windows in the simulator with the stack "incendio" around the
 // dispatcher that learns or is judged.
 func (r *Run) episodes(ctx context.Context, windows []datasets.Window, rates []float64, s scheduler.Settings) (agent.Episode, error) {
@@ -112,7 +122,7 @@ func (r *Run) episodes(ctx context.Context, windows []datasets.Window, rates []f
 	scenes := make(map[datasets.Window]scene, len(windows))
 	for _, w := range windows {
 		o := simOptions(r.cfg, w)
-		o.WarmupMinutes = sceneWarmup
+		o.WarmupMinutes = min(sceneWarmup, w.Len())
 		if scenes[w], err = r.scene(ctx, model, o); err != nil {
 			return nil, err
 		}

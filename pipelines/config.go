@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/datasets/synthetic"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/sim"
@@ -80,6 +82,10 @@ type Learning struct {
 	AgentWindows int `mapstructure:"agent_windows" json:"agent_windows"`
 	// AgentWindowMinutes is the length of each, >= 1. Default 10.
 	AgentWindowMinutes int `mapstructure:"agent_window_minutes" json:"agent_window_minutes"`
+	// AgentWindowRequests shortens them, down to a minute, where the trace has more
+	// requests than these in that time, >= 1: an agent learns from decisions, and a
+	// busy platform has enough of them in a minute. Default 3000.
+	AgentWindowRequests int `mapstructure:"agent_window_requests" json:"agent_window_requests"`
 }
 
 // Simulation says how policies are compared.
@@ -120,7 +126,7 @@ func DefaultConfig() Config {
 		Forecast:  forecast.DefaultOptions(),
 		Priority:  priority.DefaultOptions(),
 		Agent:     agent.DefaultOptions(),
-		Learning:  Learning{Windows: 4, WindowMinutes: 30, AgentWindows: 24, AgentWindowMinutes: 10},
+		Learning:  Learning{Windows: 4, WindowMinutes: 30, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 3000},
 		SLO:       scheduler.DefaultSLO(),
 		Simulation: Simulation{
 			Cluster: s.Cluster, Scheduler: s.Scheduler, WarmupMinutes: s.WarmupMinutes, ScaleArrivals: s.ScaleArrivals,
@@ -142,7 +148,6 @@ func (c Config) Validate() error {
 		check(v >= 0 && !math.IsInf(v, 0), "%s must be a number that is not negative, got %g", key, v)
 	}
 	check(c.Store != "", "store must name a folder")
-	check(c.Trace != "", "trace must name a trace")
 	check(c.Workers >= 0, "workers must not be negative, got %d", c.Workers)
 	check(c.QuarantineLimit >= 0 && c.QuarantineLimit <= 1, "quarantine_limit must be in [0, 1], got %g", c.QuarantineLimit)
 	check(c.BundleVersion != "", "bundle_version must not be empty")
@@ -150,6 +155,7 @@ func (c Config) Validate() error {
 	check(c.Learning.WindowMinutes >= 1, "learning.window_minutes must be at least 1, got %d", c.Learning.WindowMinutes)
 	check(c.Learning.AgentWindows >= 1, "learning.agent_windows must be at least 1, got %d", c.Learning.AgentWindows)
 	check(c.Learning.AgentWindowMinutes >= 1, "learning.agent_window_minutes must be at least 1, got %d", c.Learning.AgentWindowMinutes)
+	check(c.Learning.AgentWindowRequests >= 1, "learning.agent_window_requests must be at least 1, got %d", c.Learning.AgentWindowRequests)
 	check(c.Simulation.WarmupMinutes >= 0, "simulation.warmup_minutes must not be negative, got %d", c.Simulation.WarmupMinutes)
 	check(c.Simulation.ScaleArrivals > 0 && !math.IsInf(c.Simulation.ScaleArrivals, 0), "simulation.scale_arrivals must be positive, got %g", c.Simulation.ScaleArrivals)
 	share("gates.forecast", c.Gates.Forecast)
@@ -157,6 +163,9 @@ func (c Config) Validate() error {
 	share("gates.dropped", c.Gates.Dropped)
 	share("gates.champion", c.Gates.Champion)
 	check(c.Gates.Network > 0, "gates.network must be positive, got %g", c.Gates.Network)
+	if err := parquet.DefaultIngestOptions(c.Trace).Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	if _, err := c.Calendar(); err != nil {
 		errs = append(errs, err)
 	}
@@ -174,10 +183,26 @@ func (c Config) Validate() error {
 		{"simulation.scheduler", c.Simulation.Scheduler.Validate()},
 	} {
 		if part.err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", part.key, part.err))
+			errs = append(errs, within(part.key, part.err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// within says which part of the configuration every error of err is about, once.
+func within(key string, err error) error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var errs []error
+		for _, e := range joined.Unwrap() {
+			errs = append(errs, within(key, e))
+		}
+		return errors.Join(errs...)
+	}
+	if strings.HasPrefix(err.Error(), key+": ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", key, err)
 }
 
 // RegistryDir is the folder of the registry.
