@@ -158,7 +158,8 @@ func near(got, want float64) bool {
 	return math.Abs(got-want) <= goldenTolerance*max(1, math.Abs(want))
 }
 
-// Replay reports the first case of g that m answers otherwise.
+// Replay reports the first case of g that m answers otherwise, or a Q-network of m
+// that has no case.
 func (m *Models) Replay(g *Golden) error {
 	for i := range g.Forecast {
 		f := &g.Forecast[i]
@@ -183,6 +184,11 @@ func (m *Models) Replay(g *Golden) error {
 		copy(v[:], p.Factors)
 		if got := m.Settings.Model.Score(&v); !near(got, p.Want) {
 			return fmt.Errorf("%s: priority of %v is %g, expected %g", GoldenFile, v, got, p.Want)
+		}
+	}
+	for _, name := range NetworkFiles(m.Clusters) {
+		if !slices.ContainsFunc(g.Agents, func(c GoldenAgent) bool { return c.File == name }) {
+			return fmt.Errorf("%s: no golden case of %s", GoldenFile, name)
 		}
 	}
 	for i := range g.Agents {
