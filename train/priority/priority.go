@@ -71,29 +71,21 @@ type Correlation struct {
 // better searched than none.
 func Screen(values []priority.Values, latency []float64, minRho float64) []Correlation {
 	out := make([]Correlation, priority.Factors)
+	varies := make([]bool, priority.Factors)
 	column := make([]float64, len(values))
 	any := false
 	for k := range out {
-		varies := false
 		for i := range values {
 			column[i] = values[i][k]
-			varies = varies || column[i] != column[0]
-		}
-		out[k].Factor = priority.Factor(k).String()
-		if !varies {
-			continue
+			varies[k] = varies[k] || column[i] != column[0]
 		}
 		rho := metric.Spearman(column, latency)
-		if math.IsNaN(rho) {
-			rho = 0
-		}
-		out[k].Rho = rho
-		out[k].Kept = math.Abs(rho) >= minRho
+		out[k] = Correlation{Factor: priority.Factor(k).String(), Rho: rho, Kept: varies[k] && math.Abs(rho) >= minRho}
 		any = any || out[k].Kept
 	}
 	if !any {
 		for k := range out {
-			out[k].Kept = out[k].Rho != 0
+			out[k].Kept = varies[k]
 		}
 	}
 	return out
@@ -124,7 +116,7 @@ type Candidate struct {
 // A Finalist is a candidate with its objective on both windows.
 type Finalist struct {
 	Candidate
-	Origin string  `json:"origin"` // of the paper's presets, or "search"
+	Origin string  `json:"origin"` // the preset of the paper that it follows, or "search"
 	Train  float64 `json:"train"`
 	Valid  float64 `json:"valid"`
 }
@@ -145,7 +137,10 @@ var cpuShares = []float64{0, 1, 1.5, 2, 4}
 
 // Tune searches the form, the signed weights of the screened factors, the pool's
 // price of memory and the CPU limit for the least onTrain, and returns the finalist
-// with the least onValid. The paper's presets are among the trials.
+// with the least onValid. The paper's presets are tried first, with the cheapest memory,
+// no CPU limit and the weights of the screened factors alone. Objectives must be safe
+// for concurrent use by as many goroutines as workers; a candidate whose cost is not
+// finite is no finalist.
 func Tune(ctx context.Context, values []priority.Values, latency []float64, onTrain, onValid Objective, o Options, workers int, rnd uint64, rec train.Recorder) (*Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -202,6 +197,9 @@ func Tune(ctx context.Context, values []priority.Values, latency []float64, onTr
 	}
 	res.Trials = len(trials)
 	for _, t := range tune.Best(trials, o.Finalists) {
+		if math.IsInf(t.Value, 0) {
+			continue
+		}
 		f := Finalist{Candidate: decode(t.X), Origin: "search", Train: t.Value}
 		if t.Number < len(given) {
 			f.Origin = priority.Presets()[t.Number].Name
@@ -209,10 +207,16 @@ func Tune(ctx context.Context, values []priority.Values, latency []float64, onTr
 		if f.Valid, err = onValid(ctx, f.Candidate); err != nil {
 			return nil, err
 		}
+		if math.IsNaN(f.Valid) || math.IsInf(f.Valid, 0) {
+			continue
+		}
 		res.Finalists = append(res.Finalists, f)
 		if len(res.Finalists) == 1 || f.Valid < res.Best.Valid {
 			res.Best = f
 		}
+	}
+	if len(res.Finalists) == 0 {
+		return nil, errors.New("priority: no candidate has a finite cost on both windows")
 	}
 	return res, nil
 }
