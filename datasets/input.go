@@ -2,8 +2,12 @@ package datasets
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrNoRows is returned by [Input.Read] for files without a row that can be used.
+var ErrNoRows = errors.New("no usable row")
 
 // A SourceFile is one file that a trace was read from.
 type SourceFile struct {
@@ -37,7 +41,7 @@ type Input interface {
 	// Offset of a day's counts covers the functions known by the end of that day.
 	//
 	// A bad row goes to sink.Reject and reading goes on; an error means that the
-	// files cannot be read at all.
+	// files cannot be read at all, ErrNoRows that none of their rows can be used.
 	Read(ctx context.Context, known []Function, sink Sink) ([]Function, error)
 }
 

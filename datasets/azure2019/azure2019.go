@@ -349,7 +349,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 		}
 	}
 	if len(t.functions) == 0 {
-		return nil, fmt.Errorf("%s: no usable row of counts", in.files[0].path)
+		return nil, fmt.Errorf("%s: counts: %w", in.files[0].path, datasets.ErrNoRows)
 	}
 	for _, f := range in.of(durations) {
 		if err := t.readDurations(ctx, &f, sink); err != nil {

@@ -291,7 +291,7 @@ func TestUnreadable(t *testing.T) {
 		"no minutes":      {map[string]string{"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger\n"}, "invocations.csv:1: no column for a minute"},
 		"minute gap":      {map[string]string{"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger,1,3\n"}, "invocations.csv:1: column 6 is minute 3 after 1"},
 		"minute 1441":     {map[string]string{"invocations.csv": countsHeader(1440, 1441)}, `invocations.csv:1: column 6 is "1441"`},
-		"no rows":         {map[string]string{"invocations.csv": countsHeader(1, 3)}, "no usable row of counts"},
+		"no rows":         {map[string]string{"invocations.csv": countsHeader(1, 3)}, "counts: no usable row"},
 		"day missing":     {map[string]string{d(1): full, d(3): full}, "counts of day 2 are missing"},
 		"day twice":       {map[string]string{d(1): full, d(1) + ".gz": full}, "hold day 1"},
 		"two layouts":     {map[string]string{d(1): full, "invocations.csv": full}, "files of two layouts"},

@@ -107,6 +107,11 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 		return Description{}, false, err
 	}
 	functions, err := in.Read(ctx, known, w)
+	if errors.Is(err, datasets.ErrNoRows) { // it may be because all were rejected
+		if many := w.tooMany(opts.QuarantineLimit); many != nil {
+			err = many
+		}
+	}
 	if err = errors.Join(err, w.quarantine.close()); err != nil {
 		return Description{}, false, err
 	}
@@ -256,6 +261,19 @@ func (w *writer) Reject(reason string, e *datasets.SyntaxError) error {
 	return w.quarantine.add(reason, e)
 }
 
+// tooMany is ErrQuarantine if the share of rejected rows is above limit.
+func (w *writer) tooMany(limit float64) error {
+	var read int64
+	for _, n := range w.rows {
+		read += n
+	}
+	bad := w.quarantine.Rows
+	if float64(bad) <= limit*float64(read) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d, above the limit of %g %%; the first is %w", ErrQuarantine, bad, read, 100*limit, w.quarantine.first)
+}
+
 // finish writes the tables that need the whole trace, and the manifest last.
 func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function) (*manifest, error) {
 	m := &manifest{
@@ -265,15 +283,12 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 		Functions: len(functions), Days: w.days,
 		Quarantined: w.quarantine.Quarantined,
 	}
-	var read int64
 	for _, f := range w.source.Files {
 		f.Rows = w.rows[f.Name]
-		read += f.Rows
 		m.Files = append(m.Files, f)
 	}
-	if bad := w.quarantine.Rows; float64(bad) > opts.QuarantineLimit*float64(read) {
-		return nil, fmt.Errorf("%w: %d of %d, above the limit of %g %%; the first is %w",
-			ErrQuarantine, bad, read, 100*opts.QuarantineLimit, w.quarantine.first)
+	if err := w.tooMany(opts.QuarantineLimit); err != nil {
+		return nil, err
 	}
 	if w.base != nil && w.base.keep > 0 {
 		old := w.base.manifest
