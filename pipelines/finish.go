@@ -3,6 +3,7 @@ package pipelines
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -137,10 +138,6 @@ type simulationCurves struct {
 
 // validateStage judges the candidate on the test part.
 func validateStage(r *Run) Stage {
-	champion, err := r.registry.Champion()
-	if err != nil { // the stage itself reports what is wrong with the registry
-		champion = ""
-	}
 	return Stage{
 		Name:    "validate",
 		Inputs:  []string{bundleFolder},
@@ -148,10 +145,54 @@ func validateStage(r *Run) Stage {
 		Options: struct {
 			Config   Config
 			Window   datasets.Window
-			Champion string
-		}{r.recorded(), r.splits.Test, champion},
+			Champion rival
+		}{r.recorded(), r.splits.Test, rival{r}},
 		Run: func(ctx context.Context, r *Run) (Outcome, error) { return r.validate(ctx) },
 	}
+}
+
+// A rival is the bundle that a candidate is judged against, as an option of the stage:
+// it is looked up when the stage is due, for the candidate is new and the registry may
+// have changed while the stages before ran.
+type rival struct{ r *Run }
+
+// MarshalJSON implements [json.Marshaler].
+func (v rival) MarshalJSON() ([]byte, error) {
+	digest, err := v.digest()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(digest)
+}
+
+// digest returns the champion, or "". A candidate that an earlier run made champion is
+// judged against the one before it, as it was then.
+func (v rival) digest() (string, error) {
+	champion, err := v.r.registry.Champion()
+	if errors.Is(err, bundle.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	candidate, err := bundle.Open(v.r.Path(bundleFolder))
+	if err != nil {
+		return "", err
+	}
+	if champion != candidate.Digest() {
+		return champion, nil
+	}
+	history, err := v.r.registry.History()
+	if err != nil {
+		return "", err
+	}
+	before, current := "", ""
+	for _, e := range history {
+		if (e.Action == bundle.Promote || e.Action == bundle.Rollback) && e.Digest != current {
+			before, current = current, e.Digest
+		}
+	}
+	return before, nil
 }
 
 func (r *Run) validate(ctx context.Context) (Outcome, error) {
@@ -160,12 +201,11 @@ func (r *Run) validate(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	}
 	var champion *Subject
-	digest, err := r.registry.Champion()
-	switch {
-	case errors.Is(err, bundle.ErrNotFound):
-	case err != nil:
+	digest, err := rival{r}.digest()
+	if err != nil {
 		return Outcome{}, err
-	default:
+	}
+	if digest != "" {
 		dir, err := r.registry.Resolve(digest)
 		if err != nil {
 			return Outcome{}, err
