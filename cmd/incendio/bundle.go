@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) bundleCommand() *cobra.Command {
-	c := &cobra.Command{Use: "bundle", Short: "The registry of bundles", Args: args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
+	c := &cobra.Command{Use: "bundle", Short: "The registry of bundles", Args: known, RunE: func(*cobra.Command, []string) error {
 		return usage(errors.New("bundle needs a command: list, show, verify, diff, promote, rollback or history"))
 	}}
 	sub := func(use, short string, n int, do func(cmd *cobra.Command, r *bundle.Registry, arg []string) error) *cobra.Command {

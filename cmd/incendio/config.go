@@ -2,9 +2,10 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -42,49 +43,41 @@ func (a *app) config(flags *pflag.FlagSet) (pipelines.Config, error) {
 
 func (a *app) resolve(flags *pflag.FlagSet, environ []string) (pipelines.Config, error) {
 	base := pipelines.DefaultConfig()
-	v := viper.New()
-	defaults, err := flatten(base)
-	if err != nil {
-		return base, err
-	}
-	if err := v.MergeConfigMap(defaults); err != nil {
-		return base, err
-	}
-	known := v.AllKeys()
-
-	var file map[string]any
-	if a.configFile != "" {
-		if file, err = readConfig(a.configFile, known); err != nil {
-			return base, err
-		}
-	}
+	all := schemaOf(base)
+	known := all.open()
 	env, err := readEnv(environ, known)
 	if err != nil {
 		return base, err
 	}
 	changed := map[string]any{}
 	flags.Visit(func(f *pflag.Flag) {
-		if key, ok := flagKeys[f.Name]; ok {
-			changed[key] = f.Value.String()
+		key, ok := flagKeys[f.Name]
+		if !ok {
+			return
 		}
+		value, perr := parse(known[key].Type(), "--"+f.Name, f.Value.String())
+		err = errors.Join(err, perr)
+		changed[key] = value
 	})
-	if file == nil && chosenTrace(env, changed, base.Trace) == synthetic.Format {
-		sample := viper.New()
-		sample.SetConfigType("yaml")
-		if err := sample.ReadConfig(bytes.NewReader(pipelines.Sample)); err != nil {
-			return base, fmt.Errorf("embedded sample.yaml: %w", err)
-		}
-		if err := unknown("embedded sample.yaml", pipelines.Sample, sample.AllKeys(), known); err != nil {
-			return base, err
-		}
-		file = sample.AllSettings()
+	if err != nil {
+		return base, err
 	}
-	if file != nil {
-		if err := v.MergeConfigMap(file); err != nil {
-			return base, err
-		}
+	var file map[string]any
+	switch {
+	case a.configFile != "":
+		file, err = readConfig(a.configFile, known)
+	case chosenTrace(env, changed, base.Trace) == synthetic.Format:
+		file, err = readSettings("embedded sample.yaml", "yaml", pipelines.Sample, known)
 	}
-	for _, layer := range []map[string]any{env, changed} {
+	if err != nil {
+		return base, err
+	}
+
+	v := viper.New()
+	for key, value := range all {
+		v.SetDefault(key, value.Interface())
+	}
+	for _, layer := range []map[string]any{file, env, changed} {
 		for key, value := range layer {
 			v.Set(key, value)
 		}
@@ -96,6 +89,7 @@ func (a *app) resolve(flags *pflag.FlagSet, environ []string) (pipelines.Config,
 	return cfg, nil
 }
 
+// chosenTrace is the trace that the variables and the flags ask for.
 func chosenTrace(env, flags map[string]any, fallback string) string {
 	for _, layer := range []map[string]any{flags, env} {
 		if t, ok := layer["trace"].(string); ok {
@@ -105,82 +99,135 @@ func chosenTrace(env, flags map[string]any, fallback string) string {
 	return fallback
 }
 
-// flatten turns a configuration into nested maps by its JSON names, which are those of
-// its keys.
-func flatten(c pipelines.Config) (map[string]any, error) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]any
-	return m, json.Unmarshal(data, &m)
-}
+// formatsOf are the endings of configuration files, with viper's names.
+var formatsOf = map[string]string{".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 
-// readConfig reads a configuration file and refuses keys that are not known.
-func readConfig(name string, known []string) (map[string]any, error) {
+// readConfig returns the values of a configuration file by key.
+func readConfig(name string, known schema) (map[string]any, error) {
+	format, ok := formatsOf[strings.ToLower(filepath.Ext(name))]
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	v := viper.New()
-	v.SetConfigFile(name)
-	if err := v.ReadInConfig(); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", name, err)
+	if !ok {
+		return nil, fmt.Errorf("configuration %s: its name must end in .yaml, .yml, .json or .toml", name)
 	}
-	if err := unknown(name, data, v.AllKeys(), known); err != nil {
-		return nil, err
-	}
-	return v.AllSettings(), nil
+	return readSettings(name, format, data, known)
 }
 
-// unknown reports the first key, in order, that is not known.
-func unknown(name string, data []byte, keys, known []string) error {
+// readSettings returns the values of data by key, each of the type of its key. The
+// first key that is not known, or whose value does not fit, is an error with its line.
+func readSettings(name, format string, data []byte, known schema) (map[string]any, error) {
+	v := viper.New()
+	v.SetConfigType(format)
+	if err := v.ReadConfig(bytes.NewReader(data)); err != nil {
+		text := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ""), "While parsing config: ")
+		return nil, fmt.Errorf("configuration %s: %s", name, text)
+	}
+	out := map[string]any{}
+	keys := v.AllKeys()
 	slices.Sort(keys)
 	for _, key := range keys {
-		if slices.Contains(known, key) {
-			continue
-		}
-		last := key[strings.LastIndexByte(key, '.')+1:]
-		where := name
-		for i, l := range strings.Split(string(data), "\n") {
-			if strings.Contains(strings.ToLower(l), last) {
-				where = fmt.Sprintf("%s:%d", name, i+1)
-				break
+		given := v.Get(key)
+		leaf, ok := known[key]
+		switch {
+		case !ok && !known.section(key):
+			return nil, fmt.Errorf("%s: unknown key %q%s", position(name, data, key), key, known.hint(key))
+		case given == nil: // left out: "gates:" with every line below it commented out
+		case !ok:
+			return nil, fmt.Errorf("%s: %s must be a section of keys, got %v", position(name, data, key), key, given)
+		default:
+			value, err := convert(leaf.Type(), key, given)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", position(name, data, key), err)
 			}
+			out[key] = value
 		}
-		return fmt.Errorf("%s: unknown key %q%s", where, key, nearest(key, known))
 	}
-	return nil
+	return out, nil
 }
 
 // readEnv returns the values of INCENDIO_* variables by key.
-func readEnv(environ, known []string) (map[string]any, error) {
+func readEnv(environ []string, known schema) (map[string]any, error) {
 	byName := make(map[string]string, len(known))
-	for _, key := range known {
-		byName[envPrefix+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))] = key
+	for key := range known {
+		byName[variable(key)] = key
 	}
 	out := map[string]any{}
-	for _, e := range environ {
-		name, value, _ := strings.Cut(e, "=")
+	for _, e := range slices.Sorted(slices.Values(environ)) {
+		name, text, _ := strings.Cut(e, "=")
 		if !strings.HasPrefix(name, envPrefix) {
 			continue
 		}
 		key, ok := byName[name]
 		if !ok {
-			return nil, fmt.Errorf("environment: unknown variable %s%s", name, nearest(strings.ToLower(strings.TrimPrefix(name, envPrefix)), known))
+			return nil, fmt.Errorf("environment: unknown variable %s%s", name, known.hintVariable(name))
+		}
+		value, err := parse(known[key].Type(), name, text)
+		if err != nil {
+			return nil, fmt.Errorf("environment: %w", err)
 		}
 		out[key] = value
 	}
 	return out, nil
 }
 
-// nearest suggests a known key that ends alike, or nothing.
-func nearest(key string, known []string) string {
-	last := key[strings.LastIndexAny(key, "._")+1:]
-	for _, k := range known {
-		if k == last || strings.HasSuffix(k, "."+last) || strings.HasSuffix(k, "_"+last) {
-			return fmt.Sprintf("; did you mean %s?", k)
+// variable is the name of the environment variable of a key.
+func variable(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// position is the file and, where it can be told, the line of a key.
+func position(name string, data []byte, key string) string {
+	if line := lineOf(string(data), key); line > 0 {
+		return fmt.Sprintf("%s:%d", name, line)
+	}
+	return name
+}
+
+// lineOf returns the line of a key, from 1, or 0. It follows the indentation of YAML
+// and of JSON that is written one key a line; of other layouts it takes the first line
+// that gives the last part of the key a value.
+func lineOf(text, key string) int {
+	path := strings.Split(key, ".")
+	last := path[len(path)-1]
+	var at []string // the keys that enclose a line
+	var indents []int
+	guess := 0
+	for i, l := range strings.Split(text, "\n") {
+		body := strings.TrimLeft(l, " \t")
+		name, _, ok := strings.Cut(body, ":")
+		if !ok {
+			name, _, ok = strings.Cut(body, "=")
+		}
+		name = strings.ToLower(strings.Trim(name, " \t\"'"))
+		if guess == 0 && (ok && name == last || assigns(l, last)) {
+			guess = i + 1
+		}
+		if !ok || strings.HasPrefix(body, "#") {
+			continue
+		}
+		indent := len(l) - len(body)
+		for len(indents) > 0 && indents[len(indents)-1] >= indent {
+			at, indents = at[:len(at)-1], indents[:len(indents)-1]
+		}
+		at, indents = append(at, name), append(indents, indent)
+		if slices.Equal(at, path) {
+			return i + 1
 		}
 	}
-	return ""
+	return guess
+}
+
+// assigns reports whether a line has the key among others, as in {seed: 3, out: x}.
+func assigns(line, key string) bool {
+	line, _, _ = strings.Cut(strings.ToLower(line), "#")
+	for _, part := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune("{},", r) }) {
+		for _, name := range strings.FieldsFunc(part, func(r rune) bool { return r == ':' || r == '=' }) {
+			if strings.Trim(name, " \t\"'") == key {
+				return true
+			}
+		}
+	}
+	return false
 }

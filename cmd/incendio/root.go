@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,15 +37,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 		select {
 		case s := <-signals:
 			caught.Store(int32(s.(syscall.Signal)))
+			signal.Stop(signals) // a second one ends the program at once
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
 
-	a := &app{out: stdout, err: stderr}
+	out := &output{w: stdout}
+	a := &app{out: out, err: stderr}
 	root := a.command()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if s := caught.Load(); s != 0 {
@@ -52,10 +55,28 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 128 + int(s)
 	}
 	if err == nil {
+		err = out.err
+	}
+	if err == nil {
 		return 0
 	}
 	fmt.Fprintf(stderr, "incendio: %v\n", err)
 	return exitCode(err)
+}
+
+// output keeps the first error of writing to standard output: a listing that was cut
+// short by a full disk is no success.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("write standard output: %w", err)
+	}
+	return n, err
 }
 
 // app is what all commands share.
@@ -80,6 +101,12 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          known,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			_, err := a.logger()
+			return err
+		},
 	}
 	root.SetVersionTemplate("incendio {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
@@ -95,7 +122,36 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		a.bundleCommand(), a.reportCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about a command",
+		RunE: func(_ *cobra.Command, names []string) error {
+			cmd, rest, err := root.Find(names)
+			if err != nil {
+				return usage(err)
+			}
+			if err := known(cmd, rest); err != nil {
+				return err
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	})
 	return root
+}
+
+// known refuses what is left of a command line that should name a command.
+func known(cmd *cobra.Command, rest []string) error {
+	if len(rest) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", rest[0], cmd.CommandPath())
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if near := cmd.SuggestionsFor(rest[0]); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return usage(err)
 }
 
 // args checks the number of arguments; a wrong one is a usage error.
@@ -118,34 +174,38 @@ func (a *app) print(v any) error {
 	return err
 }
 
-// env is what a run takes from outside.
-func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
-	terminal := isTerminal(a.err)
+// logger logs to standard error as the flags say.
+func (a *app) logger() (*slog.Logger, error) {
 	level := slog.LevelInfo
-	if terminal {
+	if isTerminal(a.err) {
 		level = slog.LevelWarn
 	}
 	if a.logLevel != "" {
 		if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-			return pipelines.Env{}, usage(fmt.Errorf("--log-level must be debug, info, warn or error, got %q", a.logLevel))
+			return nil, usage(fmt.Errorf("--log-level must be debug, info, warn or error, got %q", a.logLevel))
 		}
 	}
 	o := &slog.HandlerOptions{Level: level}
-	var h slog.Handler
 	switch a.logFormat {
 	case "text":
-		h = slog.NewTextHandler(a.err, o)
+		return slog.New(slog.NewTextHandler(a.err, o)), nil
 	case "json":
-		h = slog.NewJSONHandler(a.err, o)
-	default:
-		return pipelines.Env{}, usage(fmt.Errorf("--log-format must be text or json, got %q", a.logFormat))
+		return slog.New(slog.NewJSONHandler(a.err, o)), nil
 	}
-	log := slog.New(h)
+	return nil, usage(fmt.Errorf("--log-format must be text or json, got %q", a.logFormat))
+}
+
+// env is what a run takes from outside.
+func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
+	log, err := a.logger()
+	if err != nil {
+		return pipelines.Env{}, err
+	}
 	env := pipelines.Env{Version: version, Revision: revision, Now: time.Now, Log: log, Workers: cfg.Workers}
 	if env.Workers == 0 {
 		env.Workers = runtime.NumCPU()
 	}
-	if terminal {
+	if isTerminal(a.err) {
 		env.Progress = bars{a.err}
 	} else {
 		env.Progress = &lines{log: log, now: time.Now}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +54,8 @@ func (a *app) tracesCommand() *cobra.Command {
 }
 
 func describe(w io.Writer, d parquet.Description) {
-	fmt.Fprintf(w, "%s (%s): %d functions, %d invocations, %d days from %s\n", d.Name, d.Format, d.Functions, d.Invocations, d.Days, d.Start)
+	fmt.Fprintf(w, "%s (%s): %s, %s, %s from %s\n", d.Name, d.Format, count(d.Functions, "function"),
+		count(d.Invocations, "invocation"), count(d.Days, "day"), d.Start.Format(time.DateOnly))
 	if d.Quarantined.Rows > 0 {
 		fmt.Fprintf(w, "  quarantined rows: %d\n", d.Quarantined.Rows)
 		var reasons []string
@@ -65,4 +67,12 @@ func describe(w io.Writer, d parquet.Description) {
 			fmt.Fprintf(w, "    %-24s %d\n", r, d.Quarantined.Reasons[r])
 		}
 	}
+}
+
+// count is a number of things, in words.
+func count[N int | int64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

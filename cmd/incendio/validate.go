@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -186,6 +187,9 @@ func (a *app) simulateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := distinct(policies); err != nil {
+				return usage(err)
+			}
 			rows, err := pipelines.Policies(cmd.Context(), policies, s.cfg, s.window, s.subject)
 			if err != nil {
 				return usage(err)
@@ -202,9 +206,28 @@ func (a *app) simulateCommand() *cobra.Command {
 	}
 	commonFlags(c.Flags(), "store", "registry", "trace", "seed", "workers", "cluster")
 	windowFlags(c.Flags(), false)
-	c.Flags().StringSliceVar(&policies, "policy", []string{"all"}, "policies to replay under, or all")
+	c.Flags().StringSliceVar(&policies, "policy", []string{allPolicies}, "policies to replay under, or all")
 	return c
 }
+
+// distinct refuses a list of policies that is empty or names one twice.
+func distinct(policies []string) error {
+	if len(policies) == 0 {
+		return errors.New("--policy names no policy")
+	}
+	for i, p := range policies {
+		switch {
+		case p == allPolicies && len(policies) > 1:
+			return fmt.Errorf("--policy %s: %s stands alone", strings.Join(policies, ","), p)
+		case slices.Contains(policies[:i], p):
+			return fmt.Errorf("--policy %s: %s stands there twice", strings.Join(policies, ","), p)
+		}
+	}
+	return nil
+}
+
+// allPolicies stands for every policy that can run.
+const allPolicies = "all"
 
 func policyHelp() string {
 	var b strings.Builder
