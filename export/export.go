@@ -6,8 +6,9 @@ package export
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,11 +44,11 @@ func (c *Candidate) Files() ([]bundle.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, data := range content {
+	for _, name := range slices.Sorted(maps.Keys(content)) { // content grows meanwhile
 		if path.Ext(name) != ".txt" {
 			continue
 		}
-		trees, err := gbdt.ReadText(bytes.NewReader(data))
+		trees, err := gbdt.ReadText(bytes.NewReader(content[name]))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -68,10 +69,9 @@ func (c *Candidate) Files() ([]bundle.File, error) {
 	}
 	content[CardFile] = c.Card.markdown()
 	files := make([]bundle.File, 0, len(content))
-	for name, data := range content {
-		files = append(files, bundle.File{Name: name, MediaType: mediaType(name), Data: data})
+	for _, name := range slices.Sorted(maps.Keys(content)) {
+		files = append(files, bundle.File{Name: name, MediaType: mediaType(name), Data: content[name]})
 	}
-	sort.Slice(files, func(i, j int) bool { return files[i].Name < files[j].Name })
 	return files, nil
 }
 
