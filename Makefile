@@ -5,7 +5,10 @@ BIN       ?= bin/incendio
 STATIC    ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME  ?= 20s
 SHARED_DATA ?= $(abspath ../shared)
+PYTHON    ?= python3
 VENV      := .venv-parity
+# How long the nightly run on the real sample may take; raise it on a busy machine.
+PARITY_LIMIT ?= 6m
 # Packages that run goroutines; the race detector looks at these.
 CONCURRENT := ./scheduler/... ./train/... ./features/... ./export/bundle/...
 
@@ -56,14 +59,27 @@ fmt: ## format the Go code
 	gofmt -w .
 
 $(VENV)/ok: parity/requirements.txt
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r parity/requirements.txt
-	touch $@
+	@rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: -r parity/requirements.txt || \
+	  { echo "parity: pip could not install the peers of parity/requirements.txt"; exit 1; }
+	@touch $@
 
+# The tests of the files with the build tag parity, and no others, one package after the
+# other, because some of them have a time limit.
 .PHONY: parity
-parity: build $(VENV)/ok ## check against real peers and the real traces in SHARED_DATA
-	@test -d "$(SHARED_DATA)/golden" || { echo "SHARED_DATA=$(SHARED_DATA): the real traces and golden files are not there"; exit 1; }
-	PARITY_PYTHON=$(abspath $(VENV))/bin/python $(GO) test -count=1 -tags parity -run Parity ./...
+parity: ## check against real peers and the real traces in SHARED_DATA
+	@for d in data golden; do test -d "$(SHARED_DATA)/$$d" || \
+	  { echo "parity: SHARED_DATA is $(SHARED_DATA), which has no folder $$d: it must hold the real traces (data) and the reference results (golden)"; exit 1; }; done
+	@$(MAKE) --no-print-directory $(VENV)/ok
+	@$(VENV)/bin/python parity/peers.py
+	@files=$$(grep -rl --include='*_test.go' '^//go:build parity$$' .); \
+	tests=$$(grep -ho '^func Test[A-Za-z0-9_]*(t ' $$files | sed 's/^func //; s/(t //' | sort -u | paste -sd '|' -); \
+	{ PARITY_PYTHON=$(abspath $(VENV))/bin/python PARITY_LIMIT=$(PARITY_LIMIT) SHARED_DATA=$(abspath $(SHARED_DATA)) \
+	  $(GO) test -count=1 -p 1 -timeout 30m -tags parity -v -run "^($$tests)\$$" $$(dirname $$files | sort -u) 2>&1; echo "exit $$?"; } | \
+	awk '/^exit [0-9]+$$/ { code = $$2; next } /^ *--- PASS/ { passed++ } /^ *--- FAIL/ { failed++ } \
+	  /^=== |^PASS$$|^    --- PASS/ { next } { print; fflush() } \
+	  END { if (code) print "parity: FAILED: " passed+0 " checks hold, " failed+0 " do not"; else print "parity: all " passed " checks hold"; exit code }'
 
 .PHONY: notebooks
 notebooks: build ## execute the notebooks headless

@@ -33,9 +33,14 @@ for _ in range(3):
 print(json.dumps([[float(x) for x in o.ravel()] for o in out]))
 `
 
-// onnxRuntime runs m on ONNX Runtime. It needs a python3 in PATH with onnx and onnxruntime.
+// onnxRuntime runs m on ONNX Runtime, with the Python that PARITY_PYTHON names, which
+// must have onnx and onnxruntime.
 func onnxRuntime(t *testing.T, m *onnx.Model, inputs map[string]array) [][]float64 {
 	t.Helper()
+	python := os.Getenv("PARITY_PYTHON")
+	if python == "" {
+		t.Fatal("PARITY_PYTHON must name a Python with onnx and onnxruntime; make parity makes one")
+	}
 	dir := t.TempDir()
 	type feed struct {
 		File string  `json:"file"`
@@ -63,7 +68,7 @@ func onnxRuntime(t *testing.T, m *onnx.Model, inputs map[string]array) [][]float
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("python3", filepath.Join(dir, "judge.py"), filepath.Join(dir, "model.onnx"), filepath.Join(dir, "feeds.json"))
+	cmd := exec.Command(python, filepath.Join(dir, "judge.py"), filepath.Join(dir, "model.onnx"), filepath.Join(dir, "feeds.json"))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -104,7 +109,7 @@ func TestONNXRuntimeRunsQNetwork(t *testing.T) {
 func TestONNXRuntimeRunsLightGBMTrees(t *testing.T) {
 	shared := os.Getenv("SHARED_DATA")
 	if shared == "" {
-		t.Fatal("SHARED_DATA is not set")
+		t.Fatal("SHARED_DATA must name the folder that holds golden/lightgbm")
 	}
 	for _, c := range []string{"l1_synth", "l1_zeromissing", "l1_nomissing", "l2_example", "l1_bagging"} {
 		t.Run(c, func(t *testing.T) {

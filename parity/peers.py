@@ -1,0 +1,30 @@
+"""Says which peers are installed, or fails with a sentence that names what is missing."""
+
+import importlib
+import importlib.metadata
+import pathlib
+import sys
+
+PEERS = ["duckdb", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scipy"]
+
+
+def main():
+    wanted = {}
+    for line in (pathlib.Path(__file__).parent / "requirements.txt").read_text().splitlines():
+        name, pinned, version = line.partition("==")
+        if pinned:
+            wanted[name] = version
+    found = []
+    for name in PEERS:
+        try:
+            importlib.import_module(name)
+        except ImportError as e:
+            sys.exit(f"parity: {name} cannot be imported ({e}); parity/requirements.txt names version {wanted[name]}")
+        version = importlib.metadata.version(name)
+        if version != wanted[name]:
+            sys.exit(f"parity: {name} is version {version}, but parity/requirements.txt names {wanted[name]}")
+        found.append(f"{name} {version}")
+    print("parity: peers are", ", ".join(found))
+
+
+main()
