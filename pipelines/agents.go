@@ -58,7 +58,7 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 		return Outcome{}, err
 	}
 	l := r.cfg.Learning
-	length := l.agentMinutes(rates)
+	length := windowMinutes(l.AgentWindowMinutes, l.AgentWindowRequests, rates)
 	onTrain, err := r.pick(ctx, r.splits.Train, l.AgentWindows, length)
 	if err != nil {
 		return Outcome{}, err
@@ -101,15 +101,6 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 	return out, writeJSON(r.Path(agentReport), agentTraining{
 		Rows: rows, Curves: a.Curves, Clusters: a.ClusterCurves, Silhouette: a.Silhouette, Windows: len(onTrain),
 	})
-}
-
-// agentMinutes is the length of an episode on a trace with these rates of arrival.
-func (l Learning) agentMinutes(rates []float64) int {
-	perMinute := 0.0
-	for _, r := range rates {
-		perMinute += r
-	}
-	return max(1, min(l.AgentWindowMinutes, int(float64(l.AgentWindowRequests)/max(perMinute, 1))))
 }
 
 // episodes replays windows in the simulator with the stack "incendio" around the

@@ -77,6 +77,9 @@ type Learning struct {
 	Windows int `mapstructure:"windows" json:"windows"`
 	// WindowMinutes is the length of each, >= 1. Default 30.
 	WindowMinutes int `mapstructure:"window_minutes" json:"window_minutes"`
+	// WindowRequests shortens them, down to a minute, where the trace has more requests
+	// than these in that time, >= 1. Default 50000.
+	WindowRequests int `mapstructure:"window_requests" json:"window_requests"`
 	// AgentWindows are the episodes that the agents learn from, and as many of the
 	// validation part are judged on, >= 1. Default 24.
 	AgentWindows int `mapstructure:"agent_windows" json:"agent_windows"`
@@ -126,7 +129,7 @@ func DefaultConfig() Config {
 		Forecast:  forecast.DefaultOptions(),
 		Priority:  priority.DefaultOptions(),
 		Agent:     agent.DefaultOptions(),
-		Learning:  Learning{Windows: 4, WindowMinutes: 30, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 3000},
+		Learning:  Learning{Windows: 4, WindowMinutes: 30, WindowRequests: 50000, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 3000},
 		SLO:       scheduler.DefaultSLO(),
 		Simulation: Simulation{
 			Cluster: s.Cluster, Scheduler: s.Scheduler, WarmupMinutes: s.WarmupMinutes, ScaleArrivals: s.ScaleArrivals,
@@ -153,6 +156,7 @@ func (c Config) Validate() error {
 	check(c.BundleVersion != "", "bundle_version must not be empty")
 	check(c.Learning.Windows >= 1, "learning.windows must be at least 1, got %d", c.Learning.Windows)
 	check(c.Learning.WindowMinutes >= 1, "learning.window_minutes must be at least 1, got %d", c.Learning.WindowMinutes)
+	check(c.Learning.WindowRequests >= 1, "learning.window_requests must be at least 1, got %d", c.Learning.WindowRequests)
 	check(c.Learning.AgentWindows >= 1, "learning.agent_windows must be at least 1, got %d", c.Learning.AgentWindows)
 	check(c.Learning.AgentWindowMinutes >= 1, "learning.agent_window_minutes must be at least 1, got %d", c.Learning.AgentWindowMinutes)
 	check(c.Learning.AgentWindowRequests >= 1, "learning.agent_window_requests must be at least 1, got %d", c.Learning.AgentWindowRequests)

@@ -53,11 +53,11 @@ func (r *Run) tune(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	onTrain, err := r.scenes(ctx, model, r.splits.Train)
+	onTrain, err := r.scenes(ctx, model, r.splits.Train, rates)
 	if err != nil {
 		return Outcome{}, err
 	}
-	onValid, err := r.scenes(ctx, model, r.splits.Valid)
+	onValid, err := r.scenes(ctx, model, r.splits.Valid, rates)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -137,17 +137,27 @@ type scene struct {
 // short, so that many can be tried; this fills the containers.
 const sceneWarmup = 10
 
-// scenes are the windows of part to learn on: half of them the busiest, the others
-// drawn at random.
-func (r *Run) scenes(ctx context.Context, model *online.Model, part datasets.Window) ([]scene, error) {
-	windows, err := r.pick(ctx, part, r.cfg.Learning.Windows, r.cfg.Learning.WindowMinutes)
+// windowMinutes is the length of windows of up to the given minutes that hold about
+// as many requests at most, on a trace with these rates of arrival.
+func windowMinutes(minutes, requests int, rates []float64) int {
+	perMinute := 0.0
+	for _, r := range rates {
+		perMinute += r
+	}
+	return max(1, min(minutes, int(float64(requests)/max(perMinute, 1))))
+}
+
+// scenes are the windows of part to tune on.
+func (r *Run) scenes(ctx context.Context, model *online.Model, part datasets.Window, rates []float64) ([]scene, error) {
+	l := r.cfg.Learning
+	windows, err := r.pick(ctx, part, l.Windows, windowMinutes(l.WindowMinutes, l.WindowRequests, rates))
 	if err != nil {
 		return nil, err
 	}
 	var out []scene
 	for _, w := range windows {
 		o := simOptions(r.cfg, w)
-		o.WarmupMinutes = sceneWarmup
+		o.WarmupMinutes = min(sceneWarmup, w.Len())
 		s, err := r.scene(ctx, model, o)
 		if err != nil {
 			return nil, err
