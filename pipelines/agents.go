@@ -41,8 +41,9 @@ func agentStage(r *Run) Stage {
 			Agent      agent.Options
 			Learning   Learning
 			Simulation Simulation
+			SLO        scheduler.SLO
 			Splits     datasets.Splits
-		}{o, r.cfg.Learning, r.cfg.Simulation, r.splits},
+		}{o, r.cfg.Learning, r.cfg.Simulation, r.cfg.SLO, r.splits},
 		Run: func(ctx context.Context, r *Run) (Outcome, error) { return r.trainAgents(ctx, o) },
 	}
 }

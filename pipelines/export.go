@@ -164,7 +164,7 @@ func (r *Run) card(m *learnedMetrics) export.Card {
 	c := export.Card{
 		Title: "Incendio bundle " + r.cfg.BundleVersion,
 		Trace: fmt.Sprintf("Learned from the trace %s (%s): %d functions, %d invocations.",
-			r.trace.Name, r.trace.Format, r.description.Functions, r.description.Invocations),
+			r.trace.Name, r.trace.Format, len(r.trace.Functions), r.invocations),
 		Window: fmt.Sprintf("Fitted on %s to %s, chosen on %s to %s (UTC).",
 			day(r.splits.Train.From), day(r.splits.Train.To), day(r.splits.Valid.From), day(r.splits.Valid.To)),
 		Made: []string{

@@ -305,7 +305,12 @@ func openTrace(ctx context.Context, cfg Config) (*parquet.Store, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	_, changed, err := store.Ingest(ctx, in, parquet.IngestOptions{Name: cfg.Trace, QuarantineLimit: cfg.QuarantineLimit, Replace: true})
+	o := parquet.IngestOptions{Name: cfg.Trace, QuarantineLimit: cfg.QuarantineLimit}
+	_, changed, err := store.Ingest(ctx, in, o)
+	if errors.Is(err, parquet.ErrConflict) { // it was made under other options
+		o.Replace = true
+		_, changed, err = store.Ingest(ctx, in, o)
+	}
 	return store, changed, err
 }
 

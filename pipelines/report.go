@@ -77,7 +77,7 @@ var ruleText = map[string]string{
 func (r *Run) traceSection() *report.Trace {
 	t, q := r.trace, r.description.Quarantined
 	s := &report.Trace{
-		Name: t.Name, Format: t.Format, Digest: t.Digest, Functions: len(t.Functions), Invocations: r.description.Invocations,
+		Name: t.Name, Format: t.Format, Digest: t.Digest, Functions: len(t.Functions), Invocations: r.invocations,
 		Days: report.Real(float64(t.Span.Len()) / datasets.MinutesPerDay), Start: t.Time(t.Span.From),
 		Quarantined: q.Rows, Reasons: q.Reasons, Notes: t.Notes,
 	}

@@ -41,6 +41,7 @@ type Run struct {
 
 	trace       *datasets.Trace
 	description parquet.Description
+	invocations int64 // in the span of the trace
 	splits      datasets.Splits
 	holidays    []datasets.Holiday
 }
@@ -74,12 +75,16 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 	if r.description, err = store.Describe(cfg.Trace); err != nil {
 		return nil, err
 	}
+	r.invocations = r.description.Invocations
 	if !asOf.IsZero() {
 		until := int(asOf.Sub(r.trace.Start) / time.Minute)
 		if until <= r.trace.Span.From {
 			return nil, fmt.Errorf("as-of %s is before trace %q, which begins at %s", asOf.Format(time.RFC3339), cfg.Trace, r.trace.Time(r.trace.Span.From).Format(time.RFC3339))
 		}
 		r.trace.Span.To = min(r.trace.Span.To, until)
+		if r.invocations, err = invocations(ctx, r.trace); err != nil {
+			return nil, err
+		}
 	}
 	if r.trace.Span.Len() < minSpan {
 		return nil, fmt.Errorf("trace %q spans %d minutes: a run needs at least %d to train, choose and judge on", cfg.Trace, r.trace.Span.Len(), minSpan)
@@ -100,9 +105,26 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 	}
 	r.Done = append(r.Done, Done{
 		Name: "ingest", Cached: !changed, Took: r.clock().Sub(began),
-		Outcome: Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, r.description.Invocations, r.description.Days)},
+		Outcome: Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, r.invocations, r.trace.Days())},
 	})
 	return r, nil
+}
+
+// invocations counts those in the span of t.
+func invocations(ctx context.Context, t *datasets.Trace) (int64, error) {
+	var sum int64
+	for day := t.Span.From / datasets.MinutesPerDay; day < t.Days(); day++ {
+		c, err := t.Day(ctx, day)
+		if err != nil {
+			return 0, err
+		}
+		for i, m := range c.Minute {
+			if at := day*datasets.MinutesPerDay + int(m); at >= t.Span.From && at < t.Span.To {
+				sum += c.Count[i]
+			}
+		}
+	}
+	return sum, nil
 }
 
 // minSpan is the number of minutes below which the parts of a trace are too short to

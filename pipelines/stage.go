@@ -82,7 +82,8 @@ func (r *Run) execute(ctx context.Context, stages []Stage) error {
 	return nil
 }
 
-// key digests all that the result of a stage depends on.
+// key digests all that the result of a stage depends on: the program, the trace as far
+// as the run sees it, the options and the inputs.
 func (r *Run) key(s Stage) (string, error) {
 	options, err := json.Marshal(s.Options)
 	if err != nil {
@@ -97,7 +98,7 @@ func (r *Run) key(s Stage) (string, error) {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n", s.Name, revision, r.trace.Digest, options)
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%v\n%s\n", s.Name, r.env.Version, revision, r.trace.Digest, r.trace.Span, options)
 	for _, name := range sortedKeys(inputs) {
 		fmt.Fprintf(h, "%s %s\n", inputs[name], name)
 	}
