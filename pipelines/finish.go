@@ -307,9 +307,13 @@ func openTrace(ctx context.Context, cfg Config) (*parquet.Store, bool, error) {
 	}
 	o := parquet.IngestOptions{Name: cfg.Trace, QuarantineLimit: cfg.QuarantineLimit}
 	_, changed, err := store.Ingest(ctx, in, o)
-	if errors.Is(err, parquet.ErrConflict) { // it was made under other options
-		o.Replace = true
-		_, changed, err = store.Ingest(ctx, in, o)
+	if errors.Is(err, parquet.ErrConflict) {
+		// What was made under other options is made again; what somebody observed and
+		// gave this name is not.
+		if d, derr := store.Describe(cfg.Trace); derr == nil && d.Format == synthetic.Format {
+			o.Replace = true
+			_, changed, err = store.Ingest(ctx, in, o)
+		}
 	}
 	return store, changed, err
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/scheduler/sim"
-	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/forecast"
 )
 
@@ -292,6 +291,8 @@ func (v *Validator) gates(scores, champion *forecast.BacktestReport, rep *sim.Re
 func TrainBaseline(ctx context.Context, t *datasets.Trace, s datasets.Splits, cfg Config, env Env) (*online.Model, error) {
 	o := cfg.Forecast
 	o.Components, o.Seed, o.Workers = false, cfg.Seed, env.Workers
-	m, _, err := forecast.Train(ctx, t, s, nil, o, train.Discard)
+	bar := env.Progress.Begin("baseline", 0)
+	defer bar.End()
+	m, _, err := forecast.Train(ctx, t, s, nil, o, progress{bar: bar})
 	return m, err
 }

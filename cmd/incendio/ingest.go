@@ -71,7 +71,9 @@ nothing is stored and the exit code is 5.`,
 			if err != nil {
 				return err
 			}
+			bar := env.Progress.Begin("ingest", 0)
 			d, changed, err := store.Ingest(cmd.Context(), in, o)
+			bar.End()
 			if err != nil {
 				return err
 			}

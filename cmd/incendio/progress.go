@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -18,47 +21,143 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// bars shows a progress bar per step.
-type bars struct{ w io.Writer }
+// A display shows one step; it is called by one goroutine at a time.
+type display interface {
+	show(done int, text string)
+	close()
+}
 
-// Begin implements pipelines.Progress.
+// A ticking bar shows its state at an interval, whether it was set meanwhile or not: a
+// step that is silent for long is seen to be alive, and one that is set a thousand times
+// a second costs nothing.
+type ticking struct {
+	mu   sync.Mutex
+	done int
+	text string
+
+	stop    chan struct{}
+	stopped chan struct{}
+	d       display
+}
+
+func tick(every time.Duration, d display) *ticking {
+	t := &ticking{stop: make(chan struct{}), stopped: make(chan struct{}), d: d}
+	go func() {
+		defer close(t.stopped)
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-t.stop:
+				return
+			case <-ticker.C:
+			}
+			t.mu.Lock()
+			done, text := t.done, t.text
+			t.mu.Unlock()
+			d.show(done, text)
+		}
+	}()
+	return t
+}
+
+// Set implements [pipelines.Bar].
+func (t *ticking) Set(done int, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = done
+	if text != "" {
+		t.text = text
+	}
+}
+
+// End implements [pipelines.Bar].
+func (t *ticking) End() {
+	close(t.stop)
+	<-t.stopped
+	t.d.close()
+}
+
+// A recorder shows what training records on a bar. It implements train.Recorder.
+type recorder struct{ bar pipelines.Bar }
+
+// Record implements train.Recorder.
+func (r recorder) Record(metric string, step int, value float64) {
+	r.bar.Set(step+1, fmt.Sprintf("%s %.4g", metric, value))
+}
+
+// bars shows a progress bar per step on a terminal.
+type bars struct{ f *os.File }
+
+// refresh is the interval at which a terminal is drawn: often enough to look alive.
+const refresh = 150 * time.Millisecond
+
+// Begin implements [pipelines.Progress].
 func (b bars) Begin(step string, total int) pipelines.Bar {
 	if total <= 0 {
 		total = -1 // a spinner
 	}
-	return &bar{p: progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(b.w),
-		progressbar.OptionSetDescription(step),
-		progressbar.OptionSetWidth(24),
-		progressbar.OptionShowCount(),
-		progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
+	return tick(refresh, &bar{f: b.f, step: step, total: total, began: time.Now(), p: progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(b.f),
+		progressbar.OptionUseANSICodes(true),
 		progressbar.OptionFullWidth(),
-	), step: step}
+		progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionSetPredictTime(false), // trials and stages do not take equal times
+		progressbar.OptionSetSpinnerChangeInterval(0),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
+	)})
 }
 
 type bar struct {
-	mu   sync.Mutex
-	p    *progressbar.ProgressBar
-	step string
+	f     *os.File
+	p     *progressbar.ProgressBar
+	step  string
+	total int
+	began time.Time
 }
 
-// Set implements pipelines.Bar. A bar that cannot be drawn does not stop the work.
-func (b *bar) Set(done int, text string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if text != "" {
-		b.p.Describe(b.step + ": " + text)
+// show draws the bar. One that cannot be drawn does not stop the work.
+func (b *bar) show(done int, text string) {
+	width, _, err := term.GetSize(int(b.f.Fd()))
+	if err != nil || width <= 0 {
+		width = 80
 	}
-	_ = b.p.Set(done)
+	name := fmt.Sprintf("%-*s", nameWidth, b.step)
+	text = strings.TrimPrefix(text, b.step+"/")
+	if b.total < 0 {
+		b.p.Describe(name + clip(text, width-nameWidth-len("|   [59m59s]  ")))
+		return
+	}
+	// A complete bar would be taken for a finished step.
+	_ = b.p.Set(min(done, b.total-1))
+	text = clip(text, width-nameWidth-len("  100% [==========]  [59m59s] "))
+	b.p.Describe(fmt.Sprintf("  %s%s", name, text))
 }
 
-// End implements pipelines.Bar.
-func (b *bar) End() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_ = b.p.Finish()
+// nameWidth holds the names of the stages.
+const nameWidth = 11
+
+// clip cuts a name and the value after it to n characters: of the name, not the value.
+func clip(text string, n int) string {
+	if utf8.RuneCountInString(text) <= n {
+		return text
+	}
+	value := text[strings.LastIndexByte(text, ' ')+1:]
+	keep := n - utf8.RuneCountInString(value) - 2 // for the ellipsis and the space
+	if keep < 1 {
+		return ""
+	}
+	name := []rune(text)
+	return string(name[:keep]) + "… " + value
+}
+
+// close leaves a line with the time that the step took.
+func (b *bar) close() {
+	took := time.Since(b.began).Round(time.Second / 10)
+	if took >= 10*time.Second {
+		took = took.Round(time.Second)
+	}
+	fmt.Fprintf(b.f, "\033[2K\r  %-*s%v\n", nameWidth, b.step, took)
 }
 
 // interval between two lines of progress in a log.
@@ -66,41 +165,32 @@ const interval = 10 * time.Second
 
 // lines logs progress where there is no terminal.
 type lines struct {
-	log *slog.Logger
-	now func() time.Time
+	log   *slog.Logger
+	every time.Duration
 }
 
-// Begin implements pipelines.Progress.
-func (l *lines) Begin(step string, total int) pipelines.Bar {
-	return &line{l: l, step: step, total: total, last: l.now()}
+// Begin implements [pipelines.Progress].
+func (l lines) Begin(step string, total int) pipelines.Bar {
+	return tick(l.every, &line{log: l.log, step: step, total: total, began: time.Now()})
 }
 
 type line struct {
-	l     *lines
-	mu    sync.Mutex
+	log   *slog.Logger
 	step  string
 	total int
-	last  time.Time
+	began time.Time
 }
 
-// Set implements pipelines.Bar.
-func (b *line) Set(done int, text string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.l.now()
-	if now.Sub(b.last) < interval {
-		return
-	}
-	b.last = now
-	attrs := []any{"step", b.step, "done", done}
-	if b.total > 0 {
-		attrs = append(attrs, "total", b.total)
+func (l *line) show(done int, text string) {
+	attrs := []any{"step", l.step, "done", done}
+	if l.total > 0 {
+		attrs = append(attrs, "total", l.total)
 	}
 	if text != "" {
 		attrs = append(attrs, "status", text)
 	}
-	b.l.log.Info("progress", attrs...)
+	l.log.Info("progress", append(attrs, "duration", time.Since(l.began).Round(time.Second))...)
 }
 
-// End implements pipelines.Bar: the log has a line for the end of a stage.
-func (b *line) End() {}
+// close has nothing to say: the log has a line for the end of a stage.
+func (l *line) close() {}

@@ -205,10 +205,10 @@ func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
 	if env.Workers == 0 {
 		env.Workers = runtime.NumCPU()
 	}
-	if isTerminal(a.err) {
-		env.Progress = bars{a.err}
+	if f, ok := a.err.(*os.File); ok && isTerminal(f) {
+		env.Progress = bars{f}
 	} else {
-		env.Progress = &lines{log: log, now: time.Now}
+		env.Progress = lines{log, interval}
 	}
 	return env, nil
 }

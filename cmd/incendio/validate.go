@@ -18,7 +18,6 @@ import (
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/sim"
-	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/forecast"
 )
 
@@ -194,7 +193,9 @@ func (a *app) simulateCommand() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
+			bar := s.env.Progress.Begin("simulate", 0)
 			rep, err := sim.Compare(cmd.Context(), s.trace, rows, pipelines.SimulationOptions(s.cfg, s.window), s.env.Workers)
+			bar.End()
 			if err != nil {
 				return err
 			}
@@ -266,7 +267,9 @@ func (a *app) backtestCommand() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			rep, err := forecast.Backtest(cmd.Context(), s.trace, s.window, holidays, o, train.Discard)
+			bar := s.env.Progress.Begin("backtest", 0)
+			rep, err := forecast.Backtest(cmd.Context(), s.trace, s.window, holidays, o, recorder{bar})
+			bar.End()
 			if err != nil {
 				return err
 			}
