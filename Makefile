@@ -65,7 +65,7 @@ $(VENV)/ok: parity/requirements.txt
 	  { echo "parity: pip could not install the peers of parity/requirements.txt"; exit 1; }
 	@touch $@
 
-# The tests of the files with the build tag parity, and no others, one package after the
+# The tests of the files with the build tag parity, and no others; one package after the
 # other, because some of them have a time limit.
 .PHONY: parity
 parity: ## check against real peers and the real traces in SHARED_DATA
@@ -73,12 +73,13 @@ parity: ## check against real peers and the real traces in SHARED_DATA
 	  { echo "parity: SHARED_DATA is $(SHARED_DATA), which has no folder $$d: it must hold the real traces (data) and the reference results (golden)"; exit 1; }; done
 	@$(MAKE) --no-print-directory $(VENV)/ok
 	@$(VENV)/bin/python parity/peers.py
-	@files=$$(grep -rl --include='*_test.go' '^//go:build parity$$' .); \
-	tests=$$(grep -ho '^func Test[A-Za-z0-9_]*(t ' $$files | sed 's/^func //; s/(t //' | sort -u | paste -sd '|' -); \
-	{ PARITY_PYTHON=$(abspath $(VENV))/bin/python PARITY_LIMIT=$(PARITY_LIMIT) SHARED_DATA=$(abspath $(SHARED_DATA)) \
-	  $(GO) test -count=1 -p 1 -timeout 30m -tags parity -v -run "^($$tests)\$$" $$(dirname $$files | sort -u) 2>&1; echo "exit $$?"; } | \
-	awk '/^exit [0-9]+$$/ { code = $$2; next } /^ *--- PASS/ { passed++ } /^ *--- FAIL/ { failed++ } \
-	  /^=== |^PASS$$|^    --- PASS/ { next } { print; fflush() } \
+	@{ code=0; for dir in $$(grep -rl --include='*_test.go' '^//go:build parity$$' . | xargs -n 1 dirname | sort -u); do \
+	    tests=$$(grep -l '^//go:build parity$$' $$dir/*_test.go | xargs grep -ho '^func Test[A-Za-z0-9_]*(t ' | sed 's/^func //; s/(t //' | paste -sd '|' -); \
+	    PARITY_PYTHON=$(abspath $(VENV))/bin/python PARITY_LIMIT=$(PARITY_LIMIT) SHARED_DATA=$(abspath $(SHARED_DATA)) \
+	      $(GO) test -count=1 -timeout 30m -tags parity -v -run "^($$tests)\$$" $$dir 2>&1 || code=1; \
+	  done; echo "exit $$code"; } | \
+	awk '/^exit [0-9]+$$/ { code = $$2; next } /^=== / { name = $$3; next } /^ *--- PASS/ { passed++ } /^ *--- FAIL/ { failed++ } \
+	  /^PASS$$|^    --- PASS/ { next } /^    [a-z0-9_]+\.go:[0-9]+: / { sub(/^ */, "  " name ": ") } { print; fflush() } \
 	  END { if (code) print "parity: FAILED: " passed+0 " checks hold, " failed+0 " do not"; else print "parity: all " passed " checks hold"; exit code }'
 
 .PHONY: notebooks

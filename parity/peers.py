@@ -18,7 +18,7 @@ def main():
     for name in PEERS:
         try:
             importlib.import_module(name)
-        except ImportError as e:
+        except (ImportError, OSError) as e:  # OSError: a library of the system is missing
             sys.exit(f"parity: {name} cannot be imported ({e}); parity/requirements.txt names version {wanted[name]}")
         version = importlib.metadata.version(name)
         if version != wanted[name]:

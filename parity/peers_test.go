@@ -47,6 +47,9 @@ func peer(t *testing.T, script string, in, out any) {
 	cmd := exec.CommandContext(t.Context(), python, script)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(question), &answer, &complaint
 	if err := cmd.Run(); err != nil {
+		if missing, err := exec.CommandContext(t.Context(), python, "peers.py").CombinedOutput(); err != nil {
+			t.Fatalf("%s %s: %v\n%s", python, script, err, missing)
+		}
 		t.Fatalf("%s %s: %v\n%s", python, script, err, complaint.Bytes())
 	}
 	if err := json.Unmarshal(answer.Bytes(), out); err != nil {
