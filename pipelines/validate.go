@@ -110,8 +110,27 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *Subject) 
 	if champion != nil {
 		out.Champion = champion.Bundle.Digest()
 	}
+	if err := measured(out.Rules); err != nil {
+		return nil, fmt.Errorf("validate: window %v of trace %q: %w", v.Window, v.Trace.Name, err)
+	}
 	out.decide()
 	return out, nil
+}
+
+// measured reports a rule without figures: neither a verdict nor JSON can be made of it.
+func measured(rules []bundle.Rule) error {
+	for _, r := range rules {
+		figures := []float64{r.Value, r.Bound}
+		if r.Champion != nil {
+			figures = append(figures, *r.Champion)
+		}
+		for _, x := range figures {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return fmt.Errorf("there is nothing to judge %s by: its value, bound and champion's value are %v", r.Rule, figures)
+			}
+		}
+	}
+	return nil
 }
 
 // decide sums the rules up.
@@ -242,7 +261,10 @@ func (v *Validator) gates(scores, champion *forecast.BacktestReport, rep *sim.Re
 		}
 		return float64(f.WAPE)
 	}
-	naive := min(wape(scores, forecast.Naive), wape(scores, forecast.SeasonalNaive))
+	naive := wape(scores, forecast.Naive)
+	if s := wape(scores, forecast.SeasonalNaive); !math.IsNaN(s) { // on a short trace there may be no season to repeat
+		naive = min(naive, s)
+	}
 	var of *float64
 	if crowned {
 		w := wape(champion, forecast.Incendio)
