@@ -31,8 +31,7 @@ type agentTraining struct {
 // agentStage trains a deep-Q agent for each kind of environment and keeps it only
 // where it beats the rules on the validation part.
 func agentStage(r *Run) Stage {
-	o := r.cfg.Agent
-	o.Seed, o.Workers = r.cfg.Seed, 0
+	o := r.recorded().Agent
 	return Stage{
 		Name:    "agents",
 		Inputs:  []string{forecastFolder, priorityFile},

@@ -176,6 +176,9 @@ func TestCache(t *testing.T) {
 			c.Registry = filepath.Join(c.Store, "registry")
 			c.Workers = 1
 		}, nil},
+		{"how many work", func(_ *testing.T, c *pipelines.Config) {
+			c.Forecast.Workers, c.Forecast.Trees.Workers, c.Agent.Workers, c.Agent.Cluster.Workers = 1, 1, 1, 1
+		}, nil},
 		{"a byte of the decomposition", flip("frames/decomposition.parquet"), stages[:1]},
 		{"a byte of a model", flip("models/forecast/model.json"), []string{"forecast", "export"}}, // the model is the same again, but not how long it took
 		{"a byte of the bundle", flip("bundle/priority.json"), stages[4:5]},

@@ -153,11 +153,13 @@ func (r *Run) Path(elem ...string) string {
 func (r *Run) clock() time.Time { return r.env.Now() }
 
 // recorded is the configuration that results depend on: not where things lie, nor
-// how many workers there are.
+// how many workers there are. The seed of a run is that of all its parts.
 func (r *Run) recorded() Config {
 	c := r.cfg
 	c.Store, c.Registry, c.Out, c.Workers = "", "", "", 0
-	c.Forecast.Workers = 0
+	c.Forecast.Workers, c.Forecast.Trees.Workers = 0, 0
+	c.Agent.Workers, c.Agent.Cluster.Workers = 0, 0
+	c.Forecast.Seed, c.Agent.Seed = c.Seed, c.Seed
 	return c
 }
 

@@ -22,8 +22,7 @@ const (
 // forecastStage trains the hybrid forecaster on the training part; the validation part
 // chooses between its models.
 func forecastStage(r *Run) Stage {
-	o := r.cfg.Forecast
-	o.Seed, o.Workers = r.cfg.Seed, 0
+	o := r.recorded().Forecast
 	return Stage{
 		Name:    "forecast",
 		Outputs: []string{forecastFolder, forecastReport, frameFolder},
