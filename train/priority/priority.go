@@ -69,9 +69,6 @@ type Correlation struct {
 // function. A factor is kept if the absolute correlation is at least minRho; one that
 // does not vary is not. If no factor passes, all that vary are kept: a weak sign is
 // better searched than none.
-//
-// The clock is kept whatever its correlation. It is what lets a waiting request age,
-// and it varies over time, which a comparison of functions cannot see.
 func Screen(values []priority.Values, latency []float64, minRho float64) []Correlation {
 	out := make([]Correlation, priority.Factors)
 	varies := make([]bool, priority.Factors)
@@ -91,7 +88,6 @@ func Screen(values []priority.Values, latency []float64, minRho float64) []Corre
 			out[k].Kept = varies[k]
 		}
 	}
-	out[priority.Clock].Kept = varies[priority.Clock]
 	return out
 }
 
