@@ -66,7 +66,8 @@ func TestGates(t *testing.T) {
 		{"worse forecast than the champion", scores(0.53, 0.8, 0.6), scores(0.5, 0.8, 0.6), simulated(ours, 90.0, 1, native, 100.0, 1, champion, 91.0, 1), 0, "forecast_wape_pooled"},
 		{"within the tolerance", scores(0.52, 0.8, 0.6), scores(0.5, 0.8, 0.6), simulated(ours, 90.0, 1, native, 100.0, 1, champion, 91.0, 1), 0, ""},
 	} {
-		v := pipelines.Validator{Config: pipelines.DefaultConfig()}
+		v := pipelines.Validator{}
+		v.Config.Gates = pipelines.Gates{Dropped: 0.001, Champion: 0.05, Network: 1e-4}
 		rules := v.Gates(c.scores, c.champion, c.rep, []pipelines.NetworkCheck{{MaxDiff: c.diff}})
 		var failed []string
 		for _, r := range rules {
