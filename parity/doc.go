@@ -9,6 +9,7 @@
 // folder that holds the real traces (data) and the reference results (golden). Nothing
 // is skipped: a check without its peer fails and says what is missing.
 //
-// The scripts beside the tests are the peers' side. Each reads a JSON value on standard
-// input and writes one on standard output, and shares no code with the program.
+// The scripts beside the tests are the peers' side, and share no code with the program:
+// peers.py says which peers there are; each other one reads a JSON value on standard input
+// and writes one on standard output.
 package parity
