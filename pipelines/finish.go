@@ -188,9 +188,13 @@ func (v rival) digest() (string, error) {
 	}
 	before, current := "", ""
 	for _, e := range history {
-		if (e.Action == bundle.Promote || e.Action == bundle.Rollback) && e.Digest != current {
-			before, current = current, e.Digest
+		if e.Action != bundle.Promote && e.Action != bundle.Rollback {
+			continue
 		}
+		if e.Action == bundle.Promote && e.Digest == champion && current != champion {
+			before = current
+		}
+		current = e.Digest
 	}
 	return before, nil
 }
