@@ -188,7 +188,7 @@ func convert(t reflect.Type, key string, given any) (any, error) {
 		switch {
 		case in.CanInt() && !out.OverflowInt(in.Int()):
 			out.SetInt(in.Int())
-		case in.CanFloat() && in.Float() == math.Trunc(in.Float()) && math.Abs(in.Float()) <= exact:
+		case in.CanFloat() && in.Float() == math.Trunc(in.Float()) && math.Abs(in.Float()) <= exact && !out.OverflowInt(int64(in.Float())):
 			out.SetInt(int64(in.Float()))
 		default:
 			return fail("a whole number")
@@ -210,6 +210,8 @@ func convert(t reflect.Type, key string, given any) (any, error) {
 			out.SetFloat(in.Float())
 		case in.CanInt():
 			out.SetFloat(float64(in.Int()))
+		case in.CanUint():
+			out.SetFloat(float64(in.Uint()))
 		default:
 			return fail("a number")
 		}

@@ -1,0 +1,61 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// hold locks a file as another process would, until the test ends.
+func hold(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	day, store, registry := filepath.Join(dir, "day"), filepath.Join(dir, "store"), filepath.Join(dir, "registry")
+	if err := os.MkdirAll(day, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	rows := "HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,http,1\n"
+	if err := os.WriteFile(filepath.Join(day, "invocations.csv"), []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ingest := func(name string) (int, string) {
+		code, _, stderr := incendio(t, "ingest", "azure2019", day, "--name", name, "--store", store)
+		return code, stderr
+	}
+	if code, stderr := ingest("a"); code != 0 {
+		t.Fatalf("ingest: exit code %d\n%s", code, stderr)
+	}
+	hold(t, filepath.Join(store, "traces", ".lock"))
+	if code, stderr := ingest("b"); code != codeLocked || !strings.Contains(stderr, "locked by another process") {
+		t.Errorf("ingest into a locked store: exit code %d\n%s", code, stderr)
+	}
+	if code, stderr := ingest("a"); code != 0 {
+		t.Errorf("the same again is no work and needs no lock: exit code %d\n%s", code, stderr)
+	}
+	if code, _, stderr := incendio(t, "traces", "--store", store); code != 0 {
+		t.Errorf("reading a locked store: exit code %d\n%s", code, stderr)
+	}
+
+	hold(t, filepath.Join(registry, "lock"))
+	if code, _, stderr := incendio(t, "bundle", "rollback", "--registry", registry); code != codeLocked {
+		t.Errorf("rollback in a locked registry: exit code %d\n%s", code, stderr)
+	}
+}
