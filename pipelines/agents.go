@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/onnx"
@@ -58,16 +59,16 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 		return Outcome{}, err
 	}
 	l := r.cfg.Learning
-	length := windowMinutes(l.AgentWindowMinutes, l.AgentWindowRequests, rates)
-	onTrain, err := r.pick(ctx, r.splits.Train, l.AgentWindows, length)
+	f := r.frame(l.AgentWindowMinutes, l.AgentWindowRequests, rates)
+	onTrain, err := r.pick(ctx, r.splits.Train, l.AgentWindows, f.minutes)
 	if err != nil {
 		return Outcome{}, err
 	}
-	onValid, err := r.pick(ctx, r.splits.Valid, l.AgentWindows, length)
+	onValid, err := r.pick(ctx, r.splits.Valid, l.AgentWindows, f.minutes)
 	if err != nil {
 		return Outcome{}, err
 	}
-	episode, err := r.episodes(ctx, append(append([]datasets.Window{}, onTrain...), onValid...), rates, settings)
+	episode, err := r.episodes(ctx, slices.Concat(onTrain, onValid), f, rates, settings)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -94,7 +95,7 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 			}
 		}
 	}
-	out := Outcome{Summary: fmt.Sprintf("%d clusters of environments, an agent chosen in %d of the %d judged", len(a.Cluster), won, judged)}
+	out := Outcome{Summary: fmt.Sprintf("an agent won in %d of %d environments judged, of %d found", won, judged, len(a.Cluster))}
 	if won == 0 {
 		out.Warnings = append(out.Warnings, "No agent beat the best rule by more than the confidence interval: the bundle schedules by rules, and carries the global network unused.")
 	}
@@ -105,18 +106,18 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 
 // episodes replays windows in the simulator with the stack "incendio" around the
 // dispatcher that learns or is judged.
-func (r *Run) episodes(ctx context.Context, windows []datasets.Window, rates []float64, s scheduler.Settings) (agent.Episode, error) {
+func (r *Run) episodes(ctx context.Context, windows []datasets.Window, f frame, rates []float64, s scheduler.Settings) (agent.Episode, error) {
 	model, err := r.forecaster()
 	if err != nil {
 		return nil, err
 	}
+	all, err := r.scenes(ctx, model, windows, f, rates)
+	if err != nil {
+		return nil, err
+	}
 	scenes := make(map[datasets.Window]scene, len(windows))
-	for _, w := range windows {
-		o := simOptions(r.cfg, w)
-		o.WarmupMinutes = min(sceneWarmup, w.Len())
-		if scenes[w], err = r.scene(ctx, model, o); err != nil {
-			return nil, err
-		}
+	for i, w := range windows {
+		scenes[w] = all[i]
 	}
 	return func(ctx context.Context, dispatcher agent.NewDispatcher, w datasets.Window, seed uint64, observer sim.Observer) (*sim.Result, error) {
 		sc, ok := scenes[w]
@@ -132,7 +133,7 @@ func (r *Run) episodes(ctx context.Context, windows []datasets.Window, rates []f
 				return nil, err
 			}
 		}
-		return sim.Run(ctx, r.trace, load, sc.stack(r.parts(rates, s, dispatcher)), o)
+		return sim.Run(ctx, r.trace, load, sc.stack(r.parts(s, dispatcher)), o)
 	}, nil
 }
 

@@ -79,17 +79,16 @@ type Learning struct {
 	Windows int `mapstructure:"windows" json:"windows"`
 	// WindowMinutes is the length of each, >= 1. Default 30.
 	WindowMinutes int `mapstructure:"window_minutes" json:"window_minutes"`
-	// WindowRequests shortens them, down to a minute, where the trace has more requests
-	// than these in that time, >= 1. Default 200000.
+	// WindowRequests is about how many requests each holds at most, >= 1: where the
+	// trace has more in that time, a part of the invokers is simulated with its share of
+	// the arrivals, and shorter windows where that is still too much. Default 200000.
 	WindowRequests int `mapstructure:"window_requests" json:"window_requests"`
 	// AgentWindows are the episodes that the agents learn from, and as many of the
 	// validation part are judged on, >= 1. Default 24.
 	AgentWindows int `mapstructure:"agent_windows" json:"agent_windows"`
 	// AgentWindowMinutes is the length of each, >= 1. Default 10.
 	AgentWindowMinutes int `mapstructure:"agent_window_minutes" json:"agent_window_minutes"`
-	// AgentWindowRequests shortens them, down to a minute, where the trace has more
-	// requests than these in that time, >= 1: an agent learns from decisions, and a
-	// busy platform has enough of them in a minute. Default 3000.
+	// AgentWindowRequests is the same for them. Default 8000.
 	AgentWindowRequests int `mapstructure:"agent_window_requests" json:"agent_window_requests"`
 }
 
@@ -133,7 +132,7 @@ func DefaultConfig() Config {
 		Forecast:  forecast.DefaultOptions(),
 		Priority:  priority.DefaultOptions(),
 		Agent:     agent.DefaultOptions(),
-		Learning:  Learning{Windows: 4, WindowMinutes: 30, WindowRequests: 200000, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 3000},
+		Learning:  Learning{Windows: 4, WindowMinutes: 30, WindowRequests: 200000, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 8000},
 		SLO:       scheduler.DefaultSLO(),
 		Simulation: Simulation{
 			Cluster: s.Cluster, Scheduler: s.Scheduler, WarmupMinutes: s.WarmupMinutes, ScaleArrivals: s.ScaleArrivals,

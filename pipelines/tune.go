@@ -53,13 +53,20 @@ func (r *Run) tune(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	onTrain, err := r.scenes(ctx, model, r.splits.Train, rates)
-	if err != nil {
-		return Outcome{}, err
-	}
-	onValid, err := r.scenes(ctx, model, r.splits.Valid, rates)
-	if err != nil {
-		return Outcome{}, err
+	l := r.cfg.Learning
+	f := r.frame(l.WindowMinutes, l.WindowRequests, rates)
+	var onTrain, onValid []scene
+	for _, p := range []struct {
+		part datasets.Window
+		to   *[]scene
+	}{{r.splits.Train, &onTrain}, {r.splits.Valid, &onValid}} {
+		windows, err := r.pick(ctx, p.part, l.Windows, f.minutes)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if *p.to, err = r.scenes(ctx, model, windows, f, rates); err != nil {
+			return Outcome{}, err
+		}
 	}
 	values, latency, err := r.screening(ctx, onTrain, rates)
 	if err != nil {
@@ -67,7 +74,7 @@ func (r *Run) tune(ctx context.Context) (Outcome, error) {
 	}
 	cost := func(scenes []scene) priority.Objective {
 		return func(ctx context.Context, c priority.Candidate) (float64, error) {
-			p := r.parts(rates, scheduler.Settings{Model: c.Model, Policy: scheduler.Policy{MemoryPrice: c.MemoryPrice, CPUShare: c.CPUShare}, SLO: r.cfg.SLO}, ruled(tuneRule, r.cfg.Seed))
+			p := r.parts(scheduler.Settings{Model: c.Model, Policy: scheduler.Policy{MemoryPrice: c.MemoryPrice, CPUShare: c.CPUShare}, SLO: r.cfg.SLO}, ruled(tuneRule, r.cfg.Seed))
 			return meanCost(ctx, r, scenes, p)
 		}
 	}
@@ -130,52 +137,63 @@ type scene struct {
 	workload *sim.Workload
 	options  sim.Options
 	table    *online.Table
-	start    int // minute in which the clock begins, that of the warm-up
+	rates    []float64 // arrivals per minute in training, by function
+	start    int       // minute in which the clock begins, that of the warm-up
 }
 
 // sceneWarmup is how many minutes are replayed before those that count. A scene is
 // short, so that many can be tried; this fills the containers.
 const sceneWarmup = 10
 
-// windowMinutes is the length of windows of up to the given minutes that hold about
-// as many requests at most, on a trace with these rates of arrival.
-func windowMinutes(minutes, requests int, rates []float64) int {
-	perMinute := 0.0
-	for _, r := range rates {
-		perMinute += r
-	}
-	return max(1, min(minutes, int(float64(requests)/max(perMinute, 1))))
+// A frame says how scenes of a trace are cut so that each holds about as many requests
+// as are wanted: busy platforms are seen through a part of their invokers, and through
+// shorter windows where one invoker is still too busy.
+type frame struct {
+	minutes  int
+	invokers int
 }
 
-// scenes are the windows of part to tune on.
-func (r *Run) scenes(ctx context.Context, model *online.Model, part datasets.Window, rates []float64) ([]scene, error) {
-	l := r.cfg.Learning
-	windows, err := r.pick(ctx, part, l.Windows, windowMinutes(l.WindowMinutes, l.WindowRequests, rates))
-	if err != nil {
-		return nil, err
+// frame fits windows of the given minutes to a number of requests, on a trace with
+// these rates of arrival.
+func (r *Run) frame(minutes, requests int, rates []float64) frame {
+	whole := 0.0
+	for _, x := range rates {
+		whole += x * float64(minutes) * r.cfg.Simulation.ScaleArrivals
 	}
-	var out []scene
-	for _, w := range windows {
+	n := r.cfg.Simulation.Cluster.Invokers
+	if whole <= float64(requests) {
+		return frame{minutes, n}
+	}
+	k := max(1, int(float64(n)*float64(requests)/whole))
+	held := whole * float64(k) / float64(n)
+	return frame{max(1, min(minutes, int(float64(minutes)*float64(requests)/held))), k}
+}
+
+// scenes are the windows of part to learn on.
+func (r *Run) scenes(ctx context.Context, model *online.Model, windows []datasets.Window, f frame, rates []float64) ([]scene, error) {
+	out := make([]scene, len(windows))
+	for i, w := range windows {
 		o := simOptions(r.cfg, w)
 		o.WarmupMinutes = min(sceneWarmup, w.Len())
-		s, err := r.scene(ctx, model, o)
-		if err != nil {
+		o, share := o.Shard(f.invokers)
+		s := scene{options: o, rates: make([]float64, len(rates))}
+		for f, x := range rates {
+			s.rates[f] = x * share
+		}
+		var err error
+		if s.workload, err = sim.Load(ctx, r.trace, o); err != nil {
 			return nil, err
 		}
-		out = append(out, s)
+		s.start = s.workload.Begin()
+		if s.table, err = online.Precompute(ctx, model, r.trace, datasets.Window{From: s.start, To: w.To}, r.env.Workers); err != nil {
+			return nil, err
+		}
+		if share != 1 {
+			s.table = s.table.Scale(share)
+		}
+		out[i] = s
 	}
 	return out, nil
-}
-
-func (r *Run) scene(ctx context.Context, model *online.Model, o sim.Options) (scene, error) {
-	s := scene{options: o}
-	var err error
-	if s.workload, err = sim.Load(ctx, r.trace, o); err != nil {
-		return s, err
-	}
-	s.start = s.workload.Begin()
-	s.table, err = online.Precompute(ctx, model, r.trace, datasets.Window{From: s.start, To: o.Window.To}, r.env.Workers)
-	return s, err
 }
 
 // pick cuts part into windows of a length in minutes and chooses up to n of those with
@@ -229,8 +247,8 @@ func (r *Run) pick(ctx context.Context, part datasets.Window, n, length int) ([]
 }
 
 // parts of the stack "incendio", but for what a scene adds.
-func (r *Run) parts(rates []float64, s scheduler.Settings, dispatcher func(decide.Signals) (decide.Dispatcher, error)) scheduler.Parts {
-	return scheduler.Parts{Priority: s.Model, Policy: s.Policy, SLO: s.SLO, Rate: rates, Dispatcher: dispatcher}
+func (r *Run) parts(s scheduler.Settings, dispatcher func(decide.Signals) (decide.Dispatcher, error)) scheduler.Parts {
+	return scheduler.Parts{Priority: s.Model, Policy: s.Policy, SLO: s.SLO, Dispatcher: dispatcher}
 }
 
 // ruled dispatches by a rule.
@@ -243,6 +261,7 @@ func (s scene) stack(p scheduler.Parts) sim.NewStack {
 	return func(t *datasets.Trace, _ []decide.Profile) (scheduler.Stack, error) {
 		table := s.table.Share()
 		p := p
+		p.Rate = s.rates
 		p.Forecast = table
 		p.Start = decide.Time(s.start) * decide.Minute
 		p.First = slices.Clone(table.Step(s.start-1, make([]float64, len(t.Functions))))

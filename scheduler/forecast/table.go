@@ -118,6 +118,17 @@ func (t *Table) Share() *Table {
 	return &c
 }
 
+// Scale returns a Table with the forecasts of a share of the arrivals, k > 0: that of
+// an invoker, where arrivals are spread evenly.
+func (t *Table) Scale(k float64) *Table {
+	c := t.Share()
+	c.data = make([]float32, len(t.data))
+	for i, v := range t.data {
+		c.data[i] = float32(k * float64(v))
+	}
+	return c
+}
+
 // At is the forecast of a function in a minute; outside the window, 0.
 func (t *Table) At(minute int, function datasets.FunctionID) Forecast {
 	if minute < t.window.From || minute >= t.window.To {

@@ -181,6 +181,7 @@ func Tune(ctx context.Context, values []priority.Values, latency []float64, onTr
 	var given [][]float64
 	for _, p := range priority.Presets() {
 		x := make([]float64, dims)
+		x[1], x[2] = 1, 0.5 // memory at its price, and a CPU limit in the middle
 		if p.Form == priority.Loglinear {
 			x[0] = 1
 		}
