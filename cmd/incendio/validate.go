@@ -159,19 +159,27 @@ func (a *app) printScores(r *forecast.BacktestReport) error {
 }
 
 func (a *app) printPolicies(r *sim.Report) error {
-	fmt.Fprintf(a.out, "%d requests in minutes %v of %s; %d invokers x %g cores x %d MB, load %.2f\n",
-		r.Requests, r.Window, r.Trace, r.Cluster.Invokers, r.Cluster.Cores, r.Cluster.MemoryMB, r.Load)
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "policy\twarm\tcold\tdelayed\tdropped\tmean ms\tp50\tp99\tspeed-up\twasted GB s\tRUM\t")
+	fmt.Fprintf(a.out, "%s in minutes %v of %s,\non %s x %g cores x %d MB, load %.2f\n", count(r.Requests, "request"), r.Window, r.Trace,
+		count(r.Cluster.Invokers, "invoker"), r.Cluster.Cores, r.Cluster.MemoryMB, r.Load)
+	w := tabwriter.NewWriter(a.out, 0, 0, 1, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "policy\twarm\tcold\tdelayed\tdrop\tmean ms\tp50\tp99\tspeed\tidle GBh\tRUM\t")
 	for _, p := range r.Policies {
 		if p.Kind == sim.KindBound {
-			fmt.Fprintf(w, "%s\t\t\t\t\t%.1f\t\t\t%.3f\t\t\t\n", p.Name, p.Latency.Mean, p.SpeedupVsNative)
+			fmt.Fprintf(w, "%s\t\t\t\t\t%s\t\t\t%.3f\t\t\t\n", p.Name, ms(p.Latency.Mean), p.SpeedupVsNative)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.3f\t%.0f\t%.0f\t\n", p.Name, p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
-			p.Latency.Mean, p.Latency.P50, p.Latency.P99, p.SpeedupVsNative, p.WastedGBS, p.RUM)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t\n", p.Name, p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
+			ms(p.Latency.Mean), ms(p.Latency.P50), ms(p.Latency.P99), p.SpeedupVsNative, p.WastedGBS/3600, p.RUM)
 	}
 	return w.Flush()
+}
+
+// ms is a latency with as many digits as say something.
+func ms(x float64) string {
+	if x >= 1000 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.1f", x)
 }
 
 func (a *app) simulateCommand() *cobra.Command {
