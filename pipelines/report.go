@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -211,9 +212,9 @@ func (r *Run) learningSections(d *report.Data) error {
 
 func rowName(row agent.Row) string {
 	if row.Cluster < 0 {
-		return "global"
+		return report.AllEnvironments
 	}
-	return fmt.Sprintf("cluster %d", row.Cluster)
+	return strconv.Itoa(row.Cluster)
 }
 
 // chosen names what dispatches in a cluster.

@@ -284,6 +284,24 @@ type Cluster struct {
 	Won          bool   `json:"won"` // the agent is in the bundle
 }
 
+// AllEnvironments is the name of the row on all clusters together, whose agent serves
+// the environments that no cluster is like.
+const AllEnvironments = "global"
+
+// won counts the clusters that were judged and those of them that an agent won.
+func (a *Agents) won() (won, judged int) {
+	for _, c := range a.Clusters {
+		if c.Cluster == AllEnvironments || !c.Agent.Known() {
+			continue
+		}
+		judged++
+		if c.Won {
+			won++
+		}
+	}
+	return won, judged
+}
+
 // A Run is one training of an agent.
 type Run struct {
 	Seed     uint64 `json:"seed"`

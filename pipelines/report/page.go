@@ -650,13 +650,8 @@ func prioritySection(d *Data, s *section) {
 
 func agentsSection(d *Data, s *section) {
 	a := d.Agents
-	won := 0
-	for _, c := range a.Clusters {
-		if c.Won {
-			won++
-		}
-	}
-	text := fmt.Sprintf("%d of %s won over the best rule and entered the bundle; elsewhere the rule stays.", won, count(int64(len(a.Clusters)), "agent"))
+	won, judged := a.won()
+	text := fmt.Sprintf("%d of %s judged went to an agent, which is in the bundle; in the others a rule dispatches.", won, count(int64(judged), "environment"))
 	if len(a.Clusters) == 0 {
 		text = "No agent was trained."
 	}

@@ -49,13 +49,8 @@ func Summary(d *Data) string {
 		s.entry("forecast", fmt.Sprintf("WAPE %s, MASE %s (%s)", number(float64(f.WAPE)), number(float64(f.MASE)), words(f.Scope)))
 	}
 	if d.Agents != nil {
-		won := 0
-		for _, c := range d.Agents.Clusters {
-			if c.Won {
-				won++
-			}
-		}
-		s.entry("agents", fmt.Sprintf("%d of %s beat the best rule and went into the bundle", won, count(int64(len(d.Agents.Clusters)), "cluster")))
+		won, judged := d.Agents.won()
+		s.entry("agents", fmt.Sprintf("%d of %s judged went to an agent, the others to a rule", won, count(int64(judged), "environment")))
 	}
 	shown := []string{"incendio", "faascache", "native"}
 	for _, name := range shown {

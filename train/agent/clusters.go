@@ -22,6 +22,11 @@ const SurveyRule = "density"
 // (systems.md D.3, decision 25).
 const radiusQuantile = 0.99
 
+// indifferent is the standard deviation of a column that is to make no difference
+// between environments: like a seasonality, the time of day counts only where two
+// days were seen.
+const indifferent = 1e9
+
 // Agents are what was trained, before it is judged.
 type Agents struct {
 	Global  *agent.Network
@@ -111,6 +116,10 @@ func (a *Agents) group(ctx context.Context, windows []datasets.Window, vectors [
 	scaler, err := cluster.FitScaler(points)
 	if err != nil {
 		return err
+	}
+	if windows[len(windows)-1].To-windows[0].From < 2*datasets.MinutesPerDay {
+		// The hour would only tell the windows of training from all later ones.
+		scaler.Std[agent.EnvHourSin], scaler.Std[agent.EnvHourCos] = indifferent, indifferent
 	}
 	scaled := scaler.ApplyAll(points)
 	options := o.Cluster
