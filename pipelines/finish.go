@@ -210,11 +210,11 @@ func (r *Run) validate(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if digest != "" {
-		dir, err := r.registry.Resolve(digest)
-		if err != nil {
-			return Outcome{}, err
+		ref := digest
+		if current, err := r.registry.Champion(); err == nil && current == digest {
+			ref = bundle.ChampionRef // must be there
 		}
-		if champion, err = OpenSubject(dir); err != nil {
+		if champion, err = OpenReference(r.registry, ref); err != nil {
 			return Outcome{}, fmt.Errorf("champion: %w", err)
 		}
 	}
@@ -255,7 +255,8 @@ func (r *Run) crown(v *Validation) error {
 		return err
 	}
 	if current == v.Bundle {
-		return nil
+		_, err := r.registry.Open(bundle.ChampionRef) // it may be damaged meanwhile
+		return err
 	}
 	b, err := bundle.Open(r.Path(bundleFolder))
 	if err != nil {

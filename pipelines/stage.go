@@ -86,6 +86,9 @@ func (r *Run) execute(ctx context.Context, stages []Stage) error {
 // as the run sees it, the options and the inputs.
 func (r *Run) key(s Stage) (string, error) {
 	options, err := json.Marshal(s.Options)
+	if lookup := (*json.MarshalerError)(nil); errors.As(err, &lookup) {
+		err = lookup.Err // an option that is looked up, such as the rival of a candidate
+	}
 	if err != nil {
 		return "", err
 	}

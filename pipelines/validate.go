@@ -54,6 +54,19 @@ func OpenSubject(dir string) (*Subject, error) {
 	return &Subject{m, b}, nil
 }
 
+// OpenReference opens the bundle that ref names for the registry: a directory, an alias
+// or a digest. A bundle of the registry must be the one that its journal knows.
+func OpenReference(r *bundle.Registry, ref string) (*Subject, error) {
+	if _, err := r.Open(ref); err != nil {
+		return nil, err
+	}
+	dir, err := r.Resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	return OpenSubject(dir)
+}
+
 // A Validator judges bundles on a window of a trace.
 type Validator struct {
 	Trace  *datasets.Trace
