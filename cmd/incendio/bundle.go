@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
-	"github.com/incendio-faas/incendio/scheduler"
 )
 
 func (a *app) bundleCommand() *cobra.Command {
@@ -61,7 +61,7 @@ func (a *app) bundleList(_ *cobra.Command, r *bundle.Registry, _ []string) error
 		if b.Champion {
 			mark = "champion"
 		}
-		fmt.Fprintf(w, "%.12s\t%s\t%s\n", b.Digest, b.Imported, mark)
+		fmt.Fprintf(w, "%.12s\t%s\t%s\n", b.Digest, b.Imported, strings.TrimSpace(mark+" "+b.Problem))
 	}
 	return w.Flush()
 }
@@ -87,16 +87,13 @@ func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) err
 }
 
 func (a *app) bundleVerify(_ *cobra.Command, r *bundle.Registry, arg []string) error {
-	dir, err := r.Resolve(arg[0])
+	s, err := pipelines.OpenReference(r, arg[0])
 	if err != nil {
 		return err
 	}
-	_, b, err := scheduler.Open(dir)
-	if err != nil {
-		return err
-	}
+	b := s.Bundle
 	if a.json {
-		return a.print(map[string]any{"bundle": dir, "digest": b.Digest(), "files": len(b.Manifest().Files), "ok": true})
+		return a.print(map[string]any{"bundle": arg[0], "digest": b.Digest(), "files": len(b.Manifest().Files), "ok": true})
 	}
 	fmt.Fprintf(a.out, "%s: %d files and the golden cases are as exported\n", b.Digest(), len(b.Manifest().Files))
 	return nil
@@ -123,14 +120,11 @@ func (a *app) bundleDiff(_ *cobra.Command, r *bundle.Registry, arg []string) err
 
 func (a *app) bundlePromote(cmd *cobra.Command, r *bundle.Registry, arg []string) error {
 	reason, _ := cmd.Flags().GetString("reason")
-	dir, err := r.Resolve(arg[0])
+	s, err := pipelines.OpenReference(r, arg[0])
 	if err != nil {
 		return err
 	}
-	_, b, err := scheduler.Open(dir)
-	if err != nil {
-		return err
-	}
+	b := s.Bundle
 	now := time.Now()
 	if err := r.Add(b, reason, now); err != nil {
 		return err

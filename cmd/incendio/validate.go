@@ -48,11 +48,7 @@ func (a *app) scene(ctx context.Context, f *pflag.FlagSet, fallback string) (*sc
 	}
 	s.registry = bundle.NewRegistry(cfg.RegistryDir())
 	if ref, _ := f.GetString("bundle"); ref != "" {
-		dir, err := s.registry.Resolve(ref)
-		if err != nil {
-			return nil, err
-		}
-		if s.subject, err = pipelines.OpenSubject(dir); err != nil {
+		if s.subject, err = pipelines.OpenReference(s.registry, ref); err != nil {
 			return nil, err
 		}
 		fallback = datasets.TestWindow
@@ -89,11 +85,7 @@ func (a *app) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var champion *pipelines.Subject
-			dir, err := s.registry.Resolve("champion")
-			if err == nil {
-				champion, err = pipelines.OpenSubject(dir)
-			}
+			champion, err := pipelines.OpenReference(s.registry, bundle.ChampionRef)
 			if err != nil && !errors.Is(err, bundle.ErrNotFound) {
 				return err
 			}
