@@ -35,12 +35,10 @@ type decomposition struct {
 func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []datasets.Holiday, totals []float64, rep *Report) *decomposer {
 	all := datasets.Window{From: s.Train.From, To: s.Valid.To}
 	d := &decomposer{options: o, trace: t, train: s.Train, all: all, cutoffs: o.cutoffs(s.Train.Len()), began: time.Now()}
-	// Anomalous days get a column of their own, which later days never have, so that an
-	// outage does not bend the seasonalities. They are found in the sum of all functions.
-	events := append(Calendar(holidays, t, all), fit.AnomalousDays(fit.Minutes(t, all), totals)...)
-	d.model = o.prophetModel(all.Len(), events)
+	special := events(Calendar(holidays, t, all), fit.AnomalousDays(fit.Minutes(t, all), totals))
+	d.model = o.prophetModel(all.Len(), special)
 	rep.note("decomposition: %s trend, seasonalities %v, %d holidays; refitted at %d rolling origins",
-		o.Growth, seasonalityNames(o.prophetModel(s.Train.Len(), nil)), len(events), len(d.cutoffs))
+		o.Growth, seasonalityNames(o.prophetModel(s.Train.Len(), nil)), len(special), len(d.cutoffs))
 	for _, p := range []struct {
 		name    string
 		minutes int
@@ -53,6 +51,26 @@ func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []d
 		rep.note("%d of %d holidays lie outside the training and validation windows: nothing is learned of them unless another day of their name is inside", n, len(holidays))
 	}
 	return d
+}
+
+// events adds to the configured holidays the anomalous days of the sum of all functions,
+// each with a column of its own, which later days never have, so that an outage does not
+// bend the seasonalities. A day that is a holiday already is unusual for a reason that
+// is known and gets none: it would take a part of the holiday's effect, which the next
+// day of that name would then lack.
+func events(holidays, anomalous []prophet.Holiday) []prophet.Holiday {
+	known := map[prophet.Day]bool{}
+	for _, h := range holidays {
+		for _, d := range h.Dates {
+			known[d] = true
+		}
+	}
+	for _, h := range anomalous {
+		if !slices.ContainsFunc(h.Dates, func(d prophet.Day) bool { return known[d] }) {
+			holidays = append(holidays, h)
+		}
+	}
+	return holidays
 }
 
 func seasonalityNames(m fit.Model) []string {

@@ -492,6 +492,44 @@ func TestDecompose(t *testing.T) {
 	}
 }
 
+// An anomalous day gets a column of its own unless it is a holiday, which has one.
+func TestAnomalousHoliday(t *testing.T) {
+	// Eight days from a Monday on: a burst on Tuesday, an outage on Thursday.
+	count := func(minute int) int64 {
+		switch minute / datasets.MinutesPerDay {
+		case 1:
+			return 3 * int64(minute%5)
+		case 3:
+			return int64(minute%5) / 4
+		}
+		return int64(minute % 5)
+	}
+	tr := handmade(8, count)
+	holiday := datasets.Holiday{Name: "fair", Day: tr.Time(datasets.MinutesPerDay)}
+	o := options()
+	o.MaxRows = 2000
+	o.Trees.NumIterations = 5
+	for _, c := range []struct {
+		holidays []datasets.Holiday
+		want     []string
+	}{
+		{nil, []string{"anomalous_2024-01-02", "anomalous_2024-01-04"}},
+		{[]datasets.Holiday{holiday}, []string{"anomalous_2024-01-04", "fair"}},
+	} {
+		m, _, err := forecast.Train(t.Context(), tr, datasets.Split(tr.Span), c.holidays, o, train.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, h := range m.Prophet[online.KeyOf(&tr.Functions[0])].Holidays {
+			got = append(got, h.Name)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("with %d holidays: columns are %v, expected %v", len(c.holidays), got, c.want)
+		}
+	}
+}
+
 func TestTrainRefuses(t *testing.T) {
 	tr, _, s := smallTrace(t)
 	short := s
