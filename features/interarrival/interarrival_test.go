@@ -3,188 +3,229 @@ package interarrival_test
 import (
 	"encoding/json"
 	"math"
+	"reflect"
+	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/incendio-faas/incendio/features/interarrival"
 )
 
-// cron is a function that was called n times, every interval.
-func cron(n int, interval time.Duration) *interarrival.Histogram {
-	h := new(interarrival.Histogram)
-	for range n {
-		h.Observe(interval)
+// timer was invoked n times in a row, every period minutes, twice each.
+func timer(n, period int) *interarrival.Histogram {
+	var minute []int32
+	var count []float32
+	for i := range n {
+		minute, count = append(minute, int32(i*period)), append(count, 2)
 	}
-	return h
+	return interarrival.New(minute, count, n*period)
 }
 
-func TestPArrivalOfTimer(t *testing.T) {
-	h := cron(99, 15*time.Minute)
+func TestNew(t *testing.T) {
 	for _, c := range []struct {
-		within, since time.Duration
-		low, high     float64
+		name    string
+		minute  []int32
+		count   []float32
+		span    int
+		want    interarrival.Histogram
+		moments interarrival.Moments
 	}{
-		{10 * time.Minute, 0, 0, 0.01},             // too early
-		{16 * time.Minute, 0, 0.985, 1},            // due inside
-		{1 * time.Minute, 15 * time.Minute, .9, 1}, // due now
-		{5 * time.Minute, 9 * time.Minute, 0, .01}, // not before 15 minutes
-		{30 * time.Second, 15 * time.Minute, .45, .55},
-		{time.Minute, 3 * time.Hour, 0, 0.01}, // it has stopped
+		{"nothing", nil, nil, 100, interarrival.Histogram{Gap: []int32{}, Count: []int32{}, Batch: 1}, interarrival.Moments{}},
+		{"one arrival", []int32{7}, []float32{3}, 100, interarrival.Histogram{Gap: []int32{}, Count: []int32{}, Rate: .01, Batch: 3}, interarrival.Moments{}},
+		{
+			"several", []int32{3, 5, 6, 8, 18}, []float32{1, 1, 4, 2, 2}, 20,
+			interarrival.Histogram{Gap: []int32{1, 2, 10}, Count: []int32{1, 2, 1}, Rate: .25, Batch: 2},
+			interarrival.Moments{N: 4, Mean: 3.75, Deviation: math.Sqrt(13.1875)},
+		},
 	} {
-		if p := h.PArrival(c.within, c.since); p < c.low || p > c.high {
-			t.Errorf("PArrival(%v, since %v) = %.4f, want in [%g, %g]", c.within, c.since, p, c.low, c.high)
+		got := interarrival.New(c.minute, c.count, c.span)
+		if !reflect.DeepEqual(*got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, *got, c.want)
+		}
+		if m := got.Moments(); m != c.moments {
+			t.Errorf("%s: moments %+v, want %+v", c.name, m, c.moments)
+		}
+		if err := got.Validate(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if p := new(interarrival.Histogram).PArrival(time.Hour, 0); p != 0 {
-		t.Errorf("without observations: %g, want 0", p)
+	if cv := timer(9, 1440).Moments().CV(); cv != 0 {
+		t.Errorf("a timer has the coefficient of variation %g, want 0", cv)
+	}
+	if cv := timer(1, 1440).Moments().CV(); cv != 0 {
+		t.Errorf("without inter-arrival times the coefficient of variation is %g, want 0", cv)
 	}
 }
 
-func TestTail(t *testing.T) {
-	h := cron(1000, 10*time.Hour)
-	if h.OutOfBounds() != 1000 || h.CV() != 0 {
-		t.Fatalf("out of bounds %d, CV %g", h.OutOfBounds(), h.CV())
-	}
-	// Exponential with mean 6 hours after the range of 4.
-	want := 1 - math.Exp(-1)
-	if p := h.PArrival(6*time.Hour, 4*time.Hour); math.Abs(p-want) > 2e-3 {
-		t.Errorf("PArrival = %.4f, want %.4f", p, want)
-	}
-	if q := h.Quantile(1 - math.Exp(-1)); math.Abs(q.Hours()-10) > 1e-6 {
-		t.Errorf("quantile %v, want 10h", q)
-	}
-}
-
-func TestCV(t *testing.T) {
-	if got, want := cron(7, time.Minute).CV(), math.Sqrt(interarrival.Bins-1); math.Abs(got-want) > 1e-12 {
-		t.Errorf("one bin: CV %g, want %g", got, want)
-	}
-	h := new(interarrival.Histogram)
-	for i := range interarrival.Bins {
-		h.Observe(time.Duration(i)*time.Minute + time.Second)
-	}
-	if got := h.CV(); got > 1e-7 {
-		t.Errorf("all bins alike: CV %g, want 0", got)
-	}
-}
-
-func TestObserveCounts(t *testing.T) {
-	h := new(interarrival.Histogram)
-	h.ObserveCounts([]float64{1, 0, 0, 4, 0, 1, math.NaN(), 1, 1})
-	// 3 minutes; three times 15 s; 2 minutes; a gap; 1 minute.
-	for bin, want := range map[int]int64{0: 3, 1: 1, 2: 1, 3: 1} {
-		if got := h.Bin(bin); got != want {
-			t.Errorf("bin %d has %d, want %d", bin, got, want)
+// Daily and six-hourly timers lie beyond the range of the histograms of keep-alive
+// policies; here they are expected in their minute and in no other.
+func TestPArrivalOfTimer(t *testing.T) {
+	for _, period := range []int{2, 90, 360, 1440} {
+		f := interarrival.Follow(timer(20, period))
+		if p, want := f.PArrival(0), 1/float64(period); math.Abs(p-want) > 1e-15 {
+			t.Errorf("period %d: %g before the first arrival, want the rate %g", period, p, want)
+		}
+		f.Observe(5, 2)
+		rate := 1 / float64(period)
+		for now := 6; now < 5+2*period; now++ {
+			want := 2 * rate / (19 + 2) // too early
+			switch {
+			case now == 5+period:
+				want = (19 + 2*rate) / (19 + 2)
+			case now > 5+period:
+				want = rate // later than ever: nothing is known but the rate
+			}
+			if p := f.PArrival(now); math.Abs(p-want) > 1e-15 {
+				t.Fatalf("period %d, %d minutes after: %g, want %g", period, now-5, p, want)
+			}
+			f.Observe(now, math.NaN())
+		}
+		if f.Batch() != 2 {
+			t.Errorf("batch %g, want 2", f.Batch())
 		}
 	}
-	if m := h.Moments(); m.Count != 6 || m.Mean != 67500*time.Millisecond || m.Min != 15*time.Second || m.Max != 3*time.Minute {
-		t.Errorf("moments %+v", m)
+}
+
+func TestPArrivalOfUnknown(t *testing.T) {
+	f := interarrival.Follow(nil)
+	for now := range 1440 {
+		if p := f.PArrival(now); p != 0 || f.Batch() != 0 {
+			t.Fatalf("%g, batch %g before anything is known, want 0", p, f.Batch())
+		}
+		f.Observe(now, 0)
+	}
+	f.Observe(1440, 6)
+	want := 1 / (1441. + 1440) // as often as it was seen, were a silent day added
+	if p := f.PArrival(1441); math.Abs(p-want) > 1e-15 || f.Batch() != 6 {
+		t.Errorf("%g and batch %g after one arrival, want %g and 6", p, f.Batch(), want)
+	}
+	f.Observe(1443, 2)
+	rate := 2 / (1442. + 1440) // minutes that were not told of are not counted
+	if p, want := f.PArrival(1446), (1+2*rate)/3; math.Abs(p-want) > 1e-15 || f.Batch() != 4 {
+		t.Errorf("%g and batch %g after one inter-arrival time, want %g and 4", p, f.Batch(), want)
 	}
 }
 
-func TestPercentile(t *testing.T) {
-	h := new(interarrival.Histogram)
-	for i := range 100 {
-		h.Observe(time.Duration(10+i) * time.Minute)
-	}
-	h.Observe(5 * time.Hour)
-	if lower, _, ok := h.Percentile(0.05); !ok || lower != 14*time.Minute {
-		t.Errorf("head %v", lower)
-	}
-	if _, upper, ok := h.Percentile(0.99); !ok || upper != 109*time.Minute {
-		t.Errorf("tail %v", upper)
-	}
-	if _, _, ok := cron(3, 5*time.Hour).Percentile(0.5); ok {
-		t.Error("a percentile of nothing in bounds")
-	}
-}
-
-// draw makes a histogram and the IATs in it.
-func draw(t *rapid.T) (*interarrival.Histogram, []time.Duration) {
-	h := new(interarrival.Histogram)
-	iats := rapid.SliceOfN(rapid.Map(rapid.Int64Range(0, int64(8*time.Hour)), func(d int64) time.Duration { return time.Duration(d) }), 1, 60).Draw(t, "iats")
-	for _, d := range iats {
-		h.Observe(d)
-	}
-	return h, iats
-}
-
-func TestProperties(t *testing.T) {
+// Whatever is learned minute by minute is the histogram that is made of all minutes at
+// once, and the chance of an arrival is what the equation says, term by term.
+func TestFollower(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h, iats := draw(t)
-		var sum, square float64
-		for _, d := range iats {
-			sum += d.Seconds()
+		gaps := rapid.SliceOfN(rapid.Int32Range(1, 40), 1, 80).Draw(t, "gaps")
+		f := interarrival.Follow(nil)
+		minute := []int32{0}
+		count := []float32{1}
+		f.Observe(0, 1)
+		for i, g := range gaps {
+			at := minute[i] + g
+			for m := minute[i] + 1; m < at; m++ {
+				f.Observe(int(m), 0)
+			}
+			f.Observe(int(at), float64(i%3+1))
+			minute, count = append(minute, at), append(count, float32(i%3+1))
 		}
-		mean := sum / float64(len(iats))
-		for _, d := range iats {
-			square += (d.Seconds() - mean) * (d.Seconds() - mean)
+		last := minute[len(gaps)]
+		span := int(last) + 1
+		h := interarrival.New(minute, count, span)
+		given := interarrival.Follow(h)
+		given.Observe(int(last), 1)
+		if f.Batch() != h.Batch || given.Batch() != h.Batch {
+			t.Fatalf("batch %g and %g, want %g", f.Batch(), given.Batch(), h.Batch)
 		}
-		m := h.Moments()
-		if math.Abs(m.Mean.Seconds()-mean) > 1e-6*(1+mean) {
-			t.Fatalf("mean %v, want %g s", m.Mean, mean)
-		}
-		if dev := math.Sqrt(square / float64(len(iats))); math.Abs(m.Deviation.Seconds()-dev) > 1e-5*(1+dev) {
-			t.Fatalf("deviation %v, want %g s", m.Deviation, dev)
-		}
-
-		since := time.Duration(rapid.Int64Range(0, int64(9*time.Hour)).Draw(t, "since"))
-		a := time.Duration(rapid.Int64Range(0, int64(9*time.Hour)).Draw(t, "a"))
-		b := time.Duration(rapid.Int64Range(0, int64(9*time.Hour)).Draw(t, "b"))
-		pa, pab := h.PArrival(a, since), h.PArrival(a+b, since)
-		if !(pa >= 0 && pa <= pab+1e-12 && pab < 1) {
-			t.Fatalf("P(%v) = %g, P(%v) = %g: must not descend and stay below 1", a, pa, a+b, pab)
-		}
-		// The chain rule: surviving a and then b is surviving a+b.
-		if got, want := (1-pa)*(1-h.PArrival(b, since+a)), 1-pab; math.Abs(got-want) > 1e-9 {
-			t.Fatalf("survival %g, want %g", got, want)
-		}
-
-		p, q := rapid.Float64Range(0, 1).Draw(t, "p"), rapid.Float64Range(0, 1).Draw(t, "q")
-		if p > q {
-			p, q = q, p
-		}
-		if h.Quantile(p) > h.Quantile(q) || h.Quantile(q) > max(m.Max+interarrival.Width, interarrival.Width) {
-			t.Fatalf("quantiles %v and %v, max %v", h.Quantile(p), h.Quantile(q), m.Max)
+		learned := float64(len(minute)) / float64(span+1440)
+		for since := int32(1); since < 50; since++ {
+			var equal, more float64
+			for _, g := range gaps {
+				if g == since {
+					equal++
+				}
+				if g >= since {
+					more++
+				}
+			}
+			for _, c := range []struct {
+				f    interarrival.Follower
+				rate float64
+			}{{f, learned}, {given, h.Rate}} {
+				p, want := c.f.PArrival(int(last+since)), (equal+2*c.rate)/(more+2)
+				if math.Abs(p-want) > 1e-12 || p < 0 || p > 1 {
+					t.Fatalf("%d minutes after: %g, want %g", since, p, want)
+				}
+			}
 		}
 	})
 }
 
-func TestJSON(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		h, _ := draw(t)
-		b, err := json.Marshal(h)
+// A function whose gaps are all different takes bounded memory, and none after the
+// first arrival.
+func TestObserveDoesNotAllocate(t *testing.T) {
+	f := interarrival.Follow(nil)
+	f.Observe(0, 1)
+	minute, gap := 0, 0
+	if n := testing.AllocsPerRun(200, func() {
+		gap++
+		minute += gap
+		f.Observe(minute, 1)
+		f.PArrival(minute + 1)
+	}); n != 0 {
+		t.Errorf("%v allocations, expected 0", n)
+	}
+	// The gaps of 1 to 64 minutes were counted, those of 65 to 201 were not.
+	rate := 202 / (202. + 1440)
+	if p, want := f.PArrival(minute+64), (1+2*rate)/(1+2); math.Abs(p-want) > 1e-12 {
+		t.Errorf("the last gap that was counted has %g, want %g", p, want)
+	}
+	if p := f.PArrival(minute + 65); math.Abs(p-rate) > 1e-12 {
+		t.Errorf("one more has %g, want the rate %g", p, rate)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`{"gap":[1,2],"count":[1],"rate":0.5,"batch":1}`, "equal length, got 2 and 1"},
+		{`{"gap":[0],"count":[1],"rate":0.5,"batch":1}`, "ascend"},
+		{`{"gap":[2,2],"count":[1,1],"rate":0.5,"batch":1}`, "ascend"},
+		{`{"gap":[2],"count":[0],"rate":0.5,"batch":1}`, "positive"},
+		{`{"gap":[],"count":[],"rate":1.5,"batch":1}`, "rate"},
+		{`{"gap":[],"count":[],"rate":0.5,"batch":0}`, "batch"},
+	} {
+		var h interarrival.Histogram
+		if err := json.Unmarshal([]byte(c.text), &h); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error is %v, expected one with %q", c.text, err, c.want)
+		}
+	}
+}
+
+// A histogram survives JSON, and any that is valid has a chance in [0, 1].
+func FuzzHistogram(f *testing.F) {
+	b, err := json.Marshal(timer(3, 90))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b, 90)
+	f.Add([]byte(`{"gap":[1,2147483647],"count":[2147483647,2147483647],"rate":1,"batch":1}`), 1)
+	f.Fuzz(func(t *testing.T, b []byte, since int) {
+		var h, again interarrival.Histogram
+		if json.Unmarshal(b, &h) != nil || h.Validate() != nil || since < 1 {
+			return
+		}
+		text, err := json.Marshal(h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := new(interarrival.Histogram)
-		if err := json.Unmarshal(b, got); err != nil {
-			t.Fatal(err)
+		if err := json.Unmarshal(text, &again); err != nil || !reflect.DeepEqual(again, h) {
+			t.Fatalf("%+v came back as %+v, %v", h, again, err)
 		}
-		if *got != *h {
-			t.Fatalf("%+v came back as %+v", h, got)
+		fw := interarrival.Follow(&h)
+		fw.Observe(0, 1)
+		if p := fw.PArrival(since); !(p >= 0 && p <= 1) {
+			t.Errorf("%+v: %g after %d minutes, want in [0, 1]", h, p, since)
 		}
-	})
-	for _, bad := range []string{`{"bins":[-1]}`, `{"out_of_bounds":2,"beyond_s":100,"max_s":1}`, `{"min_s":3,"max_s":1}`, `[]`} {
-		if err := json.Unmarshal([]byte(bad), new(interarrival.Histogram)); err == nil {
-			t.Errorf("%s was accepted", bad)
+		if m := h.Moments(); !(m.Mean >= 0 && m.Deviation >= 0) {
+			t.Errorf("%+v: moments %+v", h, m)
 		}
-	}
-}
-
-func FuzzJSON(f *testing.F) {
-	b, _ := json.Marshal(cron(3, time.Minute))
-	f.Add(b)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		h := new(interarrival.Histogram)
-		if json.Unmarshal(b, h) != nil {
-			return
-		}
-		if p := h.PArrival(time.Minute, time.Hour); !(p >= 0 && p <= 1) {
-			t.Errorf("PArrival = %g", p)
-		}
-		h.Quantile(0.5)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/incendio-faas/incendio/features/interarrival"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler"
@@ -77,7 +78,7 @@ func Models(t testing.TB) *scheduler.Models {
 		Functions: []forecast.Function{
 			{Key: Key("failed"), Class: forecast.SeasonalNaive, Season: 30, Fallback: "time limit"},
 			{Key: Key("idle"), Class: forecast.Zero},
-			{Key: Key("timer"), Class: forecast.Interarrival, IAT: &forecast.IAT{Gap: []int32{90}, Count: []int32{98}, Rate: 1. / 90, Batch: 2}},
+			{Key: Key("timer"), Class: forecast.Interarrival, IAT: &interarrival.Histogram{Gap: []int32{90}, Count: []int32{98}, Rate: 1. / 90, Batch: 2}},
 			{Key: Key("trees"), Class: forecast.Trees, Cluster: 0, Scale: 4, Cap: 1000},
 		},
 		Prophet: map[forecast.Key]*prophet.Fitted{

@@ -15,7 +15,8 @@
 //     statistics, calendar and Prophet's components) goes through the gradient-boosted
 //     trees of the function's cluster, in units of the function's scale.
 //   - Interarrival: rarer. The chance that the next minute has an arrival is the hazard
-//     of the histogram of its inter-arrival times at the time that has passed.
+//     of the histogram of its inter-arrival times at the time that has passed: see the
+//     package features/interarrival.
 //   - SeasonalNaive: a function whose training met an error or a time limit. The count
 //     of one season ago.
 //   - Zero: never invoked in training. Its forecast is 0 until it is.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/features/interarrival"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
@@ -65,7 +66,7 @@ func model(t testing.TB) *forecast.Model {
 		Functions: []forecast.Function{
 			{Key: key("rule"), Class: forecast.Trees, Cluster: 1, Scale: 3, Cap: 1000},
 			{Key: key("trees"), Class: forecast.Trees, Cluster: 0, Scale: 4, Cap: 1000},
-			{Key: key("timer"), Class: forecast.Interarrival, IAT: &forecast.IAT{Gap: []int32{90}, Count: []int32{98}, Rate: 1. / 90, Batch: 2}},
+			{Key: key("timer"), Class: forecast.Interarrival, IAT: &interarrival.Histogram{Gap: []int32{90}, Count: []int32{98}, Rate: 1. / 90, Batch: 2}},
 			{Key: key("failed"), Class: forecast.SeasonalNaive, Season: 30, Fallback: "time limit"},
 			{Key: key("idle"), Class: forecast.Zero},
 		},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/features/interarrival"
 	"github.com/incendio-faas/incendio/features/prophet"
 )
 
@@ -90,8 +91,8 @@ type Function struct {
 	Scale   float64 `json:"scale,omitempty"`   // counts per minute, > 0; see features.Scale
 	Cap     float64 `json:"cap,omitempty"`     // largest mean and median that are believed, counts
 
-	IAT    *IAT `json:"iat,omitempty"`    // of the class Interarrival
-	Season int  `json:"season,omitempty"` // of the class SeasonalNaive: minutes, >= 1
+	IAT    *interarrival.Histogram `json:"iat,omitempty"`    // of the class Interarrival
+	Season int                     `json:"season,omitempty"` // of the class SeasonalNaive: minutes, >= 1
 
 	// Fallback says why the function is not of the class that its history calls for;
 	// empty if it is.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/features/interarrival"
 )
 
 // A Forecast is that of the count of one function in one minute; all are counts, >= 0,
@@ -120,13 +121,13 @@ type predictor struct {
 	past     *features.History // nil for the classes without one
 	cap      float64
 	season   int
-	arrivals arrivals
+	arrivals interarrival.Follower
 }
 
 func newPredictor(m *Model, k Key, start time.Time) predictor {
 	i, ok := m.byKey[k]
 	if !ok {
-		return predictor{class: Interarrival, arrivals: newArrivals(nil)}
+		return predictor{class: Interarrival, arrivals: interarrival.Follow(nil)}
 	}
 	f := &m.Functions[i]
 	p := predictor{class: f.Class}
@@ -144,9 +145,9 @@ func newPredictor(m *Model, k Key, start time.Time) predictor {
 		p.season = f.Season
 		p.past = features.NewHistory(f.Season)
 	case Zero:
-		p.class, p.arrivals = Interarrival, newArrivals(nil)
+		p.class, p.arrivals = Interarrival, interarrival.Follow(nil)
 	default:
-		p.arrivals = newArrivals(f.IAT)
+		p.arrivals = interarrival.Follow(f.IAT)
 	}
 	return p
 }
@@ -162,7 +163,7 @@ func (p *predictor) observe(minute int, count float64) {
 		p.past.Append(count)
 		return
 	}
-	p.arrivals.observe(minute, count)
+	p.arrivals.Observe(minute, count)
 }
 
 // forecast is that of minute now, which must be the one after the last observed.
@@ -181,7 +182,21 @@ func (p *predictor) forecast(now int, s *scratch) Forecast {
 		// distribution with the variance of a difference of two Poisson counts.
 		return Forecast{Mean: v, Median: v, Q90: v + 1.2816*math.Sqrt2*sd, Q99: v + 2.3263*math.Sqrt2*sd}
 	}
-	return p.arrivals.forecast(now)
+	return occasional(p.arrivals.PArrival(now), p.arrivals.Batch())
+}
+
+// occasional is the forecast of a count that is batch with probability p, else 0.
+func occasional(p, batch float64) Forecast {
+	f := Forecast{Mean: p * batch}
+	for _, q := range []struct {
+		to   *float64
+		prob float64
+	}{{&f.Median, 0.5}, {&f.Q90, 0.9}, {&f.Q99, 0.99}} {
+		if p > 1-q.prob {
+			*q.to = batch
+		}
+	}
+	return f
 }
 
 // evaluate forecasts from the row in s.

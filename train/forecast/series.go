@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"sort"
 
 	"github.com/incendio-faas/incendio/datasets"
-	online "github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/features/interarrival"
 )
 
 // A sparse has the counts of one function in a window without the zeros, which are
@@ -70,28 +69,10 @@ func (s sparse) dense(row []float64, w datasets.Window) {
 	}
 }
 
-// iat is the exact histogram of the distances between minutes with arrivals.
-func (s sparse) iat(w datasets.Window) *online.IAT {
+// iat is the histogram of the inter-arrival times in w.
+func (s sparse) iat(w datasets.Window) *interarrival.Histogram {
 	p := s.in(w)
-	h := &online.IAT{Gap: []int32{}, Count: []int32{}, Batch: 1}
-	if len(p.minute) == 0 {
-		return h
-	}
-	gaps := make([]int32, 0, len(p.minute)-1)
-	for i := 1; i < len(p.minute); i++ {
-		gaps = append(gaps, p.minute[i]-p.minute[i-1])
-	}
-	slices.Sort(gaps)
-	for _, g := range gaps {
-		if n := len(h.Gap); n > 0 && h.Gap[n-1] == g {
-			h.Count[n-1]++
-			continue
-		}
-		h.Gap, h.Count = append(h.Gap, g), append(h.Count, 1)
-	}
-	h.Rate = float64(len(p.minute)) / float64(w.Len())
-	h.Batch = max(1, p.sum()/float64(len(p.minute)))
-	return h
+	return interarrival.New(p.minute, p.count, w.Len())
 }
 
 // shapeColumns names the numbers by which functions are clustered.
@@ -110,7 +91,6 @@ func (s sparse) shape(w datasets.Window) []float64 {
 	n := float64(w.Len())
 	var sum, squares, product float64
 	hours := make([]float64, (w.Len()+59)/60)
-	var gaps moments
 	var active moments
 	for i, c := range p.count {
 		v := float64(c)
@@ -118,11 +98,8 @@ func (s sparse) shape(w datasets.Window) []float64 {
 		squares += v * v
 		active.add(v)
 		hours[(int(p.minute[i])-w.From)/60] += v
-		if i > 0 {
-			gaps.add(float64(p.minute[i] - p.minute[i-1]))
-			if p.minute[i] == p.minute[i-1]+1 {
-				product += v * float64(p.count[i-1])
-			}
+		if i > 0 && p.minute[i] == p.minute[i-1]+1 {
+			product += v * float64(p.count[i-1])
 		}
 	}
 	mean := sum / n
@@ -141,7 +118,7 @@ func (s sparse) shape(w datasets.Window) []float64 {
 		min(active.cv(), 5),
 		correlation,
 		min(hourly.cv(), 5),
-		min(gaps.cv(), 5), // beyond, a function is simply bursty
+		min(s.iat(w).Moments().CV(), 5), // beyond, a function is simply bursty
 	}
 }
 
