@@ -13,7 +13,7 @@ import (
 )
 
 // rumGBs is how many GB·s of idle memory cost as much as one second of waiting for a
-// cold start (RUM, systems.md A.12: FeMux, EuroSys'26).
+// cold start (RUM, the metric of FeMux, EuroSys 2026).
 const rumGBs = 99.69
 
 // pool manages containers by forecast: once a minute it learns how many arrivals of
@@ -27,8 +27,8 @@ const rumGBs = 99.69
 // with N expected arrivals of execution time d, initialisation time c and m GB a
 // container: X is the number of busy containers that an arrival finds (M/G/∞; Poisson
 // arrivals see time averages), so N P(X >= k-1) arrivals would need the k-th
-// container, and the left side is the waiting time that it saves (systems.md C.5 and
-// D.3, decisions 12 and 18). Containers that are missing are prewarmed, the most
+// container, and the left side is the waiting time that it saves (docs/models.md, The
+// pool and decisions 12 and 18). Containers that are missing are prewarmed, the most
 // valuable per byte first; idle ones beyond that are ended.
 type pool struct {
 	signals *signals
@@ -85,7 +85,7 @@ func (p *pool) KeepAlive(decide.Snapshot, decide.ContainerID) decide.Time { retu
 
 // Evict implements decide.Pool: the idle container that saves the least waiting per
 // byte goes first. A prewarm evicts only what is worth less than itself, and only if
-// an arrival is more likely than not (systems.md D.3, decision 49).
+// an arrival is more likely than not (docs/models.md, decision 49).
 func (p *pool) Evict(s decide.Snapshot, i decide.InvokerID, f decide.FunctionID, prewarm bool) (decide.ContainerID, bool) {
 	victim, least := decide.ContainerID(decide.None), math.Inf(1)
 	for c := s.IdleHead(i); c != decide.None; c = s.IdleNext(c) {
@@ -103,7 +103,7 @@ func (p *pool) Evict(s decide.Snapshot, i decide.InvokerID, f decide.FunctionID,
 }
 
 // value is the waiting that a container of f is expected to save in this minute, in
-// priority-weighted seconds per byte (systems.md D.3, decision 50). A hundredth of
+// priority-weighted seconds per byte (docs/models.md, decision 50). A hundredth of
 // the long-run rate tells functions apart that the forecast expects nothing of.
 func (p *pool) value(s decide.Snapshot, f decide.FunctionID) float64 {
 	n := p.signals.Expected(f) + 0.01*p.signals.perMinute(s, f)

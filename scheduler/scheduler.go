@@ -41,7 +41,7 @@ type Stack struct {
 // Options of a Scheduler that are not the policy's.
 type Options struct {
 	// Timeout after which a request that still waits is dropped, > 0. Default 60 s
-	// (systems.md D.3, decision 22).
+	// (docs/models.md, decision 22).
 	Timeout decide.Time `mapstructure:"timeout_us" json:"timeout_us"`
 	// QueueLimit is how many requests of a function may wait, >= 0; a further one is
 	// dropped when it arrives. 0, the default, is no limit.

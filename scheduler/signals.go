@@ -39,7 +39,7 @@ type cachedTerms struct {
 }
 
 // refresh is how long cachedTerms stay valid: the running means of a function's
-// times move slowly (systems.md D.3, decision 38).
+// times move slowly (docs/models.md, decision 38).
 const refresh = decide.Second
 
 // ratePrior is how many minutes of observation the rate seen in training is worth.

@@ -7,8 +7,8 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
-// SLO is the objective for the time from arrival to dispatch (Incendio, Section VII;
-// systems.md D.3, decisions 35 to 37).
+// SLO is the objective for the time from arrival to dispatch (Incendio, Section VI-D;
+// docs/models.md, decisions 35 to 37).
 type SLO struct {
 	// Default objective, >= 0; 0 turns the guard off. Default 500 ms.
 	Default decide.Time `mapstructure:"default_us" json:"default_us"`

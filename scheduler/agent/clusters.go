@@ -128,7 +128,7 @@ func (c *Clusters) Nearest(v []float64) (int, float64) {
 	return at, least
 }
 
-// The hysteresis of systems.md D.3, decision 25: another cluster must have been nearer,
+// The hysteresis of docs/models.md, decision 25: another cluster must have been nearer,
 // by a tenth, for three windows.
 const (
 	switchWindows = 3

@@ -1,4 +1,4 @@
-// Package agent runs the clustered deep-Q agent of Incendio (Section IV): it
+// Package agent runs the clustered deep-Q agent of Incendio (Section VI): it
 // chooses which waiting request starts next.
 //
 // There are only a few types:
@@ -10,15 +10,15 @@
 //   - a [Tracker] sums the environment up in a vector, [Clusters] says what was found
 //     best in which environment, and a [Clustered] dispatcher switches between them.
 //
-// The decision process is that of systems.md D.4, which repairs what the paper leaves
+// The decision process (docs/models.md, The agent) repairs what the paper leaves
 // open: its state lists what was selected only, its actions grow with the number of
 // functions, and it cannot defer. Within an event the agent picks start after start
 // until it defers, so a decision is one pick. The same network serves any number of
 // functions, as it scores candidates by their features alone and is equivariant to
 // their order.
 //
-// It differs from D.4 as follows: pooling is the mean alone (the ONNX operators that
-// all runtimes compute alike have no max), functions that cannot start take up no place
-// among the candidates, a cold start is illegal while a container of the function
-// has room for the request, and deferring is legal only to wait for a container.
+// Pooling is the mean alone (the ONNX operators that all runtimes compute alike have no
+// max), functions that cannot start take up no place among the candidates, a cold start
+// is illegal while a container of the function has room for the request, and deferring
+// is legal only to wait for a container.
 package agent

@@ -8,7 +8,7 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
-// Columns of an environment vector, all measured over one window (systems.md D.3,
+// Columns of an environment vector, all measured over one window (docs/models.md,
 // decision 24; their number does not depend on that of the functions). Arrival-weighted
 // means are those over the requests that arrived.
 const (

@@ -32,7 +32,7 @@ type Layer struct {
 //	Q_i   = Start(h_i)                          2: warm, cold
 //	Q_2K  = Defer(c)                            1
 //
-// It is the deep-sets form of systems.md D.4: equivariant to the order of the
+// It is of the deep-sets form (docs/models.md, The agent): equivariant to the order of the
 // candidates, with a number of weights that depends on H alone. A Network is immutable
 // in use and may be shared.
 type Network struct {

@@ -25,7 +25,7 @@ const (
 	Offered               // x / (1+x), x = lambda d / 60 s: containers that the forecast keeps busy
 	Eviction              // share of a new container's memory that idle containers must give up; 0 if Warm
 	StartingUp            // ln(1+containers pending or initialising) / 4
-	BatchWeight           // ln(1+((1-Warm) c + n d) / n in ms) / 12 (ESFF; systems.md A.20)
+	BatchWeight           // ln(1+((1-Warm) c + n d) / n in ms) / 12 (ESFF, arXiv 2310.16475)
 	Worth                 // ln(1+1e6 priority / w) / 14, w = ((1-Warm) c + n d) / n in ms: weighted shortest processing time
 	Density               // x / (1+x), x = priority / (memory / memory of all + cores / cores of all)
 
@@ -50,8 +50,8 @@ const (
 	Globals // number of columns
 )
 
-// urgentShare of the SLO is the slack below which a request is urgent (systems.md
-// D.3, decision 37).
+// urgentShare of the SLO is the slack below which a request is urgent
+// (docs/models.md, decision 37).
 const urgentShare = 0.2
 
 // CandidateColumns returns the names of the candidate columns, in order.
@@ -100,7 +100,7 @@ type Options struct {
 	// Candidates is K, the functions that are compared at once, [1, 256]. Default 16.
 	Candidates int `mapstructure:"candidates" json:"candidates"`
 	// SLO is the dispatch wait that a request should not exceed, > 0. Default 500 ms
-	// (systems.md D.3, decision 35).
+	// (docs/models.md, decision 35).
 	SLO decide.Time `mapstructure:"slo_us" json:"slo_us"`
 }
 
@@ -147,8 +147,8 @@ func NewEncoder(signals decide.Signals, o Options) (*Encoder, error) {
 	}
 	e := &Encoder{options: o, signals: signals}
 	k := o.Candidates
-	// Shares of the places as 12 : 8 : 8 : 4 of 32 (systems.md D.4); worth fills what the
-	// lists have in common.
+	// Shares of the places: density, slack, batch weight and age have 12 : 8 : 8 : 4 of
+	// 32; worth fills what the lists have in common.
 	for i, share := range [5]int{12, 8, 8, 4, 32} {
 		e.top[i] = ranked{items: make([]ranking, 0, max(k*share/32, 1))}
 	}
@@ -158,7 +158,7 @@ func NewEncoder(signals decide.Signals, o Options) (*Encoder, error) {
 // Encode fills o, which must have K = Options.Candidates, and returns the number of
 // starts that are legal.
 //
-// Deferring is waiting for a container (Incendio, Section IV: new or wait), so it is
+// Deferring is waiting for a container (Incendio, Section VI-C: new or wait), so it is
 // legal where each candidate has one to wait for, that executes or starts, and none can
 // start warm. To hold back what could start now for no such reason gains next to
 // nothing, and an agent that errs there lets a cluster idle: training on free deferral
@@ -281,7 +281,7 @@ func (e *Encoder) scan(s decide.Snapshot, c *cluster, global []float32) {
 		e.entries = append(e.entries, x)
 		e.top[0].offer(ranking{x.density, f, at})
 		// With one SLO for all, least slack would be age: what is late already has lost
-		// its urgency (systems.md D.3, decision 37), and age takes care of it.
+		// its urgency (docs/models.md, decision 37), and age takes care of it.
 		if wait <= slo {
 			e.top[1].offer(ranking{float64(wait), f, at})
 		}

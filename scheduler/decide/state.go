@@ -161,7 +161,7 @@ func (s *State) Advance(now Time) {
 }
 
 // estimateGain weighs a new measurement of a time in its running mean
-// (systems.md D.3, decision 38).
+// (docs/models.md, decision 38).
 const estimateGain = 0.1
 
 func (t *Time) learn(x Time) { *t += Time(estimateGain * float64(x-*t)) }

@@ -117,8 +117,8 @@ func TestOffGrid(t *testing.T) {
 	})
 }
 
-// BenchmarkExact is the table of systems.md, D.2: random values, memory of 32, 64 or
-// 128 MB and CPU of 0.5, 0.75 or 1 core as in the paper.
+// BenchmarkExact has random values, memory of 32, 64 or 128 MB and CPU of 0.5, 0.75 or 1
+// core as in the paper (Incendio, Section VIII-A).
 func BenchmarkExact(b *testing.B) {
 	for _, c := range []struct {
 		memoryMB int64

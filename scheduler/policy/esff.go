@@ -3,9 +3,9 @@ package policy
 import "github.com/incendio-faas/incendio/scheduler/decide"
 
 // ESFF is the enhanced shortest function first of arXiv 2310.16475, reconstructed
-// as weighted shortest processing time over batches (systems.md, A.20). The n
-// waiting requests of a function with mean execution d are one batch, and the batch
-// with the least time per request goes first:
+// as weighted shortest processing time over batches. The n waiting requests of a
+// function with mean execution d are one batch, and the batch with the least time per
+// request goes first:
 //
 //	w = (t_evict + [no container] t_cold + n d) / n
 //

@@ -6,7 +6,7 @@ import (
 )
 
 // Knapsack solves the function priority scheduling problem of the Incendio paper
-// (Eq. 5-7) exactly, by dynamic programming, one invoker at a time (systems.md D.3,
+// (Eq. 5-7) exactly, by dynamic programming, one invoker at a time (docs/models.md,
 // decision 20). The classes are the functions with waiting requests: one of warm
 // starts, which take no memory, with as many copies as it has idle containers, and
 // one of cold starts with the rest, if a new container is worth it (see [ESFF]). The

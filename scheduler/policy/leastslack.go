@@ -4,7 +4,7 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 
 // The service level objective of the Incendio paper on the time from arrival to
 // start: 500 ms, or 30 % of the function's cold start where that is more
-// (systems.md D.3, decision 35).
+// (docs/models.md, decision 35).
 const (
 	sloDefault   = 500 * decide.Millisecond
 	sloColdShare = 0.3

@@ -6,7 +6,7 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // (idle-container in its container-pool configuration).
 const NativeKeepAlive = 10 * decide.Minute
 
-// Native is Apache OpenWhisk as the Incendio paper describes it (systems.md, A.1):
+// Native is Apache OpenWhisk as the Incendio paper describes it (Section VIII-A):
 // reuse an idle container of the function; else create one; else evict the idle
 // containers that were used least recently until it fits; else wait. An idle
 // container is ended after ten minutes, counted from its last completion. Nothing is

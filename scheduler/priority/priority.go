@@ -50,7 +50,7 @@ const (
 	Loglinear = "loglinear"
 )
 
-// delta keeps the logarithm of a factor finite (systems.md D.3, decision 2).
+// delta keeps the logarithm of a factor finite (docs/models.md, decision 2).
 const delta = 1e-3
 
 // A Model scores Values.

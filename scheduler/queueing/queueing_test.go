@@ -48,8 +48,8 @@ func TestErlangTables(t *testing.T) {
 	}
 }
 
-// TestServersAgainstLaSS: the exact form against LaSS's at p = 0.99, the pairs of
-// systems.md, C.1, with the share that LaSS's number really keeps within t.
+// TestServersAgainstLaSS: the exact form against LaSS's (HPDC 2021) at p = 0.99,
+// with the share that LaSS's number really keeps within t.
 func TestServersAgainstLaSS(t *testing.T) {
 	for _, c := range []struct {
 		lambda, mu, t float64

@@ -17,7 +17,7 @@ func (o Options) Begin(t *datasets.Trace) int {
 
 // CostS weighs waiting against memory in one number, in seconds: the sum of the
 // latencies, and the wasted memory at the price of RUM, 99.69 GB s for a second
-// (systems.md A.12 and D.3, decision 18).
+// (FeMux, EuroSys 2026; docs/models.md, decision 18).
 func (r *Result) CostS() float64 {
 	return r.LatencySum.Seconds() + r.WastedGBS/rumPerGBS
 }

@@ -17,8 +17,8 @@ const (
 	rumPerGBS    = 99.69
 )
 
-// A Row is the figures of one policy in a [Report], under the names that design.md,
-// section 7, gives them. GB are 2^30 bytes.
+// A Row is the figures of one policy in a [Report], under the names that
+// docs/models.md explains (Figures of simulation). GB are 2^30 bytes.
 type Row struct {
 	Name string `json:"name"`
 	Kind string `json:"kind,omitempty"` // "bound" for a bound, "" for a policy

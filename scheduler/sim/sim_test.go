@@ -88,7 +88,7 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// TestReportKeys are the contract of design.md, section 7.
+// TestReportKeys are the contract of docs/models.md, Figures of simulation.
 func TestReportKeys(t *testing.T) {
 	rep, err := sim.Compare(context.Background(), mixed(5, 3, 60, 1), []sim.Policy{baseline(t, "faascache")}, options(datasets.Window{From: 0, To: 3}), 2)
 	if err != nil {
