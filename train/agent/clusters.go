@@ -19,7 +19,7 @@ import (
 const SurveyRule = "density"
 
 // radiusQuantile of the distances to a centroid is where an environment ends
-// (systems.md D.3, decision 25).
+// (docs/models.md, decision 25).
 const radiusQuantile = 0.99
 
 // indifferent is the standard deviation of a column that is to make no difference
@@ -241,9 +241,9 @@ type Row struct {
 
 // Judge tries the agents on windows that they were not trained on and sets
 // a.Clusters.Choices and Global: an agent is chosen only where it beats the best rule by
-// more than half the width of the confidence interval; else that rule is (systems.md
-// D.3, decision 25, D.4 "Clusters"). The agent of a cluster is first compared with
-// the global one in the same way, which takes its place unless it is beaten.
+// more than half the width of the confidence interval; else that rule is
+// (docs/models.md, The agent). The agent of a cluster is first compared with the
+// global one in the same way, which takes its place unless it is beaten.
 //
 // A window belongs to the cluster whose centroid is nearest; one beyond the radius
 // counts for the global agent alone. A cluster without a window follows the global choice.

@@ -2,9 +2,9 @@
 // per environment, and a judge that keeps an agent only where it beats the rules.
 //
 // The algorithm is Double DQN (van Hasselt, Guez and Silver, AAAI 2016) on the semi-Markov
-// process of systems.md D.4, with n-step returns, Huber loss, Adam, a target network that
-// follows by Polyak averaging, and demonstrations by the rules (Hester et al., "Deep
-// Q-learning from Demonstrations", AAAI 2018). [Train] shows all of it in order.
+// process of docs/models.md, The agent, with n-step returns, Huber loss, Adam, a target
+// network that follows by Polyak averaging, and demonstrations by the rules (Hester et
+// al., "Deep Q-learning from Demonstrations", AAAI 2018). [Train] shows all of it in order.
 //
 // # Time and reward
 //
@@ -22,11 +22,10 @@
 //	  + memory_cost * GB that executes nothing / 99.69
 //
 // with p the priority when the request arrived, so that the undiscounted sum of the first
-// two terms is exactly sum of p (latency - work) under processor sharing (systems.md D.4
-// exchanges sum and integral likewise, for the waiting alone). The last term prices
-// memory as RUM does. A request that passes the SLO without having been dispatched costs
-// slo_cost * p at once, and a container that is created for a request cold_cost times its
-// initialisation in seconds.
+// two terms is exactly sum of p (latency - work) under processor sharing: exchange sum
+// and integral. The last term prices memory as RUM does. A request that passes the SLO
+// without having been dispatched costs slo_cost * p at once, and a container that is
+// created for a request cold_cost times its initialisation in seconds.
 //
 // Most of what a queue will cost is settled before the next pick, and would drown the
 // difference that the pick makes. So rewards are shaped by a potential, which changes no

@@ -10,7 +10,7 @@ import (
 )
 
 // rumPerGBS is how many GB s of wasted memory cost as much as one second of waiting
-// (RUM, systems.md A.12).
+// (RUM, the metric of FeMux, EuroSys 2026).
 const rumPerGBS = 99.69
 
 // A meter integrates the cost of a run: see the package comment. It is a sim.Observer.

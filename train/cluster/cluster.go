@@ -25,7 +25,7 @@ import (
 // Options of KMeans.
 type Options struct {
 	// MinClusters and MaxClusters bound the number of clusters that is looked for,
-	// 1 <= MinClusters <= MaxClusters. Default 4 to 12 (systems.md D.3, decision 25).
+	// 1 <= MinClusters <= MaxClusters. Default 4 to 12 (docs/models.md, decision 25).
 	// There are fewer where the points do not allow for so many clusters of MinShare.
 	MinClusters int `mapstructure:"min_clusters" json:"min_clusters"`
 	MaxClusters int `mapstructure:"max_clusters" json:"max_clusters"`

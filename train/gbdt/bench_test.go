@@ -11,9 +11,9 @@ import (
 	"github.com/incendio-faas/incendio/train/gbdt"
 )
 
-// synthetic returns a table like the generator of the benchmark in docs/models.md: a
-// sum of smooth effects with Laplace noise, 5% missing values in column 5, 80% zeros
-// in column 6, a minute of day, a day of week and a heavy tail.
+// synthetic returns a table for benchmarks: a sum of smooth effects with Laplace noise,
+// 5% missing values in column 5, 80% zeros in column 6, a minute of day, a day of week
+// and a heavy tail.
 func synthetic(rows, cols int) *gbdt.Table {
 	t := &gbdt.Table{Rows: rows, Data: make([]float64, rows*cols), Label: make([]float32, rows)}
 	for j := range cols {

@@ -2,7 +2,7 @@
 // (scheduler/priority) from a trace: it screens the factors by Spearman's rank
 // correlation with latency (Incendio, Section IV), and searches the weights and signs
 // by simulation, because the paper says only that they "can be trained from
-// historical data" (systems.md D.3, decision 7).
+// historical data" (docs/models.md, decision 7).
 package priority
 
 import (
