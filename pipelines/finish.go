@@ -49,6 +49,11 @@ func (r *Run) Until(ctx context.Context, last string) error {
 	if i < 0 {
 		return fmt.Errorf("no stage %q", last)
 	}
+	unlock, err := r.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return r.execute(ctx, stages[:i+1])
 }
 
@@ -67,6 +72,11 @@ type Summary struct {
 // summary is there also with ErrRefused and ErrFallback.
 func (r *Run) All(ctx context.Context) (*Summary, error) {
 	began := r.clock()
+	unlock, err := r.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if err := r.execute(ctx, Default(r)); err != nil {
 		return nil, err
 	}

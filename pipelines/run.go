@@ -49,6 +49,9 @@ type Run struct {
 // ErrRefused is returned by a run whose candidate a gate refused; the champion stays.
 var ErrRefused = errors.New("candidate refused")
 
+// ErrLocked is returned while another process works in the run folder.
+var ErrLocked = errors.New("another process works in it")
+
 // ErrFallback is returned by a run that finished, but an error or a time limit forced
 // some functions to a simpler model.
 var ErrFallback = errors.New("some functions fell back to a simpler model")
