@@ -47,6 +47,7 @@ func exitCode(err error) int {
 		{pipelines.ErrFallback, codeFallback},
 		{bundle.ErrLocked, codeLocked},
 		{parquet.ErrLocked, codeLocked},
+		{pipelines.ErrLocked, codeLocked},
 		{context.DeadlineExceeded, codeDeadline},
 		{syscall.ENOSPC, codeTemporary},
 		{syscall.EDQUOT, codeTemporary},

@@ -54,6 +54,18 @@ func TestLocked(t *testing.T) {
 		t.Errorf("reading a locked store: exit code %d\n%s", code, stderr)
 	}
 
+	features := func() (int, string) {
+		code, _, stderr := incendio(t, "features", "--config", "testdata/tiny.yaml", "--store", filepath.Join(dir, "other"), "--out", filepath.Join(dir, "run"))
+		return code, stderr
+	}
+	if code, stderr := features(); code != 0 {
+		t.Fatalf("features: exit code %d\n%s", code, stderr)
+	}
+	hold(t, filepath.Join(dir, "run", ".stages", ".lock"))
+	if code, stderr := features(); code != codeLocked || !strings.Contains(stderr, "another process works in it") {
+		t.Errorf("a locked run folder: exit code %d\n%s", code, stderr)
+	}
+
 	hold(t, filepath.Join(registry, "lock"))
 	if code, _, stderr := incendio(t, "bundle", "rollback", "--registry", registry); code != codeLocked {
 		t.Errorf("rollback in a locked registry: exit code %d\n%s", code, stderr)
