@@ -11,7 +11,7 @@ type Heap struct{ h minHeap[number] }
 
 type number int
 
-func (n number) before(o number) bool { return n < o }
+func (n number) Before(o number) bool { return n < o }
 
 func (h *Heap) Push(v int) { h.h.push(number(v)) }
 func (h *Heap) Pop() int   { return int(h.h.pop()) }

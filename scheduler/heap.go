@@ -1,14 +1,14 @@
 package scheduler
 
 // A minHeap is a binary heap of values that order themselves.
-type minHeap[T interface{ before(T) bool }] []T
+type minHeap[T interface{ Before(T) bool }] []T
 
 func (h *minHeap[T]) push(e T) {
 	*h = append(*h, e)
 	q := *h
 	for i := len(q) - 1; i > 0; {
 		p := (i - 1) / 2
-		if !q[i].before(q[p]) {
+		if !q[i].Before(q[p]) {
 			break
 		}
 		q[i], q[p] = q[p], q[i]
@@ -26,10 +26,10 @@ func (h *minHeap[T]) pop() T {
 		if c >= last {
 			break
 		}
-		if c+1 < last && q[c+1].before(q[c]) {
+		if c+1 < last && q[c+1].Before(q[c]) {
 			c++
 		}
-		if !q[c].before(q[i]) {
+		if !q[c].Before(q[i]) {
 			break
 		}
 		q[i], q[c] = q[c], q[i]

@@ -314,6 +314,6 @@ type expiry struct {
 	container decide.ContainerID
 }
 
-func (e expiry) before(o expiry) bool {
+func (e expiry) Before(o expiry) bool {
 	return e.at < o.at || e.at == o.at && e.container < o.container
 }

@@ -112,6 +112,6 @@ type deadline struct {
 	request     decide.RequestID
 }
 
-func (d deadline) before(o deadline) bool {
+func (d deadline) Before(o deadline) bool {
 	return d.at < o.at || d.at == o.at && d.request < o.request
 }

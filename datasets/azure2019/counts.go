@@ -117,7 +117,6 @@ type row struct {
 
 // A parsed block keeps its rows and cells, those of one row next to each other.
 type parsed struct {
-	buf    []byte
 	lines  int
 	rows   []row
 	faults []fault
@@ -272,7 +271,7 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 	defer workers.Wait()
 	defer cancel()
 	jobs, ordered := make(chan *job), make(chan *job, in.opts.Workers)
-	free := sync.Pool{New: func() any { return make([]byte, blockSize) }}
+	free := sync.Pool{New: func() any { b := make([]byte, blockSize); return &b }}
 	workers.Go(func() {
 		defer close(jobs)
 		defer close(ordered)
@@ -291,7 +290,7 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 			case <-ctx.Done():
 				return
 			}
-			next := &job{buf: free.Get().([]byte)}
+			next := &job{buf: *free.Get().(*[]byte)}
 			next.block, next.long, next.err = blocks.next(next.buf)
 			if next.err == io.EOF {
 				return
@@ -329,7 +328,7 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 		}
 		line += p.lines
 		p.rows = nil // they refer to the buffer
-		free.Put(j.buf)
+		free.Put(&j.buf)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

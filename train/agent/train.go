@@ -76,7 +76,6 @@ type learner struct {
 
 	experience, demos replay
 	scale, mean       float64 // of the returns that were demonstrated
-	margin            float64
 	steps             int
 	timestep          int
 	sumLoss, sumNorm  float64

@@ -68,15 +68,14 @@ func (s *splitter) output(g, h float64) float64 {
 
 // A scan holds what does not change while the cuts of one feature are tried.
 type scan struct {
-	cells    []cell
-	g, h     float64 // sums of the leaf; h with 2 epsilon
-	rows     int
-	perRow   float64 // rows per unit of hessian
-	minGain  float64 // that a cut must exceed
-	skip     int     // bin of the missing zeros, -1 if none
-	best     split
-	bestGain float64 // before minGain is taken off
-	found    bool
+	cells   []cell
+	g, h    float64 // sums of the leaf; h with 2 epsilon
+	rows    int
+	perRow  float64 // rows per unit of hessian
+	minGain float64 // that a cut must exceed
+	skip    int     // bin of the missing zeros, -1 if none
+	best    split
+	found   bool
 }
 
 // find returns the best split of a leaf by feature f with binning b and histogram
