@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -114,8 +115,31 @@ func (a *app) bundleDiff(_ *cobra.Command, r *bundle.Registry, arg []string) err
 	if a.json {
 		return a.print(d)
 	}
-	fmt.Fprint(a.out, d)
-	return nil
+	if d.Equal() {
+		fmt.Fprintln(a.out, "nothing differs")
+		return nil
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, part := range []struct {
+		word  string
+		names []string
+	}{{"added", d.Added}, {"removed", d.Removed}, {"changed", d.Changed}} {
+		for _, n := range part.names {
+			fmt.Fprintf(w, "%s\t%s\n", part.word, n)
+		}
+	}
+	for _, v := range d.Values {
+		fmt.Fprintf(w, "value\t%s\t%s -> %s\n", v.Key, absent(v.Old), absent(v.New))
+	}
+	return w.Flush()
+}
+
+// absent shows a value of a manifest, or that there is none.
+func absent(v json.RawMessage) string {
+	if len(v) == 0 {
+		return "(none)"
+	}
+	return string(v)
 }
 
 func (a *app) bundlePromote(cmd *cobra.Command, r *bundle.Registry, arg []string) error {

@@ -29,9 +29,9 @@ func commonFlags(f *pflag.FlagSet, names ...string) {
 		case "workers":
 			f.Int("workers", 0, "how many to compute at once (default: all cores); results do not depend on it")
 		case "cluster":
-			f.Int("invokers", 8, "machines of the simulated cluster")
-			f.Float64("cores", 8, "cores of each")
-			f.Int("memory-mb", 4096, "memory of each for containers, in units of 2^20 bytes")
+			f.Int("invokers", 8, "machines of the simulated cluster; 2 with the embedded trace")
+			f.Float64("cores", 8, "cores of each; 4 with the embedded trace")
+			f.Int("memory-mb", 4096, "memory of each for containers, in units of 2^20 bytes; 8192 with the embedded trace")
 			f.Int("start-limit", 0, "containers that a machine initialises at once; 0: no limit")
 			f.String("sharing", "ps", "of the cores: ps, fifo or srpt")
 			f.Float64("scale-arrivals", 1, "multiply the arrivals")
