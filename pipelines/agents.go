@@ -54,17 +54,17 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 	if err != nil {
 		return Outcome{}, err
 	}
-	rates, err := r.rates(ctx)
+	rates, err := r.trace.Rates(ctx, r.splits.Train)
 	if err != nil {
 		return Outcome{}, err
 	}
 	l := r.cfg.Learning
 	f := r.frame(l.AgentWindowMinutes, l.AgentWindowRequests, rates)
-	onTrain, err := r.pick(ctx, r.splits.Train, l.AgentWindows, f.minutes)
+	onTrain, err := r.trace.Sample(ctx, r.splits.Train, l.AgentWindows, f.minutes, r.cfg.Seed)
 	if err != nil {
 		return Outcome{}, err
 	}
-	onValid, err := r.pick(ctx, r.splits.Valid, l.AgentWindows, f.minutes)
+	onValid, err := r.trace.Sample(ctx, r.splits.Valid, l.AgentWindows, f.minutes, r.cfg.Seed)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -95,7 +95,7 @@ func (r *Run) trainAgents(ctx context.Context, o agent.Options) (Outcome, error)
 			}
 		}
 	}
-	out := Outcome{Summary: fmt.Sprintf("an agent won in %d of %d environments judged, of %d found", won, judged, len(a.Cluster))}
+	out := Outcome{Summary: fmt.Sprintf("won in %d of %d environments judged, %d found", won, judged, len(a.Cluster))}
 	if won == 0 {
 		out.Warnings = append(out.Warnings, "No agent beat the best rule by more than the confidence interval: the bundle schedules by rules, and carries the global network unused.")
 	}

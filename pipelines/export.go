@@ -43,7 +43,7 @@ func (r *Run) export(ctx context.Context) (Outcome, error) {
 	if m.Clusters, m.Networks, err = r.agents(); err != nil {
 		return Outcome{}, err
 	}
-	rates, err := r.rates(ctx)
+	rates, err := r.trace.Rates(ctx, r.splits.Train)
 	if err != nil {
 		return Outcome{}, err
 	}

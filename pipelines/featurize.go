@@ -3,10 +3,10 @@ package pipelines
 import (
 	"context"
 	"fmt"
-	"math"
 	"path"
-	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/parquet"
@@ -62,7 +62,7 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	}
 	var params paramTable
 	var parts componentTable
-	best := example{score: math.Inf(-1)}
+	var best example
 	// Functions in batches: memory does not grow with their number.
 	const batch = 256
 	for from := 0; from < len(r.trace.Functions); from += batch {
@@ -78,10 +78,10 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 		for i, f := range fitted {
 			id := datasets.FunctionID(from + i)
 			fc := f.Forecast(times)
-			effects := params.add(id, f, fc)
+			params.add(id, f, fc)
 			parts.add(id, times, fc)
-			if s := tellingness(effects, series[i]); s > best.score {
-				best = example{score: s, function: id, fitted: f, series: series[i]}
+			if e := (example{f.Salience(fc), floats.Sum(series[i]), id, f, series[i]}); e.tellsMore(best) {
+				best = e
 			}
 		}
 		bar.Set(to, "")
@@ -92,7 +92,7 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	if err := writeTable(r.Path(componentsTable), parts.columns()); err != nil {
 		return Outcome{}, err
 	}
-	out := Outcome{Rows: int64(len(parts.function)), Summary: fmt.Sprintf("%s of %d functions", terms(m), len(r.trace.Functions))}
+	out := Outcome{Rows: int64(len(parts.function)), Summary: terms(m)}
 	missing := absentTerms(m, span, len(r.holidays))
 	if missing != "" {
 		out.Warnings = append(out.Warnings, missing)
@@ -148,24 +148,16 @@ func absentTerms(m fit.Model, span datasets.Window, holidays int) string {
 
 // An example is the function whose decomposition the report shows.
 type example struct {
-	score    float64
+	salience float64
+	total    float64 // invocations
 	function datasets.FunctionID
-	fitted   *prophet.Fitted
+	fitted   *prophet.Fitted // nil of the zero value
 	series   []float64
 }
 
-// tellingness prefers functions with strong effects of every kind, and then busy ones:
-// the product of what the effects are to the noise.
-func tellingness(effects map[string]float64, series []float64) float64 {
-	sum := 0.0
-	for _, y := range series {
-		sum += y
-	}
-	score := math.Log1p(sum)
-	for _, e := range effects {
-		score += math.Log1p(10 * e)
-	}
-	return score
+// tellsMore prefers the clearer effects and, where there are none, the busier function.
+func (e example) tellsMore(o example) bool {
+	return o.fitted == nil || e.salience > o.salience || e.salience == o.salience && e.total > o.total
 }
 
 // section samples the example for the report.
@@ -185,28 +177,10 @@ func (e example) section(t *datasets.Trace, g fit.Grid, missing string) *report.
 	}
 	fc := e.fitted.Forecast(d.Times)
 	d.Trend = fc.Trend
-	for _, c := range components(fc) {
+	for _, c := range fc.Terms() {
 		d.Components = append(d.Components, report.Component{Name: c.Name, Values: c.Value})
 	}
 	return d
-}
-
-// holidayTerm is the name of the sum of all holidays.
-const holidayTerm = "holiday"
-
-// components are the additive terms of a forecast beside the trend, holidays in one.
-func components(fc *prophet.Forecast) []prophet.Component {
-	out := slices.Clone(fc.Seasonal)
-	if len(fc.Holidays) > 0 {
-		sum := make([]float64, len(fc.Yhat))
-		for _, h := range fc.Holidays {
-			for i, v := range h.Value {
-				sum[i] += v
-			}
-		}
-		out = append(out, prophet.Component{Name: holidayTerm, Value: sum})
-	}
-	return out
 }
 
 // shortName is a function's name as a reader can take it in: the trace's ids are
@@ -226,28 +200,16 @@ type paramTable struct {
 	observations           []int64
 }
 
-// add appends a row, and returns the largest absolute effect of each component over
-// the standard deviation of the noise.
-func (t *paramTable) add(id datasets.FunctionID, f *prophet.Fitted, fc *prophet.Forecast) map[string]float64 {
+func (t *paramTable) add(id datasets.FunctionID, f *prophet.Fitted, fc *prophet.Forecast) {
 	largest := map[string]float64{}
-	for _, c := range components(fc) {
-		for _, v := range c.Value {
-			largest[c.Name] = max(largest[c.Name], math.Abs(v))
-		}
+	for _, c := range fc.Terms() {
+		largest[c.Name] = c.MaxAbs()
 	}
 	t.function = append(t.function, int32(id))
 	t.k, t.m = append(t.k, f.K), append(t.m, f.M)
-	t.sigma, t.scale, t.lp = append(t.sigma, f.SigmaObs*f.YScale), append(t.scale, f.YScale), append(t.lp, f.LogPosterior)
-	t.daily, t.weekly, t.holiday = append(t.daily, largest["daily"]), append(t.weekly, largest["weekly"]), append(t.holiday, largest[holidayTerm])
+	t.sigma, t.scale, t.lp = append(t.sigma, f.Noise()), append(t.scale, f.YScale), append(t.lp, f.LogPosterior)
+	t.daily, t.weekly, t.holiday = append(t.daily, largest["daily"]), append(t.weekly, largest["weekly"]), append(t.holiday, largest[prophet.HolidayTerm])
 	t.observations = append(t.observations, int64(f.Observations))
-	for name := range largest {
-		if noise := f.SigmaObs * f.YScale; noise > 0 {
-			largest[name] /= noise
-		} else {
-			largest[name] = 0
-		}
-	}
-	return largest
 }
 
 func (t *paramTable) columns() []parquet.Column {
@@ -271,7 +233,7 @@ type componentTable struct {
 
 func (t *componentTable) add(id datasets.FunctionID, times []time.Time, fc *prophet.Forecast) {
 	values := map[string][]float64{}
-	for _, c := range components(fc) {
+	for _, c := range fc.Terms() {
 		values[c.Name] = c.Value
 	}
 	at := func(name string, i int) float64 {
@@ -284,7 +246,7 @@ func (t *componentTable) add(id datasets.FunctionID, times []time.Time, fc *prop
 		t.function = append(t.function, int32(id))
 		t.unix = append(t.unix, x.Unix())
 		t.trend, t.yhat = append(t.trend, fc.Trend[i]), append(t.yhat, fc.Yhat[i])
-		t.daily, t.weekly, t.holiday = append(t.daily, at("daily", i)), append(t.weekly, at("weekly", i)), append(t.holiday, at(holidayTerm, i))
+		t.daily, t.weekly, t.holiday = append(t.daily, at("daily", i)), append(t.weekly, at("weekly", i)), append(t.holiday, at(prophet.HolidayTerm, i))
 	}
 }
 

@@ -1,14 +1,10 @@
 package pipelines_test
 
 import (
-	"context"
 	"math"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/scheduler"
@@ -93,66 +89,6 @@ func TestMeasured(t *testing.T) {
 		if err := pipelines.Measured([]bundle.Rule{{}, r}); err == nil || !strings.Contains(err.Error(), "judge r by") {
 			t.Errorf("error is %v, want one about the rule r", err)
 		}
-	}
-}
-
-// TestPick: half of the windows are the busiest, all have requests and lie inside the
-// part, in order and apart; the same seed picks the same ones.
-func TestPick(t *testing.T) {
-	cfg := after(t)
-	ctx := context.Background()
-	r := open(t, cfg, time.Time{}, env(1, "r1"))
-	part := r.Splits().Train
-	const length = 10
-	total := func(w datasets.Window) int64 {
-		tr, err := pipelines.Trace(ctx, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dense, err := tr.Dense(ctx, w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := 0.0
-		for _, row := range dense {
-			for _, n := range row {
-				sum += n
-			}
-		}
-		return int64(sum)
-	}
-	got, err := r.Pick(ctx, part, 5, length)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(got) != 5 {
-		t.Fatalf("%d windows, want 5", len(got))
-	}
-	var counts []int64
-	for i, w := range got {
-		if w.Len() != length || w.From < part.From || w.To > part.To || i > 0 && w.From < got[i-1].To || total(w) == 0 {
-			t.Errorf("window %d is %v with %d requests", i, w, total(w))
-		}
-		counts = append(counts, total(w))
-	}
-	slices.Sort(counts)
-	var every []int64
-	for from := part.From; from+length <= part.To; from += length {
-		every = append(every, total(datasets.Window{From: from, To: from + length}))
-	}
-	slices.Sort(every)
-	if !slices.Equal(counts[2:], every[len(every)-3:]) {
-		t.Errorf("windows have %v requests, want the busiest three, of %v, among them", counts, every[len(every)-3:])
-	}
-	if again, err := r.Pick(ctx, part, 5, length); err != nil || !slices.Equal(got, again) {
-		t.Errorf("picked %v and then %v, %v", got, again, err)
-	}
-	cfg.Seed = 2
-	if other, err := open(t, cfg, time.Time{}, env(1, "r1")).Pick(ctx, part, 5, length); err != nil || slices.Equal(got, other) {
-		t.Errorf("another seed picked the same %v, %v", other, err)
-	}
-	if short, err := r.Pick(ctx, datasets.Window{From: 0, To: 4}, 5, length); err != nil || len(short) != 1 || short[0].Len() != 4 {
-		t.Errorf("of a part that is shorter than a window: %v, %v", short, err)
 	}
 }
 

@@ -85,7 +85,7 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 			return nil, fmt.Errorf("as-of %s is before trace %q, which begins at %s", asOf.Format(time.RFC3339), cfg.Trace, r.trace.Time(r.trace.Span.From).Format(time.RFC3339))
 		}
 		r.trace.Span.To = min(r.trace.Span.To, until)
-		if r.invocations, err = invocations(ctx, r.trace); err != nil {
+		if r.invocations, err = r.trace.Invocations(ctx, r.trace.Span); err != nil {
 			return nil, err
 		}
 	}
@@ -111,23 +111,6 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 		Outcome: Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, r.invocations, r.trace.Days())},
 	})
 	return r, nil
-}
-
-// invocations counts those in the span of t.
-func invocations(ctx context.Context, t *datasets.Trace) (int64, error) {
-	var sum int64
-	for day := t.Span.From / datasets.MinutesPerDay; day < t.Days(); day++ {
-		c, err := t.Day(ctx, day)
-		if err != nil {
-			return 0, err
-		}
-		for i, m := range c.Minute {
-			if at := day*datasets.MinutesPerDay + int(m); at >= t.Span.From && at < t.Span.To {
-				sum += c.Count[i]
-			}
-		}
-	}
-	return sum, nil
 }
 
 // minSpan is the number of minutes below which the parts of a trace are too short to

@@ -74,7 +74,7 @@ func (r *Run) trainForecast(ctx context.Context, o forecast.Options) (Outcome, e
 		out.Warnings = append(out.Warnings, err.Error())
 	}
 	trees := rep.Classes[online.Trees]
-	out.Summary = fmt.Sprintf("trees for %d functions in %d clusters, %d others", trees, len(rep.Clusters), len(r.trace.Functions)-trees)
+	out.Summary = fmt.Sprintf("trees for %d of %d functions", trees, len(r.trace.Functions))
 	rep.Timing = forecast.Timing{} // an input of later stages must not depend on the clock
 	return out, writeJSON(r.Path(forecastReport), rep)
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
@@ -49,7 +47,7 @@ func (r *Run) tune(ctx context.Context) (Outcome, error) {
 	}
 	bar := r.env.Progress.Begin("tune", r.cfg.Priority.Search.Trials)
 	defer bar.End()
-	rates, err := r.rates(ctx)
+	rates, err := r.trace.Rates(ctx, r.splits.Train)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -60,7 +58,7 @@ func (r *Run) tune(ctx context.Context) (Outcome, error) {
 		part datasets.Window
 		to   *[]scene
 	}{{r.splits.Train, &onTrain}, {r.splits.Valid, &onValid}} {
-		windows, err := r.pick(ctx, p.part, l.Windows, f.minutes)
+		windows, err := r.trace.Sample(ctx, p.part, l.Windows, f.minutes, r.cfg.Seed)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -95,30 +93,6 @@ func (r *Run) tuned() (*priority.Result, scheduler.Settings, error) {
 	}
 	b := res.Best
 	return &res, scheduler.Settings{Model: b.Model, Policy: scheduler.Policy{MemoryPrice: b.MemoryPrice, CPUShare: b.CPUShare}, SLO: r.cfg.SLO}, nil
-}
-
-// rates are the mean arrivals per minute of each function in the training part.
-func (r *Run) rates(ctx context.Context) ([]float64, error) {
-	w := r.splits.Train
-	sum := make([]float64, len(r.trace.Functions))
-	for day := w.From / datasets.MinutesPerDay; day*datasets.MinutesPerDay < w.To; day++ {
-		c, err := r.trace.Day(ctx, day)
-		if err != nil {
-			return nil, err
-		}
-		for f := range sum {
-			minute, count := c.Function(datasets.FunctionID(f))
-			for i, m := range minute {
-				if at := day*datasets.MinutesPerDay + int(m); at >= w.From && at < w.To {
-					sum[f] += float64(count[i])
-				}
-			}
-		}
-	}
-	for f := range sum {
-		sum[f] /= float64(w.Len())
-	}
-	return sum, nil
 }
 
 // simOptions are the options of a simulation of w.
@@ -192,56 +166,6 @@ func (r *Run) scenes(ctx context.Context, model *online.Model, windows []dataset
 			s.table = s.table.Scale(share)
 		}
 		out[i] = s
-	}
-	return out, nil
-}
-
-// pick cuts part into windows of a length in minutes and chooses up to n of those with
-// requests: half of them the busiest, the others drawn at random.
-func (r *Run) pick(ctx context.Context, part datasets.Window, n, length int) ([]datasets.Window, error) {
-	length = min(length, part.Len())
-	total := make([]int64, part.Len()/length)
-	for day := part.From / datasets.MinutesPerDay; day*datasets.MinutesPerDay < part.To; day++ {
-		c, err := r.trace.Day(ctx, day)
-		if err != nil {
-			return nil, err
-		}
-		for i, m := range c.Minute {
-			at := day*datasets.MinutesPerDay + int(m) - part.From
-			if w := at / length; at >= 0 && w < len(total) {
-				total[w] += c.Count[i]
-			}
-		}
-	}
-	var order []int
-	for w, n := range total {
-		if n > 0 {
-			order = append(order, w)
-		}
-	}
-	if len(order) == 0 {
-		return nil, fmt.Errorf("minutes %v of the trace have no invocations to learn from", part)
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case total[a] > total[b]:
-			return -1
-		case total[a] < total[b]:
-			return 1
-		}
-		return 0
-	})
-	n = min(n, len(order))
-	busy := (n + 1) / 2
-	rest := order[busy:]
-	src := seed.Stream(r.cfg.Seed, fmt.Sprintf("windows %v", part))
-	src.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-	chosen := order[:n]
-	sort.Ints(chosen)
-	var out []datasets.Window
-	for _, w := range chosen {
-		from := part.From + w*length
-		out = append(out, datasets.Window{From: from, To: from + length})
 	}
 	return out, nil
 }

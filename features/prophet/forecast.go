@@ -15,6 +15,15 @@ type Component struct {
 	Value []float64 `json:"value"`
 }
 
+// MaxAbs is the largest absolute value of c, 0 if it has none.
+func (c Component) MaxAbs() float64 {
+	most := 0.0
+	for _, v := range c.Value {
+		most = max(most, math.Abs(v))
+	}
+	return most
+}
+
 // A Forecast has a value per time in each of its slices, in units of y.
 type Forecast struct {
 	Time     []time.Time
@@ -26,6 +35,45 @@ type Forecast struct {
 	// The intervals are nil until Intervals fills them.
 	Lower, Upper           []float64 // of y: trend uncertainty and noise
 	TrendLower, TrendUpper []float64 // of the trend
+}
+
+// HolidayTerm is the name of the sum of all holidays among Terms.
+const HolidayTerm = "holiday"
+
+// Terms are the additive parts of the forecast beside the trend: each seasonality, and
+// the sum of all holidays if there are any.
+func (fc *Forecast) Terms() []Component {
+	out := slices.Clone(fc.Seasonal)
+	if len(fc.Holidays) > 0 {
+		sum := make([]float64, len(fc.Yhat))
+		for _, h := range fc.Holidays {
+			for i, v := range h.Value {
+				sum[i] += v
+			}
+		}
+		out = append(out, Component{HolidayTerm, sum})
+	}
+	return out
+}
+
+// Noise is the standard deviation of the noise in units of y.
+func (f *Fitted) Noise() float64 { return f.SigmaObs * f.YScale }
+
+// Salience says how clearly a decomposition, evaluated as fc, shows effects of every
+// kind, so that the most telling of many can be shown:
+//
+//	sum_terms log(1 + 10 max|term| / noise)
+//
+// The logarithm prefers two clear effects to one that is overwhelming. It is 0 of a
+// history without noise.
+func (f *Fitted) Salience(fc *Forecast) float64 {
+	sum := 0.0
+	if f.Noise() > 0 {
+		for _, c := range fc.Terms() {
+			sum += math.Log1p(10 * c.MaxAbs() / f.Noise())
+		}
+	}
+	return sum
 }
 
 // Forecast evaluates f at times, in any order, before, in and after the history.
