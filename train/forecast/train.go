@@ -103,7 +103,7 @@ func (t *trainer) run(ctx context.Context) error {
 		Total:      gaussian(),
 	}
 	for c := range t.model.Clusters {
-		// Placeholders, so that the model can be compiled and evaluate its candidates.
+		// These forecast nothing, but let the model be compiled and evaluate candidates.
 		t.model.Clusters[c] = online.Cluster{
 			Name: fmt.Sprintf("c%02d", c), Calibration: gaussian(),
 			Mean: online.Head{Column: online.ZeroColumn}, Median: online.Head{Column: online.ZeroColumn},
