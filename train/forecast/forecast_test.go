@@ -99,12 +99,16 @@ func tripled(t *datasets.Trace, w datasets.Window) *datasets.Trace {
 // survives its files.
 func TestTrainIsReproducible(t *testing.T) {
 	tr, holidays, s := smallTrace(t)
-	m, _ := trained()
+	m, rep := trained()
 	o := options()
 	o.Workers = 3
-	again, _, err := forecast.Train(t.Context(), tripled(tr, s.Test), s, holidays, o, train.Discard)
+	again, repAgain, err := forecast.Train(t.Context(), tripled(tr, s.Test), s, holidays, o, train.Discard)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// To the bit: the report enters the bundle too.
+	if !slices.Equal(rep.Importance, repAgain.Importance) || !reflect.DeepEqual(rep.Clusters, repAgain.Clusters) {
+		t.Error("reports differ between numbers of workers, or because of the test window")
 	}
 	want := files(t, m)
 	if !maps.EqualFunc(files(t, again), want, bytes.Equal) {

@@ -289,7 +289,8 @@ func (t *trainer) cluster(ctx context.Context, c int) ([]float64, error) {
 		k.Chosen = k.Name == best[k.Head].Name
 	}
 	out.Median, out.Mean = best[medianHead].head, best[meanHead].head
-	for _, b := range best {
+	for _, name := range []string{medianHead, meanHead} { // in an order: sums of floats depend on it
+		b := best[name]
 		if b.trees == nil {
 			continue
 		}
