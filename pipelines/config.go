@@ -88,7 +88,7 @@ type Learning struct {
 	AgentWindows int `mapstructure:"agent_windows" json:"agent_windows"`
 	// AgentWindowMinutes is the length of each, >= 1. Default 10.
 	AgentWindowMinutes int `mapstructure:"agent_window_minutes" json:"agent_window_minutes"`
-	// AgentWindowRequests is the same for them. Default 8000.
+	// AgentWindowRequests is the same for them. Default 3000.
 	AgentWindowRequests int `mapstructure:"agent_window_requests" json:"agent_window_requests"`
 }
 
@@ -122,17 +122,20 @@ type Gates struct {
 	Network float64 `mapstructure:"network" json:"network"`
 }
 
-// DefaultConfig returns the defaults, which are those of the sample run.
+// DefaultConfig returns the defaults. The sample run (sample.yaml) has smaller machines
+// and learns for a shorter time.
 func DefaultConfig() Config {
 	s := sim.DefaultOptions()
+	a := agent.DefaultOptions()
+	a.TotalTimesteps = 60000 // a night is long enough
 	return Config{
 		Store: "incendio-data", Trace: synthetic.Format, Seed: 1, QuarantineLimit: 0.01, BundleVersion: "1",
 		Holidays:  []Holiday{},
 		Synthetic: synthetic.DefaultOptions(),
 		Forecast:  forecast.DefaultOptions(),
 		Priority:  priority.DefaultOptions(),
-		Agent:     agent.DefaultOptions(),
-		Learning:  Learning{Windows: 4, WindowMinutes: 30, WindowRequests: 200000, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 8000},
+		Agent:     a,
+		Learning:  Learning{Windows: 4, WindowMinutes: 30, WindowRequests: 200000, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 3000},
 		SLO:       scheduler.DefaultSLO(),
 		Simulation: Simulation{
 			Cluster: s.Cluster, Scheduler: s.Scheduler, WarmupMinutes: s.WarmupMinutes, ScaleArrivals: s.ScaleArrivals,
