@@ -10,10 +10,10 @@ import (
 )
 
 // network has random weights and cases that our evaluator answered.
-func network(t *testing.T) ([]byte, []judge.Case) {
+func network(t *testing.T, candidates, hidden int) ([]byte, []judge.Case) {
 	t.Helper()
 	src := rand.New(rand.NewPCG(1, 2))
-	n, err := agent.NewNetwork(8, 16)
+	n, err := agent.NewNetwork(candidates, hidden)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,8 +30,8 @@ func network(t *testing.T) ([]byte, []judge.Case) {
 		t.Fatal(err)
 	}
 	var cases []judge.Case
-	for k := 1; k <= 8; k += 3 {
-		o := agent.NewObservation(8)
+	for k := 1; k <= candidates; k += 3 {
+		o := agent.NewObservation(candidates)
 		o.N = k
 		for i := range k * agent.Features {
 			o.Candidates[i] = src.Float32()
@@ -42,7 +42,7 @@ func network(t *testing.T) ([]byte, []judge.Case) {
 		for i := range k {
 			o.Mask[i] = 1 / float32(k)
 		}
-		q := make([]float32, 17)
+		q := make([]float32, 2*candidates+1)
 		agent.NewEvaluator(n).Forward(o, q)
 		cases = append(cases, judge.Case{Observation: o, Want: q})
 	}
@@ -50,18 +50,21 @@ func network(t *testing.T) ([]byte, []judge.Case) {
 }
 
 func TestTheOtherEngineAgrees(t *testing.T) {
-	file, cases := network(t)
-	worst, err := judge.Network(file, cases)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if worst > 1e-5 {
-		t.Errorf("largest difference %g, want at most 1e-5", worst)
+	// Sizes at which axes coincide are those that engines take for one another.
+	for _, size := range [][2]int{{1, 2}, {4, 8}, {5, 5}, {12, 12}, {16, 64}, {18, 18}} {
+		file, cases := network(t, size[0], size[1])
+		worst, err := judge.Network(file, cases)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if worst > 1e-5 {
+			t.Errorf("%d candidates, %d units: largest difference %g, want at most 1e-5", size[0], size[1], worst)
+		}
 	}
 }
 
 func TestADifferenceIsSeen(t *testing.T) {
-	file, cases := network(t)
+	file, cases := network(t, 8, 16)
 	cases[1].Want[3] += 0.25
 	worst, err := judge.Network(file, cases)
 	if err != nil {
@@ -73,7 +76,7 @@ func TestADifferenceIsSeen(t *testing.T) {
 }
 
 func TestADamagedFileIsAnError(t *testing.T) {
-	file, cases := network(t)
+	file, cases := network(t, 8, 16)
 	if _, err := judge.Network(file[:len(file)/2], cases); err == nil {
 		t.Error("half a file was accepted")
 	}

@@ -92,7 +92,9 @@ const (
 
 // Graph returns n as a graph of MatMul, Add, Relu, Concat and Reshape, which Load reads.
 // The names of the columns of the inputs, in order and joined by spaces, stand in the
-// metadata "candidates" and "global".
+// metadata "candidates" and "global". The values are Q of starting candidate i warm (2i)
+// and cold (2i+1), and of deferring (2K); those of rows without a candidate mean nothing,
+// because the mask does not reach them.
 func (n *Network) Graph() (*onnx.Model, error) {
 	k := int64(n.Candidates)
 	b := onnx.NewBuilder("incendio-agent")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/agent"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/sim"
@@ -44,7 +45,7 @@ type Agents struct {
 }
 
 // GlobalFile and ClusterFile name the files of the agents in a bundle.
-const GlobalFile = "agent/global.onnx"
+const GlobalFile = scheduler.GlobalAgent
 
 // ClusterFile is the name of the file of the agent of cluster i.
 func ClusterFile(i int) string { return fmt.Sprintf("agent/cluster-%02d.onnx", i) }

@@ -474,28 +474,6 @@ func TestBacktest(t *testing.T) {
 	}
 }
 
-func TestDecompose(t *testing.T) {
-	tr, _, s := smallTrace(t)
-	m, _ := trained()
-	d, err := forecast.Decompose(t.Context(), m, tr, s.Train, 15)
-	if err != nil || d == nil {
-		t.Fatalf("decomposition is %v, %v", d, err)
-	}
-	n := s.Train.Len() / 15
-	if len(d.Actual) != n || len(d.Forecast.Yhat) != n || len(d.Forecast.Holidays) == 0 {
-		t.Errorf("%d counts and %d forecasts, %d holidays: expected %d and one", len(d.Actual), len(d.Forecast.Yhat), len(d.Forecast.Holidays), n)
-	}
-	// A decomposition of its own history is right on average.
-	var actual, yhat float64
-	for i, v := range d.Actual {
-		actual += v
-		yhat += d.Forecast.Yhat[i]
-	}
-	if math.Abs(actual-yhat) > 0.1*actual {
-		t.Errorf("the decomposition sums to %v, the counts to %v", yhat, actual)
-	}
-}
-
 // An anomalous day gets a column of its own unless it is a holiday, which has one.
 func TestAnomalousHoliday(t *testing.T) {
 	// Eight days from a Monday on: a burst on Tuesday, an outage on Thursday.
