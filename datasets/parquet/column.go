@@ -175,6 +175,9 @@ func writeTo(out io.Writer, root *schema.GroupNode, columns []Column, rows int) 
 	w := file.NewParquetWriter(out, root, file.WithWriterProps(parquet.NewWriterProperties(
 		parquet.WithCompression(compress.Codecs.Zstd),
 		parquet.WithDictionaryDefault(true),
+		// A chunk that leaves its dictionary for plain pages lists its encodings in the
+		// order of a Go map, which differs from run to run; a row group bounds the dictionary.
+		parquet.WithDictionaryPageSizeLimit(1<<30),
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("incendio"),
 	)))

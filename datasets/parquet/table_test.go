@@ -65,6 +65,33 @@ func TestTableRoundTrip(t *testing.T) {
 	}
 }
 
+// Strings that are all different once overflowed the dictionary, and the footer then
+// listed the two encodings in random order: one file in ten differed.
+func TestTableOfManyNamesHasOneEncoding(t *testing.T) {
+	names := make([]string, 1<<17)
+	for i := range names {
+		names[i] = fmt.Sprintf("%032x", i*i)
+	}
+	dir := t.TempDir()
+	var first []byte
+	for k := range 24 {
+		path := filepath.Join(dir, fmt.Sprint(k))
+		if err := parquet.WriteTable(path, []parquet.Column{{Name: "name", Data: names}}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = b
+		}
+		if !bytes.Equal(b, first) {
+			t.Fatalf("write %d: equal names gave different bytes", k)
+		}
+	}
+}
+
 func TestTableRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.parquet")
 	for name, c := range map[string]struct {
