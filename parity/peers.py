@@ -5,7 +5,7 @@ import importlib.metadata
 import pathlib
 import sys
 
-PEERS = ["duckdb", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scipy"]
+PEERS = ["duckdb", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "prophet", "pyarrow", "scipy"]
 
 
 def main():
