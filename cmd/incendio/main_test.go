@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND…      run it and check its exit code
 //	keys FILE PATH KEY…      the object at PATH of a JSON file has these keys and no others
 //	value FILE PATH WANT     the value at PATH of a JSON file, in JSON
+//	same FILE PATH OTHER PATH  two JSON files have the same value there
 //	keep DIR, kept DIR       DIR is, byte for byte, as it was at keep
 //
 // A PATH is keys and indices joined by dots, and "." the whole; stdout is a FILE.
@@ -45,7 +46,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "tiny.yaml"), data, 0o644)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "keys": keys, "value": value, "keep": keep, "kept": kept,
+			"exits": exits, "keys": keys, "value": value, "same": same, "keep": keep, "kept": kept,
 		},
 	})
 }
@@ -98,6 +99,15 @@ func value(ts *testscript.TestScript, neg bool, args []string) {
 	got := at(ts, args[0], args[1])
 	if reflect.DeepEqual(got, want) == neg {
 		ts.Fatalf("%s of %s is %v", args[1], args[0], got)
+	}
+}
+
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: same FILE PATH OTHER PATH")
+	}
+	if a, b := at(ts, args[0], args[1]), at(ts, args[2], args[3]); !reflect.DeepEqual(a, b) {
+		ts.Fatalf("%s of %s is %v, %s of %s is %v", args[1], args[0], a, args[3], args[2], b)
 	}
 }
 

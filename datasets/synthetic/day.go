@@ -1,6 +1,8 @@
 package synthetic
 
 import (
+	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -8,13 +10,19 @@ import (
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
-// day draws the counts of one day. Every function has a stream of its own for
+// Day implements [datasets.Source]: it draws the counts of one day. Every function has a stream of its own for
 // every day, so that a day does not depend on which others were drawn before.
-func (p *population) day(day int) *datasets.Counts {
+func (p *population) Day(ctx context.Context, day int) (*datasets.Counts, error) {
+	if day < 0 || day >= p.opts.Days {
+		return nil, fmt.Errorf("synthetic: day %d of a trace of %d days", day, p.opts.Days)
+	}
 	n := len(p.functions)
 	c := &datasets.Counts{Day: day, Offset: make([]int, n+1)}
 	var previous, current [datasets.MinutesPerDay]int64
 	for f := range n {
+		if f%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		b := &p.behaviour[f]
 		current = [datasets.MinutesPerDay]int64{}
 		switch {
@@ -37,7 +45,7 @@ func (p *population) day(day int) *datasets.Counts {
 		c.Offset[f+1] = len(c.Minute)
 		previous = current
 	}
-	return c
+	return c, nil
 }
 
 // stream is the generator of one purpose, function and day.

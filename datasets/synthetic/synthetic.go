@@ -120,6 +120,21 @@ func Generate(o Options) (*datasets.Trace, error) {
 	}, nil
 }
 
+// Stream makes the trace a day at a time, whenever one is asked for, so that memory is
+// that of a day. It has no digest: that would need all the days.
+func Stream(o Options) (*datasets.Trace, error) {
+	in, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	p, population := in.Provenance(), newPopulation(o)
+	return &datasets.Trace{
+		Name: Format, Format: Format, Start: p.Start, Span: p.Span, Notes: p.Notes,
+		Functions: population.functions,
+		Source:    population,
+	}, nil
+}
+
 // A collector is a sink that keeps the days.
 type collector []*datasets.Counts
 
@@ -174,10 +189,11 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	}
 	p := newPopulation(in.opts)
 	for day := range in.opts.Days {
-		if err := ctx.Err(); err != nil {
+		c, err := p.Day(ctx, day)
+		if err != nil {
 			return nil, err
 		}
-		if err := sink.Day(p.day(day)); err != nil {
+		if err := sink.Day(c); err != nil {
 			return nil, err
 		}
 		if err := sink.Rows(optionsFile, int64(len(p.functions))); err != nil {
