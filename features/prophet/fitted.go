@@ -10,11 +10,28 @@ import (
 // A Growth is the shape of the trend.
 type Growth string
 
-// The growths. Linear is piecewise linear with changepoints, Flat is a constant.
+// The growths. Linear is piecewise linear with changepoints, Logistic saturates at a
+// capacity with a rate that is piecewise linear, Flat is a constant.
 const (
-	Linear Growth = "linear"
-	Flat   Growth = "flat"
+	Linear   Growth = "linear"
+	Logistic Growth = "logistic"
+	Flat     Growth = "flat"
 )
+
+// Valid reports whether g is one of the growths.
+func (g Growth) Valid() bool { return g == Linear || g == Logistic || g == Flat }
+
+// A Mode says how a term enters: added to the trend, or as a share of it.
+type Mode string
+
+// The modes. In a [Fitted] the empty Mode is Additive.
+const (
+	Additive       Mode = "additive"
+	Multiplicative Mode = "multiplicative"
+)
+
+// Valid reports whether m is a mode or empty.
+func (m Mode) Valid() bool { return m == "" || m == Additive || m == Multiplicative }
 
 // A Seasonality is a periodic effect, as a Fourier series of 2*Order columns
 // sin(2 pi n d/Period), cos(2 pi n d/Period), n = 1..Order, where d is in days
@@ -24,6 +41,11 @@ type Seasonality struct {
 	Period     float64 `json:"period" mapstructure:"period"`           // days, > 0
 	Order      int     `json:"order" mapstructure:"order"`             // Fourier order, >= 1
 	PriorScale float64 `json:"prior_scale" mapstructure:"prior_scale"` // of each coefficient; 0 means the model's
+	Mode       Mode    `json:"mode,omitempty" mapstructure:"mode"`     // empty means the model's
+
+	// Condition, if not empty, names the condition under which the effect is there; at
+	// other times its columns are 0. See [Columns].
+	Condition string `json:"condition,omitempty" mapstructure:"condition"`
 }
 
 // Columns is the number of coefficients of s.
@@ -95,6 +117,11 @@ type Holiday struct {
 	LowerWindow int     `json:"lower_window" mapstructure:"lower_window"` // days, <= 0
 	UpperWindow int     `json:"upper_window" mapstructure:"upper_window"` // days, >= 0
 	PriorScale  float64 `json:"prior_scale" mapstructure:"prior_scale"`   // of each coefficient; 0 means the model's
+	Mode        Mode    `json:"mode,omitempty" mapstructure:"mode"`       // empty means the model's
+
+	// Windows, if not empty, has the first and the last offset of each date, where they
+	// are not all LowerWindow and UpperWindow, which enclose them.
+	Windows [][2]int `json:"windows,omitempty" mapstructure:"windows"`
 }
 
 // Columns is the number of coefficients of h.
@@ -102,8 +129,8 @@ func (h Holiday) Columns() int { return h.UpperWindow - h.LowerWindow + 1 }
 
 // On reports whether the column of the offset is 1 on day.
 func (h Holiday) On(day Day, offset int) bool {
-	for _, d := range h.Dates {
-		if d+Day(offset) == day {
+	for i, d := range h.Dates {
+		if d+Day(offset) == day && (h.Windows == nil || h.Windows[i][0] <= offset && offset <= h.Windows[i][1]) {
 			return true
 		}
 	}
@@ -121,6 +148,16 @@ func (h Holiday) effect(day Day, beta []float64) float64 {
 	return sum
 }
 
+// A Regressor is the effect of a quantity that is known at every time. Its column is
+// (x-Mean)/Scale.
+type Regressor struct {
+	Name       string  `json:"name"`
+	Mean       float64 `json:"mean"`        // 0 if the column was not standardised
+	Scale      float64 `json:"scale"`       // > 0; 1 if the column was not standardised
+	PriorScale float64 `json:"prior_scale"` // of the coefficient
+	Mode       Mode    `json:"mode,omitempty"`
+}
+
 // A Fitted is a model with its parameters. It is immutable after fitting, safe for
 // concurrent use, and evaluates identically after a round trip through JSON.
 type Fitted struct {
@@ -132,16 +169,22 @@ type Fitted struct {
 	YScale float64 `json:"y_scale"` // largest |y-Floor| of the history, 1 if that is 0
 	Floor  float64 `json:"floor"`   // of the trend, in units of y
 
-	K            float64   `json:"k"`            // initial slope, scaled units
-	M            float64   `json:"m"`            // offset, scaled units
+	// Cap is the capacity of a logistic trend in units of y, above Floor. Where the
+	// capacity and the floor are columns, the model has those of the end of the history.
+	Cap float64 `json:"cap,omitempty"`
+
+	K            float64   `json:"k"`            // initial slope, scaled units; logistic: growth rate
+	M            float64   `json:"m"`            // offset, scaled units; logistic: scaled time of half the capacity
 	Changepoints []float64 `json:"changepoints"` // scaled times, ascending; length S
-	Delta        []float64 `json:"delta"`        // change of slope at each; length S
+	Delta        []float64 `json:"delta"`        // change of slope or rate at each; length S
 
 	Seasonalities []Seasonality `json:"seasonalities"`
 	Holidays      []Holiday     `json:"holidays"` // in order of name
+	Regressors    []Regressor   `json:"regressors,omitempty"`
 
 	// Beta has the coefficients of the columns of each seasonality, then of each
-	// holiday, in their order; scaled units.
+	// holiday, then of each regressor, in their order. Those of additive terms are in
+	// scaled units, those of multiplicative ones are shares of the trend.
 	Beta []float64 `json:"beta"`
 
 	SigmaObs float64 `json:"sigma_obs"` // standard deviation of the noise, scaled units; 0 of a constant history
@@ -163,7 +206,8 @@ func (f *Fitted) Validate() error {
 			errs = append(errs, fmt.Errorf("prophet: "+format, args...))
 		}
 	}
-	check(f.Growth == Linear || f.Growth == Flat, "growth must be %s or %s, got %q", Linear, Flat, f.Growth)
+	check(f.Growth.Valid(), "growth must be %s, %s or %s, got %q", Linear, Logistic, Flat, f.Growth)
+	check(f.Growth != Logistic || f.Cap > f.Floor, "cap must be above floor, got %g and %g", f.Cap, f.Floor)
 	check(f.YScale > 0 && !math.IsInf(f.YScale, 0), "y_scale must be > 0, got %g", f.YScale)
 	check(f.SigmaObs >= 0, "sigma_obs must be >= 0, got %g", f.SigmaObs)
 	check(!f.End.Before(f.Start), "end must not be before start, got %v and %v", f.End, f.Start)
@@ -176,12 +220,25 @@ func (f *Fitted) Validate() error {
 		check(s.Period > 0 && s.Order >= 1, "seasonality %q: period must be > 0 and order >= 1, got %g and %d", s.Name, s.Period, s.Order)
 		columns += s.Columns()
 	}
+	mode := func(kind, name string, m Mode) {
+		check(m.Valid(), "%s %q: mode must be %s or %s, got %q", kind, name, Additive, Multiplicative, m)
+	}
+	for _, s := range f.Seasonalities {
+		mode("seasonality", s.Name, s.Mode)
+	}
 	for _, h := range f.Holidays {
+		mode("holiday", h.Name, h.Mode)
 		check(h.LowerWindow <= 0 && h.UpperWindow >= 0, "holiday %q: windows must enclose 0, got %d and %d", h.Name, h.LowerWindow, h.UpperWindow)
+		check(h.Windows == nil || len(h.Windows) == len(h.Dates), "holiday %q: windows must be one per date, got %d for %d", h.Name, len(h.Windows), len(h.Dates))
 		columns += h.Columns()
 	}
+	for _, r := range f.Regressors {
+		mode("regressor", r.Name, r.Mode)
+		check(r.Scale > 0 && !math.IsInf(r.Scale, 0), "regressor %q: scale must be > 0, got %g", r.Name, r.Scale)
+		columns++
+	}
 	check(len(f.Beta) == columns, "beta must have one value per column, got %d for %d", len(f.Beta), columns)
-	for _, v := range [][]float64{{f.K, f.M, f.Floor, f.SigmaObs}, f.Changepoints, f.Delta, f.Beta} {
+	for _, v := range [][]float64{{f.K, f.M, f.Floor, f.Cap, f.SigmaObs}, f.Changepoints, f.Delta, f.Beta} {
 		for _, x := range v {
 			check(!math.IsNaN(x) && !math.IsInf(x, 0), "parameters must be finite, got %g", x)
 		}
@@ -209,49 +266,91 @@ func Days(t time.Time) float64 {
 	return (float64(s) + float64(t.Nanosecond())*1e-9) / secondsPerDay
 }
 
+// hinges is the piecewise linear function of the scaled time t that rises from start
+// with slope k and changes slope by delta_j at s_j:
+//
+//	start + k t + sum_j delta_j (t - s_j)+
+//
+// a sum that does not cancel where t and s_j are large. As the offsets of the trend at
+// changepoints exist to make it continuous, it is the linear trend with start = m, and
+// with start = -k m the logit of the logistic one.
+func (f *Fitted) hinges(start, t float64) float64 {
+	g := start + f.K*t
+	for j, s := range f.Changepoints {
+		if t < s {
+			break
+		}
+		g += f.Delta[j] * (t - s)
+	}
+	return g
+}
+
 // trend is g at the scaled time t, in units of y.
 //
-//	g(t) = (k + sum_j a_j(t) delta_j) t + (m - sum_j a_j(t) s_j delta_j),  a_j(t) = [t >= s_j]
-//
-// written as a sum of hinges, which does not cancel where t and s_j are large.
-func (f *Fitted) trend(t float64) float64 {
-	g := f.M
-	if f.Growth == Linear {
-		g += f.K * t
-		for j, s := range f.Changepoints {
-			if t < s {
-				break
-			}
-			g += f.Delta[j] * (t - s)
-		}
+//	linear    g(t) = (k + sum_j a_j(t) delta_j) t + (m - sum_j a_j(t) s_j delta_j),  a_j(t) = [t >= s_j]
+//	logistic  g(t) = cap / (1 + exp(-(k + sum_j a_j(t) delta_j) (t - (m + sum_j a_j(t) gamma_j))))
+func (f *Fitted) trend(t, capacity, floor float64) float64 {
+	switch f.Growth {
+	case Linear:
+		return f.hinges(f.M, t)*f.YScale + f.Floor
+	case Logistic:
+		return saturated(f.hinges(-f.K*f.M, t), capacity, floor)
 	}
-	return g*f.YScale + f.Floor
+	return f.M*f.YScale + f.Floor
+}
+
+// saturated is the logistic trend, in units of y, of the logit u.
+func saturated(u, capacity, floor float64) float64 {
+	return (capacity-floor)/(1+math.Exp(-u)) + floor
 }
 
 // Components are the parts of a forecast at one time, in units of y:
-// Yhat = Trend + Seasonal + Holiday.
+// Yhat = Trend + Seasonal + Holiday + Regressor. Of multiplicative terms, these are
+// their products with the trend.
 type Components struct {
-	Trend    float64 `json:"trend"`
-	Seasonal float64 `json:"seasonal"` // all seasonalities
-	Holiday  float64 `json:"holiday"`  // all holidays
-	Yhat     float64 `json:"yhat"`     // may be negative
+	Trend     float64 `json:"trend"`
+	Seasonal  float64 `json:"seasonal"`            // all seasonalities
+	Holiday   float64 `json:"holiday"`             // all holidays
+	Regressor float64 `json:"regressor,omitempty"` // all regressors
+	Yhat      float64 `json:"yhat"`                // may be negative
 }
 
-// Components evaluates f at t. It does not allocate. The values are the same, bit
-// for bit, as those of Forecast.
+// add adds an effect of a term in the given mode to sum.
+func (c *Components) add(sum *float64, effect float64, m Mode) {
+	if m == Multiplicative {
+		effect *= c.Trend
+	}
+	*sum += effect
+}
+
+// scale is what an effect of the given mode is multiplied with to be in units of y or
+// a share of the trend.
+func (f *Fitted) scale(m Mode) float64 {
+	if m == Multiplicative {
+		return 1
+	}
+	return f.YScale
+}
+
+// Components evaluates f at t, under the assumptions of Forecast. It does not allocate.
+// The values are the same, bit for bit, as those of Forecast.
 func (f *Fitted) Components(t time.Time) Components {
-	c := Components{Trend: f.trend(f.Scale(t))}
+	c := Components{Trend: f.trend(f.Scale(t), f.Cap, f.Floor)}
 	at, d := 0, Days(t)
 	for i := range f.Seasonalities {
-		n := f.Seasonalities[i].Columns()
-		c.Seasonal += f.Seasonalities[i].effect(d, f.Beta[at:at+n]) * f.YScale
+		s := &f.Seasonalities[i]
+		n := s.Columns()
+		if s.Condition == "" || calendar(s.Condition, t) {
+			c.add(&c.Seasonal, s.effect(d, f.Beta[at:at+n])*f.scale(s.Mode), s.Mode)
+		}
 		at += n
 	}
 	if len(f.Holidays) > 0 {
 		day := DayOf(t)
 		for i := range f.Holidays {
-			n := f.Holidays[i].Columns()
-			c.Holiday += f.Holidays[i].effect(day, f.Beta[at:at+n]) * f.YScale
+			h := &f.Holidays[i]
+			n := h.Columns()
+			c.add(&c.Holiday, h.effect(day, f.Beta[at:at+n])*f.scale(h.Mode), h.Mode)
 			at += n
 		}
 	}
