@@ -10,63 +10,124 @@ import (
 )
 
 // Arrivals yields the invocations of t inside w in order of arrival (ties in order
-// of function). A trace of counts does not know where in a minute an invocation
-// lay: arrivals are independent and uniform inside their minute, which is what a
-// Poisson process looks like once its count is known. Durations are drawn from the
+// of function), for [InvocationSource]s as they were observed. Of other days only
+// counts are known, and not where in a minute an invocation lay: arrivals are then
+// independent and uniform inside their minute, which is what a Poisson process looks
+// like once its count is known. Durations that were not observed are drawn from the
 // function's execution times. All draws follow from rnd and from the position of
 // the invocation in the trace alone, so every policy that is judged sees the same.
 //
-// One day is held in memory at a time.
+// One day of counts is held in memory at a time.
 func Arrivals(ctx context.Context, t *Trace, w Window, rnd uint64) iter.Seq2[Invocation, error] {
-	arrivalKey, durationKey := seed.Key(rnd, "arrival"), seed.Key(rnd, "duration")
 	return func(yield func(Invocation, error) bool) {
-		var batch []Invocation
+		d := drawer{t.Functions, seed.Key(rnd, "arrival"), seed.Key(rnd, "duration")}
 		for day := w.From / MinutesPerDay; day*MinutesPerDay < w.To; day++ {
+			if err := ctx.Err(); err != nil {
+				yield(Invocation{}, err)
+				return
+			}
+			if seq, ok := t.DayInvocations(ctx, day, w); ok {
+				if !d.observed(seq, yield) {
+					return
+				}
+				continue
+			}
 			c, err := t.Day(ctx, day)
 			if err != nil {
 				yield(Invocation{}, err)
 				return
 			}
-			for _, cells := range byMinute(c) {
-				batch = batch[:0]
-				for _, cell := range cells {
-					at := day*MinutesPerDay + int(cell.minute)
-					if at < w.From || at >= w.To {
-						continue
-					}
-					f := &t.Functions[cell.function]
-					// 2^20 invocations of one function in one minute have distinct draws.
-					base := (uint64(at)<<32 | uint64(cell.function)) << 20
-					for i := range uint64(cell.count) {
-						batch = append(batch, Invocation{
-							Function: cell.function,
-							Arrival: time.Duration(at)*time.Minute +
-								time.Duration(seed.Uniform(arrivalKey, base+i)*float64(time.Minute)).Truncate(time.Microsecond),
-							Duration: f.Execution.Quantile(seed.Uniform(durationKey, base+i)),
-						})
-					}
-				}
-				slices.SortStableFunc(batch, func(a, b Invocation) int {
-					switch {
-					case a.Arrival < b.Arrival:
-						return -1
-					case a.Arrival > b.Arrival:
-						return 1
-					}
-					return int(a.Function) - int(b.Function)
-				})
-				for _, inv := range batch {
-					if !yield(inv, nil) {
-						return
-					}
-				}
-				if err := ctx.Err(); err != nil {
-					yield(Invocation{}, err)
-					return
-				}
+			if !d.drawn(ctx, c, w, yield) {
+				return
 			}
 		}
 	}
+}
+
+// A drawer draws what a trace does not know of its invocations.
+type drawer struct {
+	functions          []Function
+	arrivals, duration uint64 // keys
+}
+
+// base is the number of the draw for the first invocation of f in the minute at of the
+// trace: 2^20 invocations of one function in one minute have distinct draws.
+func (d *drawer) base(f FunctionID, at int) uint64 { return (uint64(at)<<32 | uint64(f)) << 20 }
+
+// durationOf draws the duration of the invocation with the given draw.
+func (d *drawer) durationOf(f FunctionID, draw uint64) time.Duration {
+	return d.functions[f].Execution.Quantile(seed.Uniform(d.duration, draw))
+}
+
+// drawn yields the invocations of a day of counts; it is false once yield is.
+func (d *drawer) drawn(ctx context.Context, c *Counts, w Window, yield func(Invocation, error) bool) bool {
+	var batch []Invocation
+	for _, cells := range byMinute(c) {
+		batch = batch[:0]
+		for _, cell := range cells {
+			at := c.Day*MinutesPerDay + int(cell.minute)
+			if at < w.From || at >= w.To {
+				continue
+			}
+			base := d.base(cell.function, at)
+			for i := range uint64(cell.count) {
+				batch = append(batch, Invocation{
+					Function: cell.function,
+					Arrival: time.Duration(at)*time.Minute +
+						time.Duration(seed.Uniform(d.arrivals, base+i)*float64(time.Minute)).Truncate(Resolution),
+					Duration: d.durationOf(cell.function, base+i),
+				})
+			}
+		}
+		slices.SortStableFunc(batch, func(a, b Invocation) int {
+			switch {
+			case a.Arrival < b.Arrival:
+				return -1
+			case a.Arrival > b.Arrival:
+				return 1
+			}
+			return int(a.Function) - int(b.Function)
+		})
+		for _, inv := range batch {
+			if !yield(inv, nil) {
+				return false
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(Invocation{}, err)
+			return false
+		}
+	}
+	return true
+}
+
+// observed yields single invocations with durations for those that lack one, the n-th
+// of a function in a minute getting the same draw as if only counts were known. It is
+// false once yield is, and after an error.
+func (d *drawer) observed(seq iter.Seq2[Invocation, error], yield func(Invocation, error) bool) bool {
+	type place struct {
+		at int // minute of the trace
+		n  uint64
+	}
+	last := make([]place, len(d.functions))
+	for inv, err := range seq {
+		if err != nil {
+			yield(Invocation{}, err)
+			return false
+		}
+		if inv.Duration == Unknown {
+			p, at := &last[inv.Function], int(inv.Arrival/time.Minute)
+			if p.at != at {
+				*p = place{at: at}
+			}
+			inv.Duration = d.durationOf(inv.Function, d.base(inv.Function, at)+p.n)
+			p.n++
+		}
+		if !yield(inv, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // Rows yields the counts of all functions minute by minute, for the minutes [from, to)

@@ -2,8 +2,9 @@
 // a series of counts are, and how a trace is split in time.
 //
 // There are only a few types. A [Trace] has [Function]s and yields, day by day,
-// the [Counts] of their invocations per minute; [Arrivals] turns counts into single
-// [Invocation]s; a [Window] is a range of minutes, and [Split] cuts one into the
+// the [Counts] of their invocations per minute, and the single [Invocation]s if its
+// [Source] is an [InvocationSource]; [Arrivals] replays them, or turns counts into
+// invocations; a [Window] is a range of minutes, and [Split] cuts one into the
 // windows for training, validation and test.
 //
 // Units are settled at the door, by the readers in the packages below this one:
@@ -72,7 +73,7 @@ type Function struct {
 type Invocation struct {
 	Function FunctionID
 	Arrival  time.Duration // since Trace.Start
-	Duration time.Duration // execution only; excludes initialisation
+	Duration time.Duration // execution only; excludes initialisation; perhaps Unknown
 }
 
 // A Series counts the invocations of one function per step.

@@ -31,8 +31,17 @@ func (c *Counts) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// DayDigest names the content of a day by its [Counts.Digest] and, where its single
+// invocations are known, their [Tally.Digest], "" where they are not.
+func DayDigest(counts, invocations string) string {
+	if invocations == "" {
+		return counts
+	}
+	return counts + "," + invocations
+}
+
 // ContentDigest names the content of a trace, "sha256:…": its start and span, its
-// functions with all their attributes, and its days by their [Counts.Digest] from
+// functions with all their attributes, and its days by their [DayDigest] from
 // day 0. Names, notes and the layout of files do not enter.
 func ContentDigest(start time.Time, span Window, functions []Function, days []string) string {
 	w := digester{sha256.New()}

@@ -3,6 +3,7 @@ package datasets
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 )
 
@@ -36,7 +37,7 @@ type Input interface {
 	Provenance() Provenance
 
 	// Read passes every day to sink, in ascending order and days without
-	// invocations included, and returns the table of functions: known first and
+	// invocations included, as counts or as single invocations, and returns the table of functions: known first and
 	// with the same IDs, then the new ones in order of first appearance. The
 	// Offset of a day's counts covers the functions known by the end of that day.
 	//
@@ -50,6 +51,12 @@ type Input interface {
 type Sink interface {
 	// Day takes the counts of one day, which it may keep.
 	Day(*Counts) error
+
+	// Invocations takes a day in place of Day, where the trace knows its single
+	// invocations: those that seq yields, as a [Tally] accepts them, with arrivals
+	// since the Start of the input's Provenance. The counts of the day follow from
+	// them. It holds none of them back, so a day may be larger than memory.
+	Invocations(day int, seq iter.Seq2[Invocation, error]) error
 
 	// Rows says that n rows of data of the file were read, rejected ones included.
 	Rows(file string, n int64) error

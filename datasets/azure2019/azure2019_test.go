@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -85,6 +86,10 @@ type collector struct {
 func (c *collector) Day(d *datasets.Counts) error {
 	c.days = append(c.days, d)
 	return nil
+}
+
+func (c *collector) Invocations(int, iter.Seq2[datasets.Invocation, error]) error {
+	return errors.New("the trace has no single invocations")
 }
 
 func (c *collector) Rows(file string, n int64) error {

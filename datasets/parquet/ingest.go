@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -207,6 +208,7 @@ type writer struct {
 	base   *base // nil for a trace that is written from nothing
 
 	quarantine quarantine
+	single     bool // the folder of single invocations is there
 	rows       map[string]int64
 	days       []dayEntry
 }
@@ -214,15 +216,24 @@ type writer struct {
 // open makes the folder and takes over what is kept of the stored trace at old.
 func (w *writer) open(old string) error {
 	w.rows = map[string]int64{}
-	if err := os.MkdirAll(filepath.Join(w.dir, "minutes"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(w.dir, minutesDir), 0o755); err != nil {
 		return err
 	}
 	path := filepath.Join(w.dir, quarantineFile)
 	if w.base == nil || w.base.keep == 0 {
 		return w.quarantine.open(path)
 	}
-	for day := range w.base.keep {
+	for day, entry := range w.base.Days[:w.base.keep] {
 		if err := link(filepath.Join(old, dayFile(day)), filepath.Join(w.dir, dayFile(day))); err != nil {
+			return err
+		}
+		if entry.InvocationsSHA256 == "" {
+			continue
+		}
+		if err := w.needInvocations(); err != nil {
+			return err
+		}
+		if err := link(filepath.Join(old, invocationsFile(day)), filepath.Join(w.dir, invocationsFile(day))); err != nil {
 			return err
 		}
 	}
@@ -233,25 +244,65 @@ func (w *writer) open(old string) error {
 	return w.quarantine.open(path)
 }
 
-// Day implements [datasets.Sink].
-func (w *writer) Day(c *datasets.Counts) error {
+// needInvocations makes the folder of single invocations, which only some traces have.
+func (w *writer) needInvocations() error {
+	if w.single {
+		return nil
+	}
+	w.single = true
+	return os.Mkdir(filepath.Join(w.dir, invocationsDir), 0o755)
+}
+
+// next is the number in the store of the day that the input passes as day.
+func (w *writer) next(day int) (int, error) {
 	keep := 0
 	if w.base != nil {
 		keep = w.base.keep
 	}
-	if c.Day != len(w.days)-keep {
-		return fmt.Errorf("day %d after %d days: days must follow each other", c.Day, len(w.days)-keep)
+	if day != len(w.days)-keep {
+		return 0, fmt.Errorf("day %d after %d days: days must follow each other", day, len(w.days)-keep)
 	}
-	if err := validateCounts(c); err != nil {
-		return fmt.Errorf("day %d: %w", c.Day, err)
-	}
-	if len(c.Minute) > maxRows {
-		return fmt.Errorf("day %d: %d rows: must be at most %d", c.Day, len(c.Minute), maxRows)
-	}
-	if err := writeFile(filepath.Join(w.dir, dayFile(len(w.days))), minuteColumns(c)); err != nil {
+	return len(w.days), nil
+}
+
+// Day implements [datasets.Sink].
+func (w *writer) Day(c *datasets.Counts) error { return w.addDay(c.Day, c, "") }
+
+// Invocations implements [datasets.Sink].
+func (w *writer) Invocations(day int, seq iter.Seq2[datasets.Invocation, error]) error {
+	n, err := w.next(day)
+	if err != nil {
 		return err
 	}
-	w.days = append(w.days, dayEntry{Rows: int64(len(c.Minute)), Invocations: c.Total(), SHA256: c.Digest()})
+	if err := w.needInvocations(); err != nil {
+		return err
+	}
+	tally, err := writeInvocations(filepath.Join(w.dir, invocationsFile(n)), n, n-day, seq)
+	if err != nil {
+		return fmt.Errorf("day %d: %w", day, err)
+	}
+	return w.addDay(day, tally.Counts(), tally.Digest())
+}
+
+// addDay stores the counts of a day, whose single invocations have the given digest, ""
+// if they are not known.
+func (w *writer) addDay(day int, c *datasets.Counts, invocations string) error {
+	n, err := w.next(day)
+	if err != nil {
+		return err
+	}
+	if err := validateCounts(c); err != nil {
+		return fmt.Errorf("day %d: %w", day, err)
+	}
+	if len(c.Minute) > maxRows {
+		return fmt.Errorf("day %d: %d rows: must be at most %d", day, len(c.Minute), maxRows)
+	}
+	if err := writeFile(filepath.Join(w.dir, dayFile(n)), minuteColumns(c)); err != nil {
+		return err
+	}
+	w.days = append(w.days, dayEntry{
+		Rows: int64(len(c.Minute)), Invocations: c.Total(), SHA256: c.Digest(), InvocationsSHA256: invocations,
+	})
 	return nil
 }
 
@@ -280,7 +331,7 @@ func (w *writer) tooMany(limit float64) error {
 }
 
 // finish writes the tables that need the whole trace, and the manifest last.
-func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function) (*manifest, error) {
+func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function) (_ *manifest, err error) {
 	m := &manifest{
 		SchemaVersion: schemaVersion, Name: opts.Name,
 		Format: w.source.Format, Parameters: w.source.Parameters,
@@ -324,7 +375,7 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 	digests := make([]string, len(w.days))
 	for i, d := range w.days {
 		m.Invocations += d.Invocations
-		digests[i] = d.SHA256
+		digests[i] = d.digest()
 	}
 	m.Digest = datasets.ContentDigest(m.Start, m.Span, functions, digests)
 	if err := writeFile(filepath.Join(w.dir, functionsFile), functionColumns(functions)); err != nil {
@@ -333,7 +384,10 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 	if err := writeJSON(filepath.Join(w.dir, manifestFile), m); err != nil {
 		return nil, err
 	}
-	return m, errors.Join(syncDir(filepath.Join(w.dir, "minutes")), syncDir(w.dir))
+	if w.single {
+		err = syncDir(filepath.Join(w.dir, invocationsDir))
+	}
+	return m, errors.Join(err, syncDir(filepath.Join(w.dir, minutesDir)), syncDir(w.dir))
 }
 
 // A quarantine writes and counts rejected rows.

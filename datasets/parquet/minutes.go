@@ -8,7 +8,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 )
 
-func dayFile(day int) string { return filepath.Join("minutes", fmt.Sprintf("day=%03d.parquet", day)) }
+func dayFile(day int) string { return filepath.Join(minutesDir, fmt.Sprintf("day=%03d.parquet", day)) }
 
 // minuteColumns lays out the counts of a day.
 func minuteColumns(c *datasets.Counts) []Column {

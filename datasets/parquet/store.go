@@ -14,6 +14,10 @@
 //	                                      assumed_{memory,cpu,execution,start_cost}
 //	    minutes/day=NNN.parquet           function, minute (of the day, from 0), count (> 0),
 //	                                      sorted by function, then minute
+//	    invocations/day=NNN.parquet       where the trace has single invocations: function, arrival
+//	                                      (microseconds since the first midnight), duration
+//	                                      (microseconds, -1 where it is unknown), sorted by
+//	                                      arrival, then function
 //	    quarantine.jsonl                  a rejected row a line: file, line, reason, message
 //
 // A trace is replaced as a whole: it is written into a folder beside the old one,
@@ -52,6 +56,9 @@ var (
 
 // corrupt marks err as ErrCorrupt, unless the operating system is to blame.
 func corrupt(err error) error {
+	if err == nil {
+		return nil
+	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -65,6 +72,8 @@ const (
 	functionsFile  = "functions.parquet"
 	quarantineFile = "quarantine.jsonl"
 	tracesDir      = "traces"
+	minutesDir     = "minutes"
+	invocationsDir = "invocations"
 
 	schemaVersion = 1
 )
@@ -166,6 +175,9 @@ type Description struct {
 	Files       []datasets.SourceFile `json:"files"`
 	Quarantined Quarantined           `json:"quarantined"`
 
+	// ExactDays is the number of days whose single invocations are stored.
+	ExactDays int `json:"exact_days,omitempty"`
+
 	Digest string          `json:"-"` // of the content
 	Span   datasets.Window `json:"-"`
 	Notes  []string        `json:"-"`
@@ -194,16 +206,29 @@ type manifest struct {
 	Days          []dayEntry            `json:"days"`
 }
 
-// A dayEntry describes one file of minute counts.
+// A dayEntry describes the files of one day.
 type dayEntry struct {
 	Rows        int64  `json:"rows"`
 	Invocations int64  `json:"invocations"`
 	SHA256      string `json:"sha256"` // of the rows, see datasets.Counts.Digest
+
+	// InvocationsSHA256 is of the single invocations, see datasets.Tally.Digest; ""
+	// where only counts are known.
+	InvocationsSHA256 string `json:"invocations_sha256,omitempty"`
 }
 
+// digest names the content of the day.
+func (d dayEntry) digest() string { return datasets.DayDigest(d.SHA256, d.InvocationsSHA256) }
+
 func (m *manifest) describe() Description {
+	exact := 0
+	for _, d := range m.Days {
+		if d.InvocationsSHA256 != "" {
+			exact++
+		}
+	}
 	return Description{
-		Name: m.Name, Format: m.Format, Functions: m.Functions, Invocations: m.Invocations,
+		Name: m.Name, ExactDays: exact, Format: m.Format, Functions: m.Functions, Invocations: m.Invocations,
 		Days: len(m.Days), Start: m.Start, Files: m.Files, Quarantined: m.Quarantined,
 		Digest: m.Digest, Span: m.Span, Notes: m.Notes,
 	}
@@ -297,12 +322,41 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if days[i] = c.Digest(); days[i] != entry.SHA256 {
-			return fmt.Errorf("trace %q: %w: day %d has digest %s: the manifest says %s", name, ErrCorrupt, i, days[i], entry.SHA256)
+		if got := c.Digest(); got != entry.SHA256 {
+			return fmt.Errorf("trace %q: %w: day %d has digest %s: the manifest says %s", name, ErrCorrupt, i, got, entry.SHA256)
 		}
+		if err := verifyInvocations(ctx, t, c, entry); err != nil {
+			return fmt.Errorf("trace %q: %w", name, err)
+		}
+		days[i] = entry.digest()
 	}
 	if d := datasets.ContentDigest(t.Start, t.Span, t.Functions, days); d != m.Digest {
 		return fmt.Errorf("trace %q: %w: digest %s: the manifest says %s", name, ErrCorrupt, d, m.Digest)
+	}
+	return nil
+}
+
+// verifyInvocations compares the single invocations of a day, where they are stored,
+// with the manifest and with its counts.
+func verifyInvocations(ctx context.Context, t *datasets.Trace, c *datasets.Counts, entry dayEntry) error {
+	seq, ok := t.DayInvocations(ctx, c.Day, datasets.Window{From: 0, To: t.Days() * datasets.MinutesPerDay})
+	if !ok {
+		return nil
+	}
+	tally := datasets.NewTally(c.Day)
+	for inv, err := range seq {
+		if err == nil {
+			err = corrupt(tally.Add(inv))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if got := tally.Digest(); got != entry.InvocationsSHA256 {
+		return fmt.Errorf("%w: the invocations of day %d have digest %s: the manifest says %s", ErrCorrupt, c.Day, got, entry.InvocationsSHA256)
+	}
+	if got := tally.Counts().Digest(); got != entry.SHA256 {
+		return fmt.Errorf("%w: the invocations of day %d give counts of digest %s: those stored have %s", ErrCorrupt, c.Day, got, entry.SHA256)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -179,7 +180,10 @@ func TestIngestAndRead(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Day(*datasets.Counts) error                 { return nil }
+func (discard) Day(*datasets.Counts) error { return nil }
+func (discard) Invocations(int, iter.Seq2[datasets.Invocation, error]) error {
+	return nil
+}
 func (discard) Rows(string, int64) error                   { return nil }
 func (discard) Reject(string, *datasets.SyntaxError) error { return nil }
 

@@ -27,6 +27,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -141,6 +142,10 @@ type collector []*datasets.Counts
 func (c *collector) Day(day *datasets.Counts) error {
 	*c = append(*c, day)
 	return nil
+}
+
+func (c *collector) Invocations(int, iter.Seq2[datasets.Invocation, error]) error {
+	return errors.New("synthetic: the generator gives counts")
 }
 
 func (c *collector) Rows(string, int64) error { return nil }
