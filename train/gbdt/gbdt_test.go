@@ -397,8 +397,8 @@ func TestBadInput(t *testing.T) {
 			o.Objective = "poisson"
 			clear(x.Label)
 		}, "must not all be 0"},
-		{"objective", func(_, _ *gbdt.Table, o *gbdt.Options) { o.Objective = "l1" }, `objective must be one of poisson, quantile, regression, regression_l1, got "l1"`},
-		{"metric", func(_, _ *gbdt.Table, o *gbdt.Options) { o.Metric = []string{"l2", "auc"} }, `got "auc"`},
+		{"objective", func(_, _ *gbdt.Table, o *gbdt.Options) { o.Objective = "l1" }, `objective must be one of binary, fair, gamma, huber, mape, poisson, quantile, regression, regression_l1, tweedie, got "l1"`},
+		{"metric", func(_, _ *gbdt.Table, o *gbdt.Options) { o.Metric = []string{"l2", "ndcg"} }, `got "ndcg"`},
 		{"metric twice", func(_, _ *gbdt.Table, o *gbdt.Options) { o.Metric = []string{"l2", "l2"} }, "free of duplicates"},
 		{"leaves", func(_, _ *gbdt.Table, o *gbdt.Options) { o.NumLeaves = 1 }, "num_leaves must be in [2, 131072], got 1"},
 		{"bins", func(_, _ *gbdt.Table, o *gbdt.Options) { o.MaxBin = 256 }, "max_bin must be in [2, 255], got 256"},

@@ -12,10 +12,17 @@ import (
 // the original spelling. Start from DefaultOptions: the zero value is not valid.
 type Options struct {
 	// Objective is the loss: regression (squared error), regression_l1 (absolute
-	// error), quantile (see Alpha) or poisson (log link). Default regression.
+	// error), huber and quantile (see Alpha), fair (see FairC), mape, poisson, gamma and
+	// tweedie (log link; see TweedieVariancePower), binary (see Sigmoid), or custom, the
+	// one of CustomObjective. Default regression.
 	Objective string `mapstructure:"objective" json:"objective"`
-	// Metric names what is measured after every iteration: l1, l2, rmse, mape, quantile
-	// or poisson. Empty means the metric of the objective.
+	// CustomObjective is the loss when Objective is custom, else nil. Models of it
+	// predict raw scores.
+	CustomObjective Objective `mapstructure:"-" json:"-"`
+	// Metric names what is measured after every iteration: l1, l2, rmse, mape, huber,
+	// fair, quantile, poisson, gamma, gamma_deviance, tweedie, binary_logloss,
+	// binary_error, auc or average_precision; the single name none means nothing. Empty
+	// means the metric of the objective.
 	Metric []string `mapstructure:"metric" json:"metric"`
 	// NumIterations is the largest number of trees, at least 1. Default 100.
 	NumIterations int `mapstructure:"num_iterations" json:"num_iterations"`
@@ -72,18 +79,40 @@ type Options struct {
 	// for that many iterations, and drops their trees; 0 means never. It needs a
 	// validation table. Default 0.
 	EarlyStoppingRound int `mapstructure:"early_stopping_round" json:"early_stopping_round"`
+	// EarlyStoppingMinDelta is by how much a metric must improve to count as better, >= 0.
+	// Default 0.
+	EarlyStoppingMinDelta float64 `mapstructure:"early_stopping_min_delta" json:"early_stopping_min_delta"`
+	// FirstMetricOnly lets only the first metric stop training early. Default false.
+	FirstMetricOnly bool `mapstructure:"first_metric_only" json:"first_metric_only"`
 	// IsProvideTrainingMetric measures the training table too. Default false.
 	IsProvideTrainingMetric bool `mapstructure:"is_provide_training_metric" json:"is_provide_training_metric"`
-	// Alpha is the level of the quantile objective and metric, in (0, 1). Default 0.9.
+	// Alpha is the level of the quantile objective and metric, in (0, 1) for them, and
+	// the difference beyond which those of huber are linear, > 0. Default 0.9.
 	Alpha float64 `mapstructure:"alpha" json:"alpha"`
 	// PoissonMaxDeltaStep inflates the hessian of the poisson objective by
 	// exp(PoissonMaxDeltaStep), > 0. Default 0.7.
 	PoissonMaxDeltaStep float64 `mapstructure:"poisson_max_delta_step" json:"poisson_max_delta_step"`
+	// FairC is the scale of the fair objective and metric, > 0. Default 1.
+	FairC float64 `mapstructure:"fair_c" json:"fair_c"`
+	// TweedieVariancePower is the power of the mean that the variance of the tweedie
+	// objective and metric grows with, in [1, 2) and not 1 for the metric. Default 1.5.
+	TweedieVariancePower float64 `mapstructure:"tweedie_variance_power" json:"tweedie_variance_power"`
+	// Sigmoid is the steepness of the link of the binary objective, > 0. Default 1.
+	Sigmoid float64 `mapstructure:"sigmoid" json:"sigmoid"`
+	// IsUnbalance weighs the rarer class of the binary objective up to the other.
+	// Default false.
+	IsUnbalance bool `mapstructure:"is_unbalance" json:"is_unbalance"`
+	// ScalePosWeight is the weight of the positive rows of the binary objective, > 0,
+	// and 1 with IsUnbalance. Default 1.
+	ScalePosWeight float64 `mapstructure:"scale_pos_weight" json:"scale_pos_weight"`
 
 	// Workers is the number of goroutines; <= 0 means one per processor. The model does
 	// not depend on it. Default 0.
 	Workers int `mapstructure:"workers" json:"workers"`
 }
+
+// NoMetric is the Metric of Options that measures nothing.
+const NoMetric = "none"
 
 // DefaultOptions returns LightGBM's defaults.
 func DefaultOptions() Options {
@@ -108,6 +137,10 @@ func DefaultOptions() Options {
 		BoostFromAverage:      true,
 		Alpha:                 0.9,
 		PoissonMaxDeltaStep:   0.7,
+		FairC:                 1,
+		TweedieVariancePower:  1.5,
+		Sigmoid:               1,
+		ScalePosWeight:        1,
 	}
 }
 
@@ -123,15 +156,38 @@ func (o Options) Validate() error {
 		check(v >= 0 && !math.IsInf(v, 1), key, "finite and at least 0", v)
 	}
 	fraction := func(key string, v float64) { check(v > 0 && v <= 1, key, "in (0, 1]", v) }
-	_, known := objectives[o.Objective]
-	check(known, "objective", "one of "+strings.Join(names(objectives), ", "), fmt.Sprintf("%q", o.Objective))
-	for i, m := range o.Metric {
-		_, known := losses[m]
-		check(known, "metric", "one of "+strings.Join(names(losses), ", "), fmt.Sprintf("%q", m))
-		check(!slices.Contains(o.Metric[:i], m), "metric", "free of duplicates", fmt.Sprintf("%q", m))
+	positive := func(key string, v float64) {
+		check(v > 0 && !math.IsInf(v, 1), key, "finite and greater than 0", v)
 	}
+	if o.CustomObjective != nil {
+		check(o.Objective == customName, "objective", customName+" with a custom objective", fmt.Sprintf("%q", o.Objective))
+	} else {
+		_, known := objectives[o.Objective]
+		check(known, "objective", "one of "+strings.Join(names(objectives), ", "), fmt.Sprintf("%q", o.Objective))
+	}
+	if !slices.Equal(o.Metric, []string{NoMetric}) {
+		for i, m := range o.Metric {
+			_, known := metrics[m]
+			check(known, "metric", "one of "+strings.Join(names(metrics), ", ")+", or "+NoMetric+" alone", fmt.Sprintf("%q", m))
+			check(!slices.Contains(o.Metric[:i], m), "metric", "free of duplicates", fmt.Sprintf("%q", m))
+		}
+	}
+	// The level of a percentile is meant where one is used.
+	if o.Objective == "quantile" || slices.Contains(o.Metric, "quantile") {
+		check(o.Alpha > 0 && o.Alpha < 1, "alpha", "in (0, 1)", o.Alpha)
+	} else {
+		positive("alpha", o.Alpha)
+	}
+	positive("fair_c", o.FairC)
+	check(o.TweedieVariancePower >= 1 && o.TweedieVariancePower < 2, "tweedie_variance_power", "in [1, 2)", o.TweedieVariancePower)
+	if measured := o.Objective == "tweedie" && len(o.Metric) == 0 || slices.Contains(o.Metric, "tweedie"); measured {
+		check(o.TweedieVariancePower != 1, "tweedie_variance_power", "greater than 1 for the metric tweedie", o.TweedieVariancePower)
+	}
+	positive("sigmoid", o.Sigmoid)
+	positive("scale_pos_weight", o.ScalePosWeight)
+	check(!o.IsUnbalance || o.ScalePosWeight == 1, "scale_pos_weight", "1 with is_unbalance", o.ScalePosWeight)
 	check(o.NumIterations >= 1, "num_iterations", "at least 1", o.NumIterations)
-	check(o.LearningRate > 0 && !math.IsInf(o.LearningRate, 1), "learning_rate", "finite and greater than 0", o.LearningRate)
+	positive("learning_rate", o.LearningRate)
 	check(o.NumLeaves >= 2 && o.NumLeaves <= 131072, "num_leaves", "in [2, 131072]", o.NumLeaves)
 	check(o.MinDataInLeaf >= 0, "min_data_in_leaf", "at least 0", o.MinDataInLeaf)
 	notNegative("min_sum_hessian_in_leaf", o.MinSumHessianInLeaf)
@@ -146,8 +202,8 @@ func (o Options) Validate() error {
 	check(o.BinConstructSampleCnt >= 1, "bin_construct_sample_cnt", "at least 1", o.BinConstructSampleCnt)
 	check(o.UseMissing || !o.ZeroAsMissing, "zero_as_missing", "false without use_missing", o.ZeroAsMissing)
 	check(o.EarlyStoppingRound >= 0, "early_stopping_round", "at least 0", o.EarlyStoppingRound)
-	check(o.Alpha > 0 && o.Alpha < 1, "alpha", "in (0, 1)", o.Alpha)
-	check(o.PoissonMaxDeltaStep > 0 && !math.IsInf(o.PoissonMaxDeltaStep, 1), "poisson_max_delta_step", "finite and greater than 0", o.PoissonMaxDeltaStep)
+	notNegative("early_stopping_min_delta", o.EarlyStoppingMinDelta)
+	positive("poisson_max_delta_step", o.PoissonMaxDeltaStep)
 	return errors.Join(errs...)
 }
 

@@ -52,8 +52,8 @@ func Train(ctx context.Context, t, valid *Table, o Options, rec train.Recorder) 
 	if err := t.Validate(); err != nil {
 		return nil, Report{}, fmt.Errorf("training table: %w", err)
 	}
-	obj := objectives[o.Objective](o)
-	if err := obj.check(t.Label, t.Weight); err != nil {
+	obj := newObjective(o)
+	if err := obj.Check(t.Label, t.Weight); err != nil {
 		return nil, Report{}, fmt.Errorf("training table: %w", err)
 	}
 	if valid != nil {
@@ -66,8 +66,14 @@ func Train(ctx context.Context, t, valid *Table, o Options, rec train.Recorder) 
 	} else if o.EarlyStoppingRound > 0 {
 		return nil, Report{}, fmt.Errorf("gbdt: early_stopping_round must be 0 without a validation table, got %d", o.EarlyStoppingRound)
 	}
-	if len(o.Metric) == 0 {
+	if len(o.Metric) == 0 && obj.metric() != "" {
 		o.Metric = []string{obj.metric()}
+	}
+	if slices.Equal(o.Metric, []string{NoMetric}) {
+		o.Metric = nil
+	}
+	if len(o.Metric) == 0 && o.EarlyStoppingRound > 0 {
+		return nil, Report{}, fmt.Errorf("gbdt: early_stopping_round must be 0 without a metric, got %d", o.EarlyStoppingRound)
 	}
 	p := newPool(o.Workers)
 	defer p.close()
@@ -91,6 +97,7 @@ type booster struct {
 	validScore   []float64
 	bag          *bag
 	rows         []int32
+	leafWeight   []float32 // of the rows in the percentiles of leaf renewal, nil for 1
 	residuals    []float64
 	pairs        []weighted
 	model        *Model
@@ -98,7 +105,7 @@ type booster struct {
 	best         []progress // per metric of the validation table
 }
 
-// progress remembers the best value of a metric.
+// progress remembers the best value of a metric, negated if bigger is better.
 type progress struct {
 	value     float64
 	iteration int
@@ -112,7 +119,7 @@ func newBooster(t, valid *Table, obj objective, o Options, p *pool) *booster {
 		score:   make([]float64, t.Rows),
 		rows:    make([]int32, t.Rows),
 		model: &Model{
-			Objective: o.Objective,
+			Objective: obj.line(),
 			Columns:   slices.Clone(t.Columns),
 			Infos:     d.infos(),
 		},
@@ -123,8 +130,12 @@ func newBooster(t, valid *Table, obj objective, o Options, p *pool) *booster {
 	} else {
 		b.learner.gradients = make([]gradient, t.Rows)
 	}
-	if _, ok := obj.renewal(); ok {
-		if t.Weight == nil {
+	if _, ok := renewal(obj); ok {
+		b.leafWeight = t.Weight
+		if w, ok := obj.(leafWeigher); ok {
+			b.leafWeight = w.leafWeights(t.Label, t.Weight)
+		}
+		if b.leafWeight == nil {
 			b.residuals = make([]float64, t.Rows)
 		} else {
 			b.pairs = make([]weighted, t.Rows)
@@ -157,7 +168,11 @@ func (b *booster) run(ctx context.Context, rec train.Recorder) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("gbdt: iteration %d: %w", iteration, err)
 		}
-		if !b.iterate(iteration) {
+		grown, err := b.iterate(iteration)
+		if err != nil {
+			return err
+		}
+		if !grown {
 			b.warn("training ended in iteration %d: no leaf can be split any more", iteration)
 			return nil
 		}
@@ -170,10 +185,10 @@ func (b *booster) run(ctx context.Context, rec train.Recorder) error {
 
 // iterate adds one tree. It returns false if the tree has one leaf; such a tree is kept
 // only when it is the first.
-func (b *booster) iterate(iteration int) bool {
+func (b *booster) iterate(iteration int) (grown bool, err error) {
 	start := 0.0
 	if iteration == 1 && b.options.BoostFromAverage {
-		start = b.objective.start(b.table.Label, b.table.Weight)
+		start = b.objective.Start(b.table.Label, b.table.Weight)
 		if math.Abs(start) > epsilon {
 			b.addScore(start)
 		} else {
@@ -183,15 +198,18 @@ func (b *booster) iterate(iteration int) bool {
 	b.differentiate()
 	rows := b.drawRows(iteration)
 	g, h := b.sums(rows)
+	if !finite(g) || !finite(h) {
+		return false, fmt.Errorf("gbdt: iteration %d: derivatives of the objective must have finite sums, got %v and %v; a smaller learning_rate may help", iteration, g, h)
+	}
 	tree := b.learner.grow(rows, g, h)
 	if tree.NumLeaves() == 1 {
 		if iteration == 1 {
 			if !b.options.BoostFromAverage {
-				start = b.objective.start(b.table.Label, b.table.Weight)
+				start = b.objective.Start(b.table.Label, b.table.Weight)
 			}
 			b.model.Trees = append(b.model.Trees, constantTree(start, b.table.Rows))
 		}
-		return false
+		return false, nil
 	}
 	b.renew(&tree)
 	tree.scale(b.options.LearningRate)
@@ -200,7 +218,7 @@ func (b *booster) iterate(iteration int) bool {
 		tree.shift(start)
 	}
 	b.model.Trees = append(b.model.Trees, tree)
-	return true
+	return true, nil
 }
 
 func (b *booster) addScore(v float64) {
@@ -223,7 +241,7 @@ func (b *booster) differentiate() {
 		}
 		out := b.learner.gradients
 		for i := from; i < to; i++ {
-			g, h := b.objective.gradient(b.score[i], label[i])
+			g, h := b.objective.Gradient(b.score[i], label[i])
 			if weight != nil {
 				g *= float64(weight[i])
 				h *= float64(weight[i])
@@ -267,11 +285,11 @@ func (b *booster) sums(rows []int32) (g, h float64) {
 // renew replaces the outputs of the leaves by percentiles of the residuals, if the
 // objective asks for it.
 func (b *booster) renew(t *Tree) {
-	alpha, ok := b.objective.renewal()
+	alpha, ok := renewal(b.objective)
 	if !ok {
 		return
 	}
-	label, weight := b.table.Label, b.table.Weight
+	label, weight := b.table.Label, b.leafWeight
 	b.pool.run(t.NumLeaves(), func(k int) {
 		x := b.learner.leaves[k]
 		if x.count() == 0 {
@@ -336,8 +354,14 @@ func (b *booster) measure(iteration int, rec train.Recorder) bool {
 	}
 	for i, m := range b.options.Metric {
 		v := note(ValidationSet, m, b.valid, b.validScore)
+		if i > 0 && b.options.FirstMetricOnly {
+			continue
+		}
+		if metrics[m].bigger {
+			v = -v
+		}
 		rounds := b.options.EarlyStoppingRound
-		if best := &b.best[i]; v < best.value {
+		if best := &b.best[i]; best.value-v > b.options.EarlyStoppingMinDelta {
 			*best = progress{v, iteration}
 		} else if rounds > 0 && iteration-best.iteration >= rounds && b.report.BestIteration == 0 {
 			b.report.BestIteration = max(1, best.iteration)
