@@ -191,7 +191,7 @@ func (v *Validator) simulate(ctx context.Context, candidate, champion *Subject) 
 // primed with the minutes of the trace before the clock begins, and then sees what
 // arrives, as in a control plane.
 func Replay(ctx context.Context, m *scheduler.Models, o sim.Options) sim.NewStack {
-	return func(t *datasets.Trace, _ []decide.Profile) (scheduler.Stack, error) {
+	return func(t *datasets.Trace, _ scheduler.Setting) (scheduler.Stack, error) {
 		start := o.Begin(t)
 		rt, err := online.NewRuntime(m.Forecast, t.Functions, t.Start)
 		if err != nil {

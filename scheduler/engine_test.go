@@ -21,7 +21,11 @@ func engine(t *testing.T, memory int64, change func(*scheduler.Options)) *schedu
 		t.Fatal(err)
 	}
 	profiles := []decide.Profile{{Memory: 100, CPU: 1, Execution: decide.Second, Initialise: decide.Second}}
-	s, err := scheduler.New(profiles, []decide.InvokerSpec{{Memory: memory, Cores: 4}}, build(profiles), o)
+	stack, err := build(scheduler.Setting{Profiles: profiles})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := scheduler.New(profiles, []decide.InvokerSpec{{Memory: memory, Cores: 4}}, stack, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,9 +138,33 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
+// blind is a future without arrivals.
+type blind struct{}
+
+func (blind) NextArrival(decide.FunctionID, decide.Time) decide.Time   { return decide.Forever }
+func (blind) Arrivals(decide.FunctionID, decide.Time, decide.Time) int { return 0 }
+
 func TestBaselineNames(t *testing.T) {
-	if _, err := scheduler.Baseline("nativ", 1); err == nil || !strings.Contains(err.Error(), "native, faascache") {
-		t.Errorf("an unknown policy: %v", err)
+	for spec, want := range map[string]string{
+		"nativ":                      "native, faascache",
+		"native:":                    `parameter "": must be one of keep_alive_s`,
+		"native:keep":                `parameter "keep": must be one of keep_alive_s`,
+		"native:keep_alive_s":        `keep_alive_s must be a number in [0, 1e+09], got ""`,
+		"native:keep_alive_s=-1":     "keep_alive_s must be a number in",
+		"native:keep_alive_s=NaN":    "keep_alive_s must be a number in",
+		"native:keep_alive_s=60:a=1": `parameter "a"`,
+		"faascache:keep_alive_s=60":  "faascache has no parameters",
+	} {
+		if _, err := scheduler.Baseline(spec, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("policy %q: got %v, want %q", spec, err, want)
+		}
+	}
+	build, err := scheduler.Baseline("native:keep_alive_s=60", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := build(scheduler.Setting{}); err != nil || s.Name != "native:keep_alive_s=60" || s.Pool.KeepAlive(decide.Snapshot{}, 0) != decide.Minute {
+		t.Errorf("a parameter: %+v, %v", s, err)
 	}
 	profiles := []decide.Profile{{Memory: 100, CPU: 1, Initialise: 1}}
 	for _, r := range scheduler.Baselines() {
@@ -144,7 +172,10 @@ func TestBaselineNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := build(profiles)
+		s, err := build(scheduler.Setting{Profiles: profiles, Future: blind{}})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if s.Name != r.Name || s.Dispatcher == nil || s.Pool == nil || s.Placer == nil || r.Source == "" {
 			t.Errorf("row %s: stack %+v", r.Name, s)
 		}

@@ -173,10 +173,10 @@ func (p *pool) Adjust(s decide.Snapshot) (decide.Adjustment, bool) {
 		switch {
 		case ch.n > 0:
 			ch.n--
-			return decide.Adjustment{End: decide.None, Function: ch.function}, true
+			return decide.Adjustment{Kind: decide.Prewarm, Function: ch.function}, true
 		case ch.n < 0 && s.IdleCount(ch.function) > 0:
 			ch.n++
-			return decide.Adjustment{End: oldestIdle(s, ch.function), Function: ch.function}, true
+			return decide.Adjustment{Kind: decide.Retire, Container: oldestIdle(s, ch.function)}, true
 		}
 		p.plan = p.plan[:len(p.plan)-1]
 	}

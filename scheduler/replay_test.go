@@ -7,7 +7,6 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
-	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -37,7 +36,7 @@ func TestForecastSavesColdStarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	replay := func(want map[int][]float64) *sim.Result {
-		res, err := sim.Run(context.Background(), trace, load, func(*datasets.Trace, []decide.Profile) (scheduler.Stack, error) {
+		res, err := sim.Run(context.Background(), trace, load, func(*datasets.Trace, scheduler.Setting) (scheduler.Stack, error) {
 			p := parts()
 			p.Forecast, p.Rate = &script{want: want}, []float64{0}
 			return scheduler.Incendio(p)

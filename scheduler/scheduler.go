@@ -124,13 +124,13 @@ func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
 		if r := s.state.Initialised(ev.Container, ev.Took); r != decide.None {
 			s.run(r, ev.Container)
 		} else {
-			became = ev.Container
+			became = s.retire(ev.Container)
 		}
 		s.admit(s.view.Invoker(ev.Container)) // one start less
 	case decide.Completion:
 		ev.Function = s.view.Function(ev.Container)
 		if s.state.Completed(ev.Container, ev.Took) {
-			became = ev.Container
+			became = s.retire(ev.Container)
 		}
 	case decide.Ended:
 		ev.Function = s.view.Function(ev.Container)
@@ -196,18 +196,54 @@ func (s *Scheduler) adjust() {
 		if !ok {
 			return
 		}
-		if a.End != decide.None {
-			s.end(a.End)
-			continue
+		switch a.Kind {
+		case decide.Prewarm:
+			if inv, ok := s.stack.Placer.Place(s.view, a.Function); ok && s.makeRoom(inv, a.Function, true) {
+				s.state.NewContainer(a.Function, inv, decide.None)
+				s.admit(inv)
+			}
+		case decide.Retire:
+			switch status := s.view.Status(a.Container); {
+			case status == decide.Idle:
+				s.end(a.Container)
+			case status == decide.Pending && s.view.CreatedFor(a.Container) == decide.None:
+				s.state.Cancel(a.Container)
+			case status == decide.Pending, status == decide.Initialising, status == decide.Busy:
+				s.state.Retire(a.Container)
+			}
+		case decide.Deflate:
+			s.resize(a.Container, a.Share)
 		}
-		inv, ok := s.stack.Placer.Place(s.view, a.Function)
-		if !ok || !s.makeRoom(inv, a.Function, true) {
-			continue
-		}
-		s.state.NewContainer(a.Function, inv, decide.None)
-		s.admit(inv)
 	}
 }
+
+// retire ends container c, which has just become idle, if it is to end then; else it returns c.
+func (s *Scheduler) retire(c decide.ContainerID) decide.ContainerID {
+	if !s.view.IsRetiring(c) {
+		return c
+	}
+	s.end(c)
+	return decide.None
+}
+
+// resize gives the living container c that part of its CPU.
+func (s *Scheduler) resize(c decide.ContainerID, share float64) {
+	switch s.view.Status(c) {
+	case decide.Gone, decide.Pending, decide.Terminating:
+		return
+	}
+	share = min(1, max(leastShare, share))
+	if share == s.view.Share(c) {
+		return
+	}
+	s.state.Resize(c, share)
+	s.out = append(s.out, decide.Decision{
+		Kind: decide.Resize, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c), Share: share,
+	})
+}
+
+// leastShare of its CPU that a container keeps: what it executes must end some time.
+const leastShare = 0.01
 
 // makeRoom ends idle containers until one of f fits on inv.
 func (s *Scheduler) makeRoom(inv decide.InvokerID, f decide.FunctionID, prewarm bool) bool {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -14,8 +15,28 @@ type Row struct {
 	Name           string
 	Source         string // where the policy comes from
 	Reconstruction bool   // from a description, where no code or pseudocode of the authors was at hand
+	Clairvoyant    bool   // it asks Setting.Future: a reference, which no platform can run
+	Parameters     []Parameter
 
-	build func(profiles []decide.Profile, seed uint64) Stack
+	build func(s Setting, value func(name string) float64) Stack
+}
+
+// A Parameter of a stack has a name, under which [Baseline] sets it.
+type Parameter struct {
+	Name      string
+	Doc       string // what it means, with its unit
+	Default   float64
+	Low, High float64 // the range, both included
+}
+
+// A Setting is what a stack is built for.
+type Setting struct {
+	Profiles []decide.Profile     // of the functions of the Scheduler
+	Invokers []decide.InvokerSpec // and its machines
+	Start    decide.Time          // when the clock begins
+	Future   decide.Future        // nil where nobody knows it
+
+	seed uint64 // of policies that draw
 }
 
 // baselines is the one table of stacks that need no bundle. Those that are named
@@ -23,11 +44,16 @@ type Row struct {
 var baselines = slices.Concat([]Row{
 	{
 		Name: "native", Source: "Apache OpenWhisk: LRU eviction, 10-minute keep-alive",
-		build: func([]decide.Profile, uint64) Stack { return compose(policy.Native()) },
+		Parameters: []Parameter{{"keep_alive_s", "how long an idle container is kept, in seconds", policy.NativeKeepAlive.Seconds(), 0, 1e9}},
+		build: func(_ Setting, value func(string) float64) Stack {
+			p := policy.Native()
+			p.Pool = &policy.LRU{Keep: decide.Time(value("keep_alive_s") * float64(decide.Second))}
+			return compose(p)
+		},
 	},
 	{
 		Name: "faascache", Source: "Fuerst and Sharma, FaasCache, ASPLOS 2021: GDSF; requests wait for room up to the time-out",
-		build: func(profiles []decide.Profile, _ uint64) Stack { return compose(policy.FaasCache(profiles)) },
+		build: func(s Setting, _ func(string) float64) Stack { return compose(policy.FaasCache(s.Profiles)) },
 	},
 }, []Row{
 	rule("random", "a request drawn at random", 0, false),
@@ -46,9 +72,9 @@ func compose(p policy.Parts) Stack {
 func rule(name, source string, cpuShare float64, reconstruction bool) Row {
 	return Row{
 		Name: name, Source: source, Reconstruction: reconstruction,
-		build: func(_ []decide.Profile, seed uint64) Stack {
+		build: func(site Setting, _ func(string) float64) Stack {
 			s := compose(policy.Native())
-			d, err := policy.Rule(name, nil, seed)
+			d, err := policy.Rule(name, nil, site.seed)
 			if err != nil {
 				panic(err) // a row of this table that names no rule
 			}
@@ -61,10 +87,12 @@ func rule(name, source string, cpuShare float64, reconstruction bool) Row {
 // Baselines returns the stacks that [Baseline] knows, in the order of tables.
 func Baselines() []Row { return slices.Clone(baselines) }
 
-// Baseline returns the builder of the stack of that name. The profiles are those of
-// the functions that the Scheduler is made for; the seed is for policies that draw.
-// Every Scheduler needs a Stack of its own.
-func Baseline(name string, seed uint64) (func(profiles []decide.Profile) Stack, error) {
+// Baseline returns the builder of the stack that spec names: a name of [Baselines], and
+// after it parameters as in "native:keep_alive_s=60", any number of them. The stack has
+// spec as its name. The seed is for policies that draw. Every Scheduler needs a Stack of
+// its own.
+func Baseline(spec string, seed uint64) (func(Setting) (Stack, error), error) {
+	name, rest, more := strings.Cut(spec, ":")
 	i := slices.IndexFunc(baselines, func(r Row) bool { return r.Name == name })
 	if i < 0 {
 		names := make([]string, len(baselines))
@@ -73,9 +101,54 @@ func Baseline(name string, seed uint64) (func(profiles []decide.Profile) Stack, 
 		}
 		return nil, fmt.Errorf("scheduler: policy %q: must be one of %s", name, strings.Join(names, ", "))
 	}
-	return func(profiles []decide.Profile) Stack {
-		s := baselines[i].build(profiles, seed)
-		s.Name = name
-		return s
+	row := &baselines[i]
+	values := make(map[string]float64, len(row.Parameters))
+	for _, p := range row.Parameters {
+		values[p.Name] = p.Default
+	}
+	for more {
+		var assignment string
+		assignment, rest, more = strings.Cut(rest, ":")
+		if err := row.set(values, assignment); err != nil {
+			return nil, fmt.Errorf("scheduler: policy %q: %w", spec, err)
+		}
+	}
+	return func(s Setting) (Stack, error) {
+		if row.Clairvoyant && s.Future == nil {
+			return Stack{}, fmt.Errorf("scheduler: policy %q knows the future, which only a replay has", name)
+		}
+		s.seed = seed
+		stack := row.build(s, func(name string) float64 {
+			v, ok := values[name]
+			if !ok {
+				panic(fmt.Sprintf("scheduler: policy %s reads the parameter %q, which it does not declare", row.Name, name))
+			}
+			return v
+		})
+		stack.Name = spec
+		return stack, nil
 	}, nil
+}
+
+// set reads "name=value" into values.
+func (r *Row) set(values map[string]float64, assignment string) error {
+	name, text, ok := strings.Cut(assignment, "=")
+	i := slices.IndexFunc(r.Parameters, func(p Parameter) bool { return p.Name == name })
+	switch {
+	case len(r.Parameters) == 0:
+		return fmt.Errorf("%s has no parameters, got %q", r.Name, assignment)
+	case i < 0:
+		names := make([]string, len(r.Parameters))
+		for k, p := range r.Parameters {
+			names[k] = p.Name
+		}
+		return fmt.Errorf("parameter %q: must be one of %s", name, strings.Join(names, ", "))
+	}
+	p := &r.Parameters[i]
+	v, err := strconv.ParseFloat(text, 64)
+	if !ok || err != nil || !(v >= p.Low && v <= p.High) {
+		return fmt.Errorf("%s must be a number in [%g, %g], got %q", name, p.Low, p.High, text)
+	}
+	values[name] = v
+	return nil
 }

@@ -207,7 +207,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	}
 	commonFlags(c.Flags(), "store", "registry", "trace", "seed", "workers", "cluster")
 	windowFlags(c.Flags(), false)
-	c.Flags().StringSliceVar(&policies, "policy", []string{allPolicies}, "policies to replay under, or all")
+	c.Flags().StringSliceVar(&policies, "policy", []string{allPolicies}, "policies to replay under, with parameters as in native:keep_alive_s=60; or all")
 	return c
 }
 
@@ -240,6 +240,9 @@ func policyHelp() string {
 			source += " (reconstruction)"
 		}
 		fmt.Fprintf(w, "  %s\t%s\n", r.Name, source)
+		for _, p := range r.Parameters {
+			fmt.Fprintf(w, "    :%s=%g\t%s\n", p.Name, p.Default, p.Doc)
+		}
 	}
 	fmt.Fprintf(w, "  %s\tthe models of --bundle\n", scheduler.IncendioName)
 	fmt.Fprintf(w, "  %s\tproved, not simulated: no policy has a smaller mean\n", sim.LowerBound)

@@ -99,10 +99,11 @@ const (
 	Create                     // initialise Container of Function on Invoker, for Request or as a prewarm (None)
 	End                        // terminate Container
 	Drop                       // give Request up
+	Resize                     // give Container the part Share of its CPU
 )
 
 func (k DecisionKind) String() string {
-	return [...]string{"run", "create", "end", "drop"}[k]
+	return [...]string{"run", "create", "end", "drop", "resize"}[k]
 }
 
 // A Decision is an order to the platform. Waiting is the absence of one.
@@ -112,6 +113,7 @@ type Decision struct {
 	Request   RequestID
 	Container ContainerID
 	Invoker   InvokerID
+	Share     float64 // by a Resize
 }
 
 // A Start is a Dispatcher's choice: Request starts now, in Container if it names an
@@ -140,7 +142,9 @@ type Pool interface {
 	Observe(s Snapshot, ev Event)
 
 	// KeepAlive returns for how long c, which has just become idle, may stay idle.
-	// It is ended then, unless it was used again. Forever keeps it until evicted.
+	// It is ended then, unless it was used again. Forever keeps it until evicted, and
+	// 0 ends it at once. A prewarmed container, which Snapshot.Used tells, is asked
+	// about when it is ready.
 	KeepAlive(s Snapshot, c ContainerID) Time
 
 	// Evict returns the idle container on invoker i that shall end first to make
@@ -156,10 +160,29 @@ type Pool interface {
 	Wake() Time
 }
 
-// An Adjustment ends an idle container, or prewarms one.
+// An AdjustmentKind says what to change.
+type AdjustmentKind uint8
+
+// The kinds of adjustments.
+const (
+	// Prewarm initialises a container of Function for no request in particular, on the
+	// invoker that the Placer chooses. Nothing happens where there is no room.
+	Prewarm AdjustmentKind = iota
+	// Retire ends Container: an idle one now, a busy one once it has completed what it
+	// executes, one that initialises when it is ready, or has completed the request that
+	// it was created for. It takes no other request until then.
+	Retire
+	// Deflate gives Container, which lives, the part Share in (0, 1] of the CPU that its
+	// function can use; 1 gives it all back. What it executes feels it at once.
+	Deflate
+)
+
+// An Adjustment is a change of the pool that is not the answer to a request.
 type Adjustment struct {
-	End      ContainerID // None for a prewarm
-	Function FunctionID  // to prewarm
+	Kind      AdjustmentKind
+	Function  FunctionID  // to prewarm
+	Container ContainerID // to retire or deflate
+	Share     float64     // to deflate to
 }
 
 // A Placer chooses the invoker of a new container.
@@ -167,6 +190,17 @@ type Placer interface {
 	// Place returns the invoker for a new container of f, or false where none has
 	// room, counting the idle containers that could be evicted (Snapshot.Room).
 	Place(s Snapshot, f FunctionID) (InvokerID, bool)
+}
+
+// A Future knows what is going to happen: a replay has one, a platform none. A policy
+// that asks it is a reference for others, not one that can be run. Both methods are
+// cheap where the times of calls do not go back far.
+type Future interface {
+	// NextArrival is the first arrival of f after the given time, or Forever.
+	NextArrival(f FunctionID, after Time) Time
+
+	// Arrivals is the number of arrivals of f in (from, to].
+	Arrivals(f FunctionID, from, to Time) int
 }
 
 // Signals are what was learned of functions beyond what the State measures. The

@@ -93,8 +93,8 @@ func (v Snapshot) NextWarm(c ContainerID) ContainerID { return v.s.containers[c]
 func (v Snapshot) withCPU(c ContainerID) ContainerID {
 	for c != None {
 		box := &v.s.containers[c]
-		if v.s.invokers[box.invoker].hasCPU(v.s.functions[box.function].CPU) {
-			break
+		if box.running > 0 || v.s.invokers[box.invoker].hasCPU(v.s.functions[box.function].CPU*box.share) {
+			break // requests of a container share its CPU: one more takes none
 		}
 		c = box.warmNext
 	}
@@ -110,10 +110,14 @@ func (v Snapshot) BusyCount(f FunctionID) int { return int(v.s.functions[f].busy
 // StartingCount is the number of containers of f that are pending or initialise.
 func (v Snapshot) StartingCount(f FunctionID) int { return int(v.s.functions[f].starting) }
 
-// Live is the number of containers of f that are or will be able to execute.
+// RetiringCount is the number of containers of f that are busy or starting and take
+// no more requests.
+func (v Snapshot) RetiringCount(f FunctionID) int { return int(v.s.functions[f].retiring) }
+
+// Live is the number of containers of f that are or will be able to execute more requests.
 func (v Snapshot) Live(f FunctionID) int {
 	fn := &v.s.functions[f]
-	return int(fn.idle + fn.busy + fn.starting)
+	return int(fn.idle + fn.busy + fn.starting - fn.retiring)
 }
 
 // Containers is one more than the largest ContainerID so far.
@@ -139,6 +143,15 @@ func (v Snapshot) Used(c ContainerID) bool { return v.s.containers[c].used }
 
 // Running is the number of requests that container c executes.
 func (v Snapshot) Running(c ContainerID) int { return int(v.s.containers[c].running) }
+
+// IsRetiring reports whether container c takes no more requests and ends when it is idle.
+func (v Snapshot) IsRetiring(c ContainerID) bool { return v.s.containers[c].retiring }
+
+// Share of its CPU that container c has, in (0, 1]; less than 1 if it was deflated.
+func (v Snapshot) Share(c ContainerID) float64 { return v.s.containers[c].share }
+
+// Concurrency is how many requests a container executes at once.
+func (v Snapshot) Concurrency() int { return int(v.s.concurrency) }
 
 // Invokers is the number of invokers.
 func (v Snapshot) Invokers() int { return len(v.s.invokers) }
@@ -185,7 +198,7 @@ func (v Snapshot) IdleNext(c ContainerID) ContainerID { return v.s.containers[c]
 // Executing is the number of requests that execute on invoker i.
 func (v Snapshot) Executing(i InvokerID) int { return int(v.s.invokers[i].running) }
 
-// BusyCPU of invoker i: the sum of the CPU of what executes, in cores; more than
+// BusyCPU of invoker i: the sum of the CPU of the containers that execute, in cores; more than
 // InvokerSpec.Cores when cores are shared.
 func (v Snapshot) BusyCPU(i InvokerID) float64 { return v.s.invokers[i].cpu }
 

@@ -66,6 +66,7 @@ type function struct {
 	idle        int32
 	busy        int32
 	starting    int32 // pending and initialising
+	retiring    int32 // of the busy and the starting
 	arrivals    int64
 	completions int64
 	lastArrival Time
@@ -78,6 +79,8 @@ type container struct {
 	status   ContainerStatus
 	running  int32
 	used     bool      // it has executed something
+	retiring bool      // it takes no more requests
+	share    float64   // of its CPU
 	request  RequestID // for which it is created
 	since    Time      // when the status began
 	created  Time
@@ -244,7 +247,7 @@ func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID
 	inv := &s.invokers[i]
 	s.containers[c] = container{
 		function: f, invoker: i, status: Pending, request: r, since: s.now, created: s.now,
-		warmPrev: None, warmNext: None, idlePrev: inv.pendingTail, idleNext: None,
+		share: 1, warmPrev: None, warmNext: None, idlePrev: inv.pendingTail, idleNext: None,
 	}
 	if inv.pendingTail != None {
 		s.containers[inv.pendingTail].idleNext = c
@@ -316,15 +319,15 @@ func (s *State) Execute(r RequestID, c ContainerID) {
 		box.status, box.since = Busy, s.now
 		fn.idle--
 		fn.busy++
+		inv.cpu += fn.CPU * box.share // which all requests of a container share
 	}
 	s.unlinkWarm(c)
 	box.running++
 	box.used = true
-	if box.running < s.concurrency {
+	if box.running < s.concurrency && !box.retiring {
 		s.linkWarm(c)
 	}
 	inv.running++
-	inv.cpu += fn.CPU
 }
 
 // Completed ends one execution in c. It returns true if c became idle.
@@ -335,24 +338,51 @@ func (s *State) Completed(c ContainerID, took Time) bool {
 	fn.Execution.learn(took)
 	fn.completions++
 	inv.running--
-	if inv.running == 0 {
-		inv.cpu = 0 // what is left of sums of fractions
-	} else {
-		inv.cpu -= fn.CPU
-	}
-	if box.running == s.concurrency {
-		s.linkWarm(c)
-	} else { // it was used last
-		s.unlinkWarm(c)
-		s.linkWarm(c)
-	}
 	box.running--
+	switch {
+	case inv.running == 0:
+		inv.cpu = 0 // what is left of sums of fractions
+	case box.running == 0:
+		inv.cpu -= fn.CPU * box.share
+	}
+	if !box.retiring {
+		if box.running+1 < s.concurrency {
+			s.unlinkWarm(c) // it was used last
+		}
+		s.linkWarm(c)
+	}
 	if box.running > 0 {
 		return false
 	}
 	fn.busy--
 	s.makeIdle(c)
+	if box.retiring {
+		s.linkWarm(c) // as every idle one is, until Terminate
+	}
 	return true
+}
+
+// Retire lets the busy or starting container c take no more requests than it has.
+// Whoever calls it ends c once it is idle.
+func (s *State) Retire(c ContainerID) {
+	box := &s.containers[c]
+	if box.retiring {
+		return
+	}
+	box.retiring = true
+	s.functions[box.function].retiring++
+	if box.status == Busy && box.running < s.concurrency {
+		s.unlinkWarm(c)
+	}
+}
+
+// Resize gives container c the part share in (0, 1] of its CPU.
+func (s *State) Resize(c ContainerID, share float64) {
+	box := &s.containers[c]
+	if box.status == Busy {
+		s.invokers[box.invoker].cpu += s.functions[box.function].CPU * (share - box.share)
+	}
+	box.share = share
 }
 
 // Terminate begins to end the idle container c.
@@ -362,6 +392,9 @@ func (s *State) Terminate(c ContainerID) {
 	s.unlinkIdle(c)
 	fn := &s.functions[box.function]
 	fn.idle--
+	if box.retiring {
+		fn.retiring--
+	}
 	s.invokers[box.invoker].terminating += fn.Memory
 	box.status, box.since = Terminating, s.now
 }
@@ -386,6 +419,9 @@ func (s *State) Cancel(c ContainerID) {
 		inv.promised -= fn.CPU
 	}
 	fn.starting--
+	if box.retiring {
+		fn.retiring--
+	}
 	box.status = Gone
 	s.freed = append(s.freed, c)
 }

@@ -16,6 +16,9 @@ type box struct {
 	invoker decide.InvokerID
 	status  decide.ContainerStatus
 	running int
+
+	retiring bool
+	share    float64
 }
 
 // A model keeps everything in lists, in the order in which it came to be.
@@ -77,7 +80,7 @@ func TestStateAgainstModel(t *testing.T) {
 				m.queue = remove(m.queue, r)
 			},
 			"create": func(t *rapid.T) {
-				b := &box{f: decide.FunctionID(rapid.IntRange(0, 2).Draw(t, "f")), invoker: decide.InvokerID(rapid.IntRange(0, 1).Draw(t, "i")), status: decide.Pending}
+				b := &box{f: decide.FunctionID(rapid.IntRange(0, 2).Draw(t, "f")), invoker: decide.InvokerID(rapid.IntRange(0, 1).Draw(t, "i")), status: decide.Pending, share: 1}
 				if v.Unclaimed(b.invoker) < profiles[b.f].Memory {
 					return
 				}
@@ -132,18 +135,41 @@ func TestStateAgainstModel(t *testing.T) {
 				b.status = decide.Busy
 				b.running++
 				m.warm = remove(m.warm, b)
-				if b.running < concurrency {
+				if b.running < concurrency && !b.retiring {
 					m.warm = append(m.warm, b)
+				}
+			},
+			"retire": func(t *rapid.T) {
+				list := with(func(b *box) bool {
+					return b.status == decide.Pending || b.status == decide.Initialising || b.status == decide.Busy
+				})
+				if len(list) == 0 {
+					return
+				}
+				b := pick(list, "retiring")
+				s.Retire(b.id)
+				if b.status == decide.Busy && b.running < concurrency && !b.retiring {
+					m.warm = remove(m.warm, b)
+				}
+				b.retiring = true
+			},
+			"resize": func(t *rapid.T) {
+				if list := with(func(b *box) bool { return b.status != decide.Terminating }); len(list) > 0 {
+					b := pick(list, "resized")
+					b.share = float64(rapid.IntRange(1, 4).Draw(t, "quarters")) / 4
+					s.Resize(b.id, b.share)
 				}
 			},
 			"complete": func(t *rapid.T) {
 				if list := with(func(b *box) bool { return b.running > 0 }); len(list) > 0 {
 					b := pick(list, "busy")
-					if b.running < concurrency {
+					if b.running < concurrency && !b.retiring {
 						m.warm = remove(m.warm, b)
 					}
-					m.warm = append(m.warm, b)
 					b.running--
+					if !b.retiring || b.running == 0 {
+						m.warm = append(m.warm, b)
+					}
 					if idle := s.Completed(b.id, 10); idle != (b.running == 0) {
 						t.Fatalf("container %d with %d running: idle %v", b.id, b.running, idle)
 					}
@@ -206,19 +232,29 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 		}
 		equal("waiting", v.Waiting(f), waiting)
 		equal("oldest", int(v.Oldest(f)), int(oldest))
-		count := make(map[decide.ContainerStatus]int)
+		count, retiring, last := make(map[decide.ContainerStatus]int), 0, 0
 		for _, b := range m.boxes {
 			if b.f == f {
 				count[b.status]++
-				if v.Status(b.id) != b.status || v.Running(b.id) != b.running {
+				if v.Status(b.id) != b.status || v.Running(b.id) != b.running || v.IsRetiring(b.id) != b.retiring || v.Share(b.id) != b.share {
 					t.Fatalf("container %d is %v with %d, want %v with %d", b.id, v.Status(b.id), v.Running(b.id), b.status, b.running)
+				}
+				if b.retiring && b.status != decide.Idle && b.status != decide.Terminating {
+					retiring++
 				}
 			}
 		}
 		equal("idle", v.IdleCount(f), count[decide.Idle])
 		equal("busy", v.BusyCount(f), count[decide.Busy])
 		equal("starting", v.StartingCount(f), count[decide.Pending]+count[decide.Initialising])
-		equal("live", v.Live(f), count[decide.Idle]+count[decide.Busy]+count[decide.Pending]+count[decide.Initialising])
+		// An idle one that retires is about to end, which the scheduler does at once.
+		for _, b := range m.idle {
+			if b.f == f && b.retiring {
+				last++
+			}
+		}
+		equal("retiring", v.RetiringCount(f), retiring+last)
+		equal("live", v.Live(f), count[decide.Idle]+count[decide.Busy]+count[decide.Pending]+count[decide.Initialising]-retiring-last)
 		var warm, wantWarm []decide.ContainerID
 		for c := v.Available(f); c != decide.None; c = v.NextAvailable(c) {
 			warm = append(warm, c)
@@ -256,7 +292,9 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 				starting++
 			}
 			executing += b.running
-			cpu += float64(b.running) * profiles[b.f].CPU
+			if b.running > 0 { // its requests share its CPU
+				cpu += profiles[b.f].CPU * b.share
+			}
 		}
 		for _, b := range m.idle {
 			if b.invoker == i {

@@ -239,8 +239,8 @@ func TestGDSFIsLazyOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := func(parts func([]decide.Profile) policy.Parts) *sim.Result {
-			r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, p []decide.Profile) (scheduler.Stack, error) {
-				x := parts(p)
+			r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+				x := parts(site.Profiles)
 				return scheduler.Stack{Name: "gdsf", Dispatcher: x.Dispatcher, Pool: x.Pool, Placer: x.Placer}, nil
 			}, o)
 			if err != nil {

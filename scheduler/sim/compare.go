@@ -9,7 +9,6 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
-	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
 // Names that mean something to a Report.
@@ -33,9 +32,7 @@ func Baseline(name string, rnd uint64) (Policy, error) {
 	if err != nil {
 		return Policy{}, err
 	}
-	return Policy{Name: name, New: func(_ *datasets.Trace, profiles []decide.Profile) (scheduler.Stack, error) {
-		return build(profiles), nil
-	}}, nil
+	return Policy{Name: name, New: func(_ *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error) { return build(s) }}, nil
 }
 
 // A Report compares policies on the same requests; it is what `simulate --json` prints.

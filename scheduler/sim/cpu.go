@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -24,8 +25,11 @@ func cpuUnits(cores float64) int64 { return max(1, int64(math.Round(cores*cpuUni
 
 // A processor shares the cores of one invoker. Calls must not go back in time.
 type processor interface {
-	// start adds a job that takes work with the CPU that it can use.
-	start(now decide.Time, job decide.RequestID, cpu int64, work decide.Time)
+	// start adds a job in container box that takes work with the CPU that it can use.
+	start(now decide.Time, job decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time)
+	// resize changes the CPU that the jobs in box can use, and multiplies what they
+	// have left to do.
+	resize(now decide.Time, box decide.ContainerID, cpu int64, left float64)
 	// next is when the next job completes if none is added, or Forever.
 	next() decide.Time
 	// finish removes the job that completes at now = next().
@@ -63,6 +67,7 @@ type psJob struct {
 	seq  uint64 // first started, first finished
 	cpu  int64
 	id   decide.RequestID
+	box  decide.ContainerID
 }
 
 func (a *psJob) before(b *psJob) bool {
@@ -83,7 +88,7 @@ func (p *ps) share() {
 	p.rate = max(1, p.cores*workUnit/p.demand)
 }
 
-func (p *ps) start(now decide.Time, id decide.RequestID, cpu int64, work decide.Time) {
+func (p *ps) start(now decide.Time, id decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time) {
 	if len(p.jobs) == 0 {
 		p.v, p.last = 0, now
 	} else {
@@ -91,11 +96,33 @@ func (p *ps) start(now decide.Time, id decide.RequestID, cpu int64, work decide.
 	}
 	p.demand += cpu
 	p.share()
-	j := psJob{p.v + int64(work)<<workBits, p.seq, cpu, id}
+	j := psJob{p.v + int64(work)<<workBits, p.seq, cpu, id, box}
 	p.seq++
 	p.jobs = append(p.jobs, j)
+	p.up(len(p.jobs)-1, j)
+}
+
+func (p *ps) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) {
+	p.advance(now)
+	for i := range p.jobs {
+		if j := p.jobs[i]; j.box == box {
+			p.demand += cpu - j.cpu
+			j.cpu = cpu
+			j.done = p.v + scaled(j.done-p.v, left)
+			p.up(i, j)
+			p.down(i, p.jobs[i]) // either of them moves something
+			break                // there is one: containers of more are not for ps
+		}
+	}
+	p.share()
+}
+
+// scaled is left times by, rounded up.
+func scaled(left int64, by float64) int64 { return int64(math.Ceil(float64(max(0, left)) * by)) }
+
+// up puts j into place i of the heap or above it.
+func (p *ps) up(i int, j psJob) {
 	q := p.jobs
-	i := len(q) - 1
 	for i > 0 {
 		up := (i - 1) / 2
 		if !j.before(&q[up]) {
@@ -129,26 +156,31 @@ func (p *ps) finish(now decide.Time) decide.RequestID {
 	q = q[:last]
 	p.jobs = q
 	if last > 0 {
-		i := 0
-		for {
-			c := 2*i + 1
-			if c >= last {
-				break
-			}
-			if c+1 < last && q[c+1].before(&q[c]) {
-				c++
-			}
-			if !q[c].before(&j) {
-				break
-			}
-			q[i] = q[c]
-			i = c
-		}
-		q[i] = j
+		p.down(0, j)
 	}
 	p.demand -= top.cpu
 	p.share()
 	return top.id
+}
+
+// down puts j into place i of the heap or below it.
+func (p *ps) down(i int, j psJob) {
+	q := p.jobs
+	for {
+		c := 2*i + 1
+		if c >= len(q) {
+			break
+		}
+		if c+1 < len(q) && q[c+1].before(&q[c]) {
+			c++
+		}
+		if !q[c].before(&j) {
+			break
+		}
+		q[i] = q[c]
+		i = c
+	}
+	q[i] = j
 }
 
 // fifo runs jobs to completion in the order of their starts.
@@ -171,11 +203,14 @@ func (a *fifoJob) before(b *fifoJob) bool {
 	return a.done < b.done || a.done == b.done && a.seq < b.seq
 }
 
-func (p *fifo) start(now decide.Time, id decide.RequestID, cpu int64, work decide.Time) {
+func (p *fifo) start(now decide.Time, id decide.RequestID, _ decide.ContainerID, cpu int64, work decide.Time) {
 	p.waiting = append(p.waiting, fifoJob{stretch(work, cpu, p.cores), p.seq, min(cpu, p.cores), id})
 	p.seq++
 	p.fill(now)
 }
+
+// resize does nothing: a job runs to completion with the CPU that it began with.
+func (p *fifo) resize(decide.Time, decide.ContainerID, int64, float64) {}
 
 // stretch is the time that a job takes that could use more CPU than there is.
 func stretch(work decide.Time, cpu, cores int64) decide.Time {
@@ -256,6 +291,7 @@ type srptJob struct {
 	left int64 // in work units
 	cpu  int64
 	id   decide.RequestID
+	box  decide.ContainerID
 }
 
 // rates calls f with the jobs that have CPU and their progress per microsecond.
@@ -280,13 +316,24 @@ func (p *srpt) advance(now decide.Time) {
 	}
 }
 
-func (p *srpt) start(now decide.Time, id decide.RequestID, cpu int64, work decide.Time) {
+func (p *srpt) start(now decide.Time, id decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time) {
 	p.advance(now)
-	left := int64(work) << workBits
-	i := sort.Search(len(p.jobs), func(i int) bool { return p.jobs[i].left > left })
-	p.jobs = append(p.jobs, srptJob{})
-	copy(p.jobs[i+1:], p.jobs[i:])
-	p.jobs[i] = srptJob{left, cpu, id}
+	p.insert(srptJob{int64(work) << workBits, cpu, id, box})
+}
+
+func (p *srpt) insert(j srptJob) {
+	i := sort.Search(len(p.jobs), func(i int) bool { return p.jobs[i].left > j.left })
+	p.jobs = slices.Insert(p.jobs, i, j)
+}
+
+func (p *srpt) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) {
+	p.advance(now)
+	if i := slices.IndexFunc(p.jobs, func(j srptJob) bool { return j.box == box }); i >= 0 {
+		j := p.jobs[i]
+		j.cpu, j.left = cpu, scaled(j.left, left)
+		p.jobs = slices.Delete(p.jobs, i, i+1)
+		p.insert(j)
+	}
 }
 
 func (p *srpt) next() decide.Time {

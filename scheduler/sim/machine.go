@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -20,6 +21,7 @@ type machine struct {
 	observer    Observer
 	concurrency int32
 	timeout     decide.Time
+	slack       float64
 	functions   []datasets.Function
 	cpu         []int64 // of an invocation by function, in cpuUnits
 	draws       *draws
@@ -82,6 +84,7 @@ type container struct {
 	began     decide.Time      // initialising, or terminating
 	ready     decide.Time      // when it had initialised
 	terminate decide.Time      // how long it will take
+	share     float64          // of its CPU that it has
 }
 
 func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Options) *machine {
@@ -90,6 +93,7 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Option
 		observer:    o.Observer,
 		concurrency: int32(o.Scheduler.Concurrency),
 		timeout:     o.Scheduler.Timeout,
+		slack:       o.Cluster.CPUSlack,
 		functions:   t.Functions,
 		cpu:         make([]int64, len(t.Functions)),
 		draws:       newDraws(t, o.Seed),
@@ -273,6 +277,8 @@ func (m *machine) do(d *decide.Decision) error {
 		return m.end(d)
 	case decide.Drop:
 		return m.drop(d)
+	case decide.Resize:
+		return m.resize(d)
 	}
 	return fmt.Errorf("%w: decision of unknown kind %d", ErrInvariant, d.Kind)
 }
@@ -316,8 +322,36 @@ func (m *machine) run(d *decide.Decision) error {
 	box.running++
 	box.used = true
 	inv := &m.invokers[box.invoker]
-	inv.cpu.start(m.now, d.Request, m.cpu[j.function], j.work)
+	cpu, work := m.cpu[j.function], j.work
+	if box.share < 1 {
+		cpu, work = portion(cpu, box.share), decide.Time(math.Ceil(float64(work)/m.speed(box.share)))
+	}
+	inv.cpu.start(m.now, d.Request, d.Container, cpu, work)
 	m.finish.set(box.invoker, inv.cpu.next())
+	return nil
+}
+
+// portion is the share of the CPU that a function can use.
+func portion(cpu int64, share float64) int64 { return max(1, int64(math.Round(float64(cpu)*share))) }
+
+// speed is the progress of what executes in a container with that share of its CPU, 1
+// for all of it: what it would not have used is taken first.
+func (m *machine) speed(share float64) float64 { return min(1, share/(1-m.slack)) }
+
+func (m *machine) resize(d *decide.Decision) error {
+	box, err := m.container(d.Container)
+	if err != nil {
+		return err
+	}
+	if box.stage == terminating || !(d.Share > 0 && d.Share <= 1) {
+		return fmt.Errorf("%w: container %d is given %g of its CPU", ErrInvariant, d.Container, d.Share)
+	}
+	if box.stage == busy {
+		inv := &m.invokers[box.invoker]
+		inv.cpu.resize(m.now, d.Container, portion(m.cpu[box.function], d.Share), m.speed(box.share)/m.speed(d.Share))
+		m.finish.set(box.invoker, inv.cpu.next())
+	}
+	box.share = d.Share
 	return nil
 }
 
@@ -352,7 +386,7 @@ func (m *machine) create(d *decide.Decision) error {
 	initialise, terminate := m.draws.container(d.Function, n, d.Request != decide.None)
 	*box = container{
 		function: d.Function, invoker: d.Invoker, stage: initialising, request: d.Request,
-		ordered: decided, began: m.now, terminate: terminate,
+		ordered: decided, began: m.now, terminate: terminate, share: 1,
 	}
 	inv.memory += memory
 	inv.starting++

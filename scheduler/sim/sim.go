@@ -62,7 +62,8 @@ const (
 	// by the same factor, cores/sum.
 	PS = "ps"
 	// FIFO runs jobs to completion in the order in which they came, as many as the
-	// cores hold; the next one waits until its CPU is free.
+	// cores hold; the next one waits until its CPU is free. A job keeps the CPU that it
+	// began with when its container is deflated.
 	FIFO = "fifo"
 	// SRPT gives CPU to the jobs with the shortest remaining time first, and takes
 	// it away when a shorter one comes. It knows the durations: a reference.
@@ -82,6 +83,9 @@ type Cluster struct {
 	StartLimit int `mapstructure:"start_limit" json:"start_limit"`
 	// Sharing of the cores: "ps" (the default), "fifo" or "srpt".
 	Sharing string `mapstructure:"sharing" json:"sharing"`
+	// CPUSlack is the part of its CPU that a container can lose by deflation before
+	// what it executes gets slower, in [0, 1). Default 0.
+	CPUSlack float64 `mapstructure:"cpu_slack" json:"cpu_slack"`
 }
 
 // DefaultCluster is 8 invokers of 8 cores and 4 GB, with processor sharing.
@@ -103,6 +107,9 @@ func (c Cluster) Validate() error {
 	}
 	if c.StartLimit < 0 {
 		errs = append(errs, fmt.Errorf("sim: start_limit must not be negative, got %d", c.StartLimit))
+	}
+	if !(c.CPUSlack >= 0 && c.CPUSlack < 1) {
+		errs = append(errs, fmt.Errorf("sim: cpu_slack must be in [0, 1), got %g", c.CPUSlack))
 	}
 	switch c.Sharing {
 	case PS, FIFO, SRPT:
@@ -231,7 +238,7 @@ type Outcome struct {
 }
 
 // A NewStack builds a policy for a trace. Every run builds its own.
-type NewStack func(t *datasets.Trace, profiles []decide.Profile) (scheduler.Stack, error)
+type NewStack func(t *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error)
 
 // Profiles are what a scheduler is told about the functions of a trace before it
 // has seen them run: the means of their distributions. Applications are numbered
@@ -277,12 +284,18 @@ func Run(ctx context.Context, t *datasets.Trace, w *Workload, newStack NewStack,
 	if err := fits(t, o.Cluster); err != nil {
 		return nil, err
 	}
-	profiles := Profiles(t)
-	stack, err := newStack(t, profiles)
+	known := &future{ctx: ctx, trace: t, workload: w}
+	site := scheduler.Setting{
+		Profiles: Profiles(t),
+		Invokers: o.Cluster.Specs(),
+		Start:    decide.Time(w.from) * decide.Minute,
+		Future:   known,
+	}
+	stack, err := newStack(t, site)
 	if err != nil {
 		return nil, fmt.Errorf("build policy: %w", err)
 	}
-	s, err := scheduler.New(profiles, o.Cluster.Specs(), stack, o.Scheduler)
+	s, err := scheduler.New(site.Profiles, site.Invokers, stack, o.Scheduler)
 	if err != nil {
 		return nil, err
 	}
@@ -291,6 +304,9 @@ func Run(ctx context.Context, t *datasets.Trace, w *Workload, newStack NewStack,
 	err = w.each(ctx, t, m.arrive)
 	if err == nil {
 		err = m.drain(ctx)
+	}
+	if err == nil {
+		err = known.err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("simulate %s: %w", stack.Name, err)

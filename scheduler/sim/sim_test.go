@@ -478,8 +478,11 @@ func TestInvariants(t *testing.T) {
 			return cold(s)
 		}},
 	} {
-		_, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, p []decide.Profile) (scheduler.Stack, error) {
-			s := build(p)
+		_, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+			s, err := build(site)
+			if err != nil {
+				return s, err
+			}
 			bad := wrong{s.Pool, c.wake, c.start}
 			s.Pool, s.Dispatcher = bad, bad
 			return s, nil

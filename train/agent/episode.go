@@ -34,8 +34,8 @@ func Simulated(t *datasets.Trace, o sim.Options, stack NewStack) Episode {
 		if err != nil {
 			return nil, err
 		}
-		return sim.Run(ctx, t, load, func(t *datasets.Trace, profiles []decide.Profile) (scheduler.Stack, error) {
-			return stack(t, profiles, dispatcher)
+		return sim.Run(ctx, t, load, func(t *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error) {
+			return stack(t, s.Profiles, dispatcher)
 		}, o)
 	}
 }
