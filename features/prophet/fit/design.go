@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/incendio-faas/incendio/features/prophet"
 )
 
@@ -29,40 +31,20 @@ type design struct {
 	x     []float64 // free columns, row-major, shape (T, free)
 	prior []float64 // precision of the Gaussian prior, length n, 0 of hinges
 	gram  []float64 // Z'Z, shape (n, n)
-
-	at    []int  // the number of each row's time on the grid; nil if it is the row's own
-	folds []fold // seasonalities whose period is a whole number of steps, longest first
-	dense []int  // columns of x that are no fold's, t, 1 or sparse
-	ones  []ones // holiday columns
 }
 
-// A fold computes the products of a seasonality's columns with y from the sums of y
-// over all rows of equal phase.
-type fold struct {
-	period int       // steps of the grid
-	source int       // the fold to take sums from, -1 for y itself
-	first  int       // first column
-	table  []float64 // columns at each phase, row-major, shape (period, columns)
-}
+// trendPrecision is that of the Gaussian priors of k and m.
+const trendPrecision = 1. / 25
 
-// ones is a 0/1 column given by the rows where it is 1.
-type ones struct {
-	column int
-	rows   []int
-}
-
-// newDesign builds the design of m for values at times, which ascend. If step is not
-// 0, they lie on a grid of that step.
-func (m Model) newDesign(times []time.Time, step time.Duration) (*design, error) {
+// newDesign builds the design of m for values at times, which ascend.
+func (m Model) newDesign(times []time.Time) (*design, error) {
 	T := len(times)
 	d := &design{
-		growth:        m.Growth,
-		start:         times[0].UTC(),
-		end:           times[T-1].UTC(),
-		tau:           m.ChangepointPriorScale,
-		seasonalities: slices.Clone(m.Seasonalities),
-		holidays:      slices.Clone(m.Holidays),
-		t:             make([]float64, T),
+		growth: m.Growth,
+		start:  times[0].UTC(),
+		end:    times[T-1].UTC(),
+		tau:    m.ChangepointPriorScale,
+		t:      make([]float64, T),
 	}
 	span := float64(d.end.Sub(d.start))
 	for i, at := range times {
@@ -71,59 +53,55 @@ func (m Model) newDesign(times []time.Time, step time.Duration) (*design, error)
 		}
 	}
 	if m.Growth == prophet.Linear {
-		if err := m.placeChangepoints(d, times); err != nil {
+		if err := d.placeChangepoints(m); err != nil {
 			return nil, err
 		}
-		d.free = 1
-		d.prior = append(d.prior, 1./25)
+		d.prior = append(d.prior, trendPrecision)
 	}
-	d.free++
-	d.prior = append(d.prior, 1./25)
-	x0 := d.free // first column of X
-	for i := range d.seasonalities {
-		s := &d.seasonalities[i]
-		if s.PriorScale == 0 {
-			s.PriorScale = m.SeasonalityPriorScale
-		}
-		d.free += s.Columns()
-		d.prior = append(d.prior, slices.Repeat([]float64{1 / (s.PriorScale * s.PriorScale)}, s.Columns())...)
-	}
-	slices.SortFunc(d.holidays, func(a, b prophet.Holiday) int { return cmp.Compare(a.Name, b.Name) })
-	for i := range d.holidays {
-		h := &d.holidays[i]
-		if h.PriorScale == 0 {
-			h.PriorScale = m.HolidaysPriorScale
-		}
-		d.free += h.Columns()
-		d.prior = append(d.prior, slices.Repeat([]float64{1 / (h.PriorScale * h.PriorScale)}, h.Columns())...)
-	}
+	var prior []float64
+	d.seasonalities, d.holidays, prior = m.terms()
+	d.prior = append(append(d.prior, trendPrecision), prior...)
+	d.free = len(d.prior)
 	d.n = d.free + len(d.changepoints)
 	d.prior = append(d.prior, make([]float64, len(d.changepoints))...)
 
 	d.fill(times)
-	d.plan(x0, step)
 	d.computeGram()
 	return d, nil
 }
 
-// placeChangepoints sets the changepoints of a linear trend.
-func (m Model) placeChangepoints(d *design, times []time.Time) error {
-	if len(m.ChangepointTimes) > 0 {
-		given := slices.SortedFunc(slices.Values(m.ChangepointTimes), time.Time.Compare)
-		for _, c := range given {
-			if c.Before(d.start) || c.After(d.end) {
-				return fmt.Errorf("changepoint %v must lie in the history, from %v to %v", c.UTC(), d.start, d.end)
-			}
-			if span := d.end.Sub(d.start); span > 0 {
-				d.changepoints = append(d.changepoints, float64(c.Sub(d.start))/float64(span))
-			}
+// terms returns the seasonalities and, by name, the holidays of m, with their prior
+// scales, and the precision of the prior of each of their columns.
+func (m Model) terms() (seasonalities []prophet.Seasonality, holidays []prophet.Holiday, prior []float64) {
+	columns := func(scale *float64, otherwise float64, n int) {
+		if *scale == 0 {
+			*scale = otherwise
 		}
+		prior = append(prior, slices.Repeat([]float64{1 / (*scale * *scale)}, n)...)
+	}
+	seasonalities, holidays = slices.Clone(m.Seasonalities), slices.Clone(m.Holidays)
+	for i := range seasonalities {
+		s := &seasonalities[i]
+		columns(&s.PriorScale, m.SeasonalityPriorScale, s.Columns())
+	}
+	slices.SortFunc(holidays, func(a, b prophet.Holiday) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range holidays {
+		h := &holidays[i]
+		columns(&h.PriorScale, m.HolidaysPriorScale, h.Columns())
+	}
+	return seasonalities, holidays, prior
+}
+
+// placeChangepoints sets the changepoints of a linear trend.
+func (d *design) placeChangepoints(m Model) error {
+	if len(m.ChangepointTimes) > 0 {
+		given, err := m.givenChangepoints(d.start, d.end)
+		if err != nil {
+			return err
+		}
+		d.changepoints = given
 	} else {
-		rows := int(math.Floor(float64(len(times)) * m.ChangepointRange))
-		n := min(m.Changepoints, rows-1)
-		for j := 1; j <= n; j++ {
-			// Evenly spaced over the first rows, the first row left out; halves to even.
-			i := int(math.RoundToEven(float64(j) * float64(rows-1) / float64(n)))
+		for _, i := range m.automaticChangepoints(len(d.t)) {
 			d.changepoints = append(d.changepoints, d.t[i])
 		}
 	}
@@ -134,93 +112,78 @@ func (m Model) placeChangepoints(d *design, times []time.Time) error {
 	return nil
 }
 
+// givenChangepoints returns the scaled times of the changepoints that were given, in a
+// history from start to end.
+func (m Model) givenChangepoints(start, end time.Time) ([]float64, error) {
+	var out []float64
+	for _, c := range slices.SortedFunc(slices.Values(m.ChangepointTimes), time.Time.Compare) {
+		if c.Before(start) || c.After(end) {
+			return nil, fmt.Errorf("changepoint %v must lie in the history, from %v to %v", c.UTC(), start, end)
+		}
+		if span := end.Sub(start); span > 0 {
+			out = append(out, float64(c.Sub(start))/float64(span))
+		}
+	}
+	return out, nil
+}
+
+// automaticChangepoints returns the numbers of the values, of a history of n, at which
+// automatic changepoints are: evenly spaced over the first ones, the very first left out.
+func (m Model) automaticChangepoints(n int) []int {
+	first := int(math.Floor(float64(n) * m.ChangepointRange))
+	points := max(0, min(m.Changepoints, first-1))
+	out := make([]int, points)
+	for j := range out {
+		out[j] = int(math.RoundToEven(float64(j+1) * float64(first-1) / float64(points))) // halves to even
+	}
+	return out
+}
+
 // fill computes the free columns.
 func (d *design) fill(times []time.Time) {
 	d.x = make([]float64, 0, len(times)*d.free)
-	var days map[prophet.Day][]float64 // holiday columns of a day
-	if len(d.holidays) > 0 {
-		days = map[prophet.Day][]float64{}
-	}
+	days := calendar{holidays: d.holidays}
 	for i, at := range times {
 		if d.growth == prophet.Linear {
 			d.x = append(d.x, d.t[i])
 		}
 		d.x = append(d.x, 1)
-		at1 := prophet.Days(at)
 		for _, s := range d.seasonalities {
-			d.x = s.Append(d.x, at1)
+			d.x = s.Append(d.x, prophet.Days(at))
 		}
-		if days == nil {
-			continue
-		}
-		day := prophet.DayOf(at)
-		row, ok := days[day]
-		if !ok {
-			for _, h := range d.holidays {
-				for o := h.LowerWindow; o <= h.UpperWindow; o++ {
-					v := 0.
-					if h.On(day, o) {
-						v = 1
-					}
-					row = append(row, v)
-				}
-			}
-			days[day] = row
-		}
-		d.x = append(d.x, row...)
+		d.x = days.append(d.x, at)
 	}
 }
 
-// plan decides how each column of X is multiplied with y; column is the first of X.
-func (d *design) plan(column int, step time.Duration) {
-	T := len(d.t)
-	length := T // of the grid
-	if step > 0 {
-		length = int(d.end.Sub(d.start)/step) + 1
-		if length > T {
-			d.at = make([]int, T)
-			for i, t := range d.t {
-				d.at[i] = int(math.Round(t * float64(length-1)))
-			}
-		}
+// A calendar computes the columns of holidays once for each day.
+type calendar struct {
+	holidays []prophet.Holiday
+	columns  map[prophet.Day][]float64
+}
+
+// append appends the columns at the time at to row.
+func (c *calendar) append(row []float64, at time.Time) []float64 {
+	if len(c.holidays) == 0 {
+		return row
 	}
-	for _, s := range d.seasonalities {
-		steps := 0.
-		if step > 0 {
-			steps = s.Period * hoursPerDay * float64(time.Hour) / float64(step)
-		}
-		period := int(math.Round(steps))
-		// 1e-12 of a period is a phase error below the columns' own.
-		if period >= 2 && 2*period <= length && math.Abs(steps-float64(period)) < 1e-12*steps {
-			f := fold{period: period, source: -1, first: column}
-			for p := range period {
-				f.table = s.Append(f.table, prophet.Days(d.start.Add(time.Duration(p)*step)))
-			}
-			d.folds = append(d.folds, f)
-		} else {
-			for c := range s.Columns() {
-				d.dense = append(d.dense, column+c)
+	day := prophet.DayOf(at)
+	columns, ok := c.columns[day]
+	if !ok {
+		for _, h := range c.holidays {
+			for o := h.LowerWindow; o <= h.UpperWindow; o++ {
+				v := 0.
+				if h.On(day, o) {
+					v = 1
+				}
+				columns = append(columns, v)
 			}
 		}
-		column += s.Columns()
+		if c.columns == nil {
+			c.columns = map[prophet.Day][]float64{}
+		}
+		c.columns[day] = columns
 	}
-	slices.SortStableFunc(d.folds, func(a, b fold) int { return b.period - a.period })
-	for i := range d.folds {
-		for j := range i {
-			if d.folds[j].period%d.folds[i].period == 0 {
-				d.folds[i].source = j // the shortest that will do
-			}
-		}
-	}
-	for ; column < d.free; column++ {
-		o := ones{column: column}
-		for i := range T {
-			if d.x[i*d.free+column] != 0 {
-				o.rows = append(o.rows, i)
-			}
-		}
-		d.ones = append(d.ones, o)
-	}
+	return append(row, columns...)
 }
 
 // computeGram computes Z'Z.
@@ -281,9 +244,8 @@ func (d *design) computeGram() {
 	}
 }
 
-// products computes Z'y, of length n, with scratch space from w.
-func (d *design) products(y []float64, w *workspace) []float64 {
-	b := w.b
+// products computes Z'y, of length n, into b.
+func (d *design) products(y, b []float64) {
 	clear(b)
 	f := d.free
 
@@ -318,47 +280,9 @@ func (d *design) products(y []float64, w *workspace) []float64 {
 	}
 	b[c] = m0
 
-	for i, fd := range d.folds {
-		sums := w.folded[i]
-		if fd.source < 0 && d.at != nil {
-			clear(sums)
-			for j, v := range y {
-				sums[d.at[j]%fd.period] += v
-			}
-		} else {
-			source := y
-			if fd.source >= 0 {
-				source = w.folded[fd.source]
-			}
-			copy(sums, source[:fd.period])
-			for at := fd.period; at < len(source); at += fd.period {
-				for p, v := range source[at:min(at+fd.period, len(source))] {
-					sums[p] += v
-				}
-			}
-		}
-		columns := len(fd.table) / fd.period
-		out := b[fd.first : fd.first+columns]
-		for p, v := range sums {
-			for c, x := range fd.table[p*columns : (p+1)*columns] {
-				out[c] += v * x
-			}
-		}
+	for i, v := range y {
+		floats.AddScaled(b[c+1:f], v, d.x[i*f+c+1:(i+1)*f])
 	}
-	if len(d.dense) > 0 {
-		for i, v := range y {
-			row := d.x[i*f : (i+1)*f]
-			for _, c := range d.dense {
-				b[c] += v * row[c]
-			}
-		}
-	}
-	for _, o := range d.ones {
-		for _, i := range o.rows {
-			b[o.column] += y[i]
-		}
-	}
-	return b
 }
 
 // residuals returns the sum of squared residuals of y/scale at theta, from the rows.

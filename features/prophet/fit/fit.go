@@ -61,11 +61,11 @@ func (m Model) FitTimes(ctx context.Context, times []time.Time, y []float64) (*p
 	if constant(ys) {
 		return m.fallback(ts[0], ts[len(ts)-1], ys), nil
 	}
-	d, err := m.newDesign(ts, 0)
+	d, err := m.newDesign(ts)
 	if err != nil {
 		return nil, fmt.Errorf("prophet: %w", err)
 	}
-	return d.fit(ys, d.workspace()), nil
+	return d.fit(ys), nil
 }
 
 // fallback is the result for a history that is constant, in units of y: the values
@@ -94,7 +94,7 @@ func constant(y []float64) bool {
 }
 
 // fit estimates the parameters for y, finite, not constant, one value per row of d.
-func (d *design) fit(y []float64, w *workspace) *prophet.Fitted {
+func (d *design) fit(y []float64) *prophet.Fitted {
 	var scale float64
 	for _, v := range y {
 		scale = max(scale, math.Abs(v))
@@ -104,16 +104,25 @@ func (d *design) fit(y []float64, w *workspace) *prophet.Fitted {
 		v /= scale
 		yy += v * v
 	}
-	b := d.products(y, w)
-	for i := range b {
-		b[i] /= scale
+	w := new(workspace)
+	w.reset(d.n)
+	d.products(y, w.b)
+	for i := range w.b {
+		w.b[i] /= scale
 	}
-	sigma, sse := d.maximise(w, yy, len(y))
+	return d.mode(w, scale, yy, len(y), func() float64 { return d.residuals(y, scale, w.theta) })
+}
+
+// mode returns the model of a history of the given number of values, of the given scale,
+// with Z'y = w.b and y'y = yy, both scaled. residuals returns the sum of squared residuals
+// at w.theta from the rows.
+func (d *design) mode(w *workspace, scale, yy float64, values int, residuals func() float64) *prophet.Fitted {
+	sigma, sse := d.maximise(w, yy, values)
 	if sse < 1e-4*yy {
 		// The Gram matrix leaves few digits of a small remainder; the rows have them
 		// all. The parameters are settled, so one better sigma is enough.
-		sse = d.residuals(y, scale, w.theta)
-		sigma = math.Sqrt(nextVariance(sse, len(y)))
+		sse = residuals()
+		sigma = math.Sqrt(nextVariance(sse, values))
 	}
 	f := &prophet.Fitted{
 		Growth: d.growth, Start: d.start, End: d.end, YScale: scale,
@@ -122,8 +131,8 @@ func (d *design) fit(y []float64, w *workspace) *prophet.Fitted {
 		Seasonalities: d.seasonalities,
 		Holidays:      d.holidays,
 		SigmaObs:      sigma,
-		LogPosterior:  d.objective(w.theta, sigma*sigma, sse, len(y)),
-		Observations:  len(y),
+		LogPosterior:  d.objective(w.theta, sigma*sigma, sse, values),
+		Observations:  values,
 	}
 	c := 0
 	if d.growth == prophet.Linear {

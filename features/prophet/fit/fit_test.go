@@ -344,7 +344,10 @@ func TestBadInput(t *testing.T) {
 		change func(*fit.Model, *datasets.Series)
 		want   string
 	}{
-		"infinite":    {func(_ *fit.Model, s *datasets.Series) { s.Count[7] = math.Inf(1) }, "value 7"},
+		"infinite": {func(_ *fit.Model, s *datasets.Series) { s.Count[7] = math.Inf(1) }, "value 7"},
+		"infinities": {func(m *fit.Model, s *datasets.Series) {
+			s.Count[9], s.Count[10], m.Step = math.Inf(-1), math.Inf(1), 4*time.Hour
+		}, "value 9, at 2019-07-15 09:00"},
 		"step":        {func(_ *fit.Model, s *datasets.Series) { s.Step = 0 }, "step"},
 		"coarse step": {func(m *fit.Model, _ *datasets.Series) { m.Step = 90 * time.Minute }, "multiple"},
 		"growth":      {func(m *fit.Model, _ *datasets.Series) { m.Growth = "cubic" }, `"cubic"`},
@@ -581,29 +584,44 @@ func asJSON(t testing.TB, f *prophet.Fitted) string {
 	return string(b)
 }
 
-// BenchmarkFleet fits two weeks of minutes with 25 changepoints, daily, weekly and
-// hourly terms.
+// BenchmarkFleet fits two weeks of minutes with 25 changepoints. "daily,weekly" are the
+// terms that Prophet turns on by itself (41 columns), "auto" are those of the pipeline
+// (69 columns).
 func BenchmarkFleet(b *testing.B) {
 	const steps = 14 * 1440
 	all := fleet(240, steps)
-	m := fit.DefaultModel()
-	m.Seasonalities = fit.AutoSeasonalities(steps*time.Minute, time.Minute)
 	grid := fit.Grid{Start: monday, Step: time.Minute}
-	var complete [][]float64
+	var complete, gaps [][]float64
 	for i, y := range all {
-		if i%6 < 3 {
+		switch {
+		case i%6 < 3:
 			complete = append(complete, y)
+		case i%6 == 3:
+			y = slices.Clone(y)
+			for j := range 30 { // gaps of its own
+				y[(i*7919+j)%steps] = math.NaN()
+			}
+			gaps = append(gaps, y)
 		}
 	}
+	prophets := fit.ProphetSeasonalities(steps*time.Minute, time.Minute)
+	auto := fit.AutoSeasonalities(steps*time.Minute, time.Minute)
 	for _, c := range []struct {
-		name   string
-		series [][]float64
-		step   time.Duration
-	}{{"complete", complete, 0}, {"gaps", all, 0}, {"complete/step=15m", complete, 15 * time.Minute}} {
+		name          string
+		series        [][]float64
+		seasonalities []prophet.Seasonality
+		step          time.Duration
+	}{
+		{"daily,weekly", complete, prophets, 0},
+		{"auto", complete, auto, 0},
+		{"auto/step=15m", complete, auto, 15 * time.Minute},
+		{"gaps", gaps, prophets, 0},
+		{"mixed", all, auto, 0},
+	} {
 		for _, workers := range []int{1, 2} {
 			b.Run(fmt.Sprintf("%s/workers=%d", c.name, workers), func(b *testing.B) {
-				m := m
-				m.Step = c.step
+				m := fit.DefaultModel()
+				m.Seasonalities, m.Step = c.seasonalities, c.step
 				for b.Loop() {
 					if _, err := m.Fleet(b.Context(), grid, c.series, workers); err != nil {
 						b.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features/prophet"
 )
@@ -28,28 +30,46 @@ func Minutes(t *datasets.Trace, w datasets.Window) Grid {
 // At returns the time of value i.
 func (g Grid) At(i int) time.Time { return g.Start.Add(time.Duration(i) * g.Step) }
 
-// Fleet estimates the model for many series on one grid, all of the same length.
-// Results are in the order of series, and each is what Fit returns for it alone,
-// bit for bit, for any number of workers (all cores if workers < 1).
-//
-// Series with the same values missing share a design matrix and its Gram matrix, so
-// that the cost of a series is that of Z'y and of a solve.
+// Fleet estimates the model for many series on one grid, all of the same length, as
+// a [Fleet] that is used once.
 func (m Model) Fleet(ctx context.Context, g Grid, series [][]float64, workers int) ([]*prophet.Fitted, error) {
+	n := 0
+	if len(series) > 0 {
+		n = len(series[0])
+	}
+	f, err := m.NewFleet(g, n)
+	if err != nil {
+		return nil, err
+	}
+	return f.Fit(ctx, series, workers)
+}
+
+// A Fleet fits one model to many series on one grid, in batches of any size. What the
+// series share is computed once and kept: the columns of the model, sums over parts of
+// the grid, and the Gram matrices of the most usual patterns of missing values. The cost
+// of a series is then that of Z'y and of a solve; one that misses values of its own adds
+// the corrections of the Gram matrix.
+//
+// A Fleet may be used by several goroutines.
+type Fleet struct {
+	model  Model
+	fine   Grid // of the series
+	length int  // values of a series
+	grid   Grid // of the means that are fitted
+	every  int  // values of a series in one mean
+
+	mu      sync.Mutex
+	bases   map[int]func() *basis // by number of seasonalities, see origin
+	designs map[string]func() (*gridDesign, error)
+}
+
+// NewFleet returns the fleet of m for series of n values on the grid g.
+func (m Model) NewFleet(g Grid, n int) (*Fleet, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
 	if g.Step <= 0 {
 		return nil, fmt.Errorf("prophet: step of a series must be > 0, got %v", g.Step)
-	}
-	for i, y := range series {
-		if len(y) != len(series[0]) {
-			return nil, fmt.Errorf("prophet: series %d has %d values, series 0 has %d: must be as many", i, len(y), len(series[0]))
-		}
-		for j, v := range y {
-			if math.IsInf(v, 0) {
-				return nil, fmt.Errorf("prophet: series %d: value %d, at %v, is %g: must be finite, or NaN if missing", i, j, g.At(j).UTC(), v)
-			}
-		}
 	}
 	every := 1
 	if m.Step != 0 {
@@ -58,124 +78,191 @@ func (m Model) Fleet(ctx context.Context, g Grid, series [][]float64, workers in
 		}
 		every = int(m.Step / g.Step)
 	}
-	coarse := Grid{Start: g.Start.Add(time.Duration(every-1) * g.Step / 2), Step: time.Duration(every) * g.Step}
-
-	f := &fleet{model: m, grid: coarse, every: every, series: series,
-		out: make([]*prophet.Fitted, len(series)), designs: map[string]func() (*design, error){}}
-	if err := parallel(ctx, len(series), workers, f.worker); err != nil {
-		return nil, err
-	}
-	return f.out, nil
+	return &Fleet{
+		model: m, fine: g, length: n, every: every,
+		grid:    Grid{Start: g.Start.Add(time.Duration(every-1) * g.Step / 2), Step: time.Duration(every) * g.Step},
+		bases:   map[int]func() *basis{},
+		designs: map[string]func() (*gridDesign, error){},
+	}, nil
 }
 
-// A fleet is one call of Fleet.
-type fleet struct {
-	model  Model
-	grid   Grid // of the means that are fitted
-	every  int  // values of a series in one mean
-	series [][]float64
-	out    []*prophet.Fitted
+// Fit estimates the model for each of series. Results are in their order, and each is
+// what Model.Fit returns for it alone, bit for bit, for any number of workers (all cores
+// if workers < 1) and whatever was fitted before.
+func (f *Fleet) Fit(ctx context.Context, series [][]float64, workers int) ([]*prophet.Fitted, error) {
+	whole := []origin{{model: f.model, end: f.length / f.every}}
+	fitted, err := f.fit(ctx, series, whole, workers)
+	if err != nil {
+		return nil, err
+	}
+	return fitted[0], nil
+}
 
-	mu      sync.Mutex
-	designs map[string]func() (*design, error) // by which values are missing
+// An origin is a part of the history, from its start, and what is fitted to it. Models
+// of one fleet with as many seasonalities have the same ones.
+type origin struct {
+	model Model
+	end   int // means in the part
+}
+
+// fit fits every series at every origin, which ascend.
+func (f *Fleet) fit(ctx context.Context, series [][]float64, origins []origin, workers int) ([][]*prophet.Fitted, error) {
+	out := make([][]*prophet.Fitted, len(origins))
+	for i := range out {
+		out[i] = make([]*prophet.Fitted, len(series))
+	}
+	for i, y := range series {
+		if len(y) != f.length {
+			return nil, fmt.Errorf("prophet: series %d has %d values, others have %d: must be as many", i, len(y), f.length)
+		}
+	}
+	err := parallel(ctx, len(series), workers, func() func(int) error {
+		w := &worker{fleet: f}
+		return func(i int) error {
+			if err := w.load(series[i]); err != nil {
+				return err
+			}
+			for k, o := range origins {
+				fitted, err := w.fit(o)
+				if err != nil {
+					return err
+				}
+				out[k][i] = fitted
+			}
+			return nil
+		}
+	})
+	return out, err
+}
+
+// basis returns the basis of m.
+func (f *Fleet) basis(m Model) *basis {
+	f.mu.Lock()
+	shared, ok := f.bases[len(m.Seasonalities)]
+	if !ok {
+		shared = sync.OnceValue(func() *basis { return m.newBasis(f.grid, f.length/f.every) })
+		f.bases[len(m.Seasonalities)] = shared
+	}
+	f.mu.Unlock()
+	return shared()
 }
 
 // keptDesigns bounds the memory for series that miss different values; what comes
 // later is built for each series anew. An outage of the platform leaves the same
-// gaps in all series, so a few are enough.
-const keptDesigns = 16
+// gaps in all series, so a few for each origin are enough.
+const keptDesigns = 64
 
-// worker returns the function of one worker, which fits series i into out[i].
-func (f *fleet) worker() func(int) error {
-	var (
-		mean, y []float64
-		missing []byte // 1 where a mean is missing
-	)
-	work := map[*design]*workspace{}
-	return func(i int) error {
-		mean = average(mean[:0], f.series[i], f.every)
-		missing, y = missing[:0], y[:0]
-		first, last := -1, -1
-		for j, v := range mean {
-			if math.IsNaN(v) {
-				missing = append(missing, 1)
-				continue
-			}
-			missing = append(missing, 0)
-			y = append(y, v)
-			if first < 0 {
-				first = j
-			}
-			last = j
-		}
-		if len(y) == 0 {
-			f.out[i] = f.model.fallback(f.grid.Start, f.grid.At(max(0, len(mean)-1)), nil)
-			return nil
-		}
-		if constant(y) {
-			f.out[i] = f.model.fallback(f.grid.At(first), f.grid.At(last), y)
-			return nil
-		}
-		d, kept, err := f.design(missing)
-		if err != nil {
-			return err
-		}
-		w := work[d]
-		if w == nil {
-			w = d.workspace()
-			if kept {
-				work[d] = w
-			}
-		}
-		f.out[i] = d.fit(y, w)
-		return nil
-	}
-}
-
-// design returns the design for series that miss the given values, and whether it is kept.
-func (f *fleet) design(missing []byte) (d *design, kept bool, err error) {
-	key := string(missing)
-	build := func() (*design, error) {
-		var times []time.Time
-		for i := range key {
-			if key[i] == 0 {
-				times = append(times, f.grid.At(i))
-			}
-		}
-		return f.model.newDesign(times, f.grid.Step)
-	}
+// design returns the design of o for series with values in runs; key says which.
+func (f *Fleet) design(b *basis, o origin, runs []run, key []byte) (*gridDesign, error) {
 	f.mu.Lock()
-	shared, kept := f.designs[key]
+	shared, kept := f.designs[string(key)]
 	if !kept && len(f.designs) < keptDesigns {
-		shared, kept = sync.OnceValues(build), true
-		f.designs[key] = shared
+		own := slices.Clone(runs)
+		shared, kept = sync.OnceValues(func() (*gridDesign, error) { return b.design(o.model, own) }), true
+		f.designs[string(key)] = shared
 	}
 	f.mu.Unlock()
 	if kept {
-		build = shared
+		return shared()
 	}
-	d, err = build()
-	return d, kept, err
+	return b.design(o.model, runs)
+}
+
+// A worker fits one series after another.
+type worker struct {
+	fleet     *Fleet
+	signal    signal
+	workspace workspace
+
+	mean []float64
+	runs []run
+	key  []byte
+}
+
+// load begins with a series.
+func (w *worker) load(y []float64) error {
+	var err *infiniteError
+	if every := w.fleet.every; every > 1 {
+		w.mean, err = average(w.mean[:0], y, every)
+		y = w.mean
+	}
+	if err == nil {
+		err = w.signal.load(y)
+	}
+	if err != nil {
+		return fmt.Errorf("value %d, at %v, is %g: must be finite, or NaN if missing",
+			err.number, w.fleet.fine.At(err.number).UTC(), err.value)
+	}
+	w.signal.basis = nil
+	return nil
+}
+
+// fit fits the series to o, which must not end before the last one.
+func (w *worker) fit(o origin) (*prophet.Fitted, error) {
+	f, s := w.fleet, &w.signal
+	w.runs = clip(w.runs[:0], s.runs, o.end)
+	if len(w.runs) == 0 {
+		return o.model.fallback(f.grid.Start, f.grid.At(max(0, o.end-1)), nil), nil
+	}
+	if b := f.basis(o.model); s.basis != b {
+		s.begin(b)
+	}
+	s.extend(o.end)
+	if s.low == s.high {
+		values := slices.Repeat([]float64{s.low}, count(w.runs))
+		return o.model.fallback(f.grid.At(w.runs[0].first), f.grid.At(w.runs[len(w.runs)-1].end-1), values), nil
+	}
+	w.key = fmt.Appendf(w.key[:0], "%d:", o.end)
+	for _, r := range w.runs {
+		w.key = fmt.Appendf(w.key, "%d-%d ", r.first, r.end)
+	}
+	d, err := f.design(s.basis, o, w.runs, w.key)
+	if err != nil {
+		return nil, err
+	}
+	if s.extreme() {
+		s = s.normalised()
+	}
+	scale := s.largest()
+	w.workspace.reset(d.n)
+	s.products(d, w.workspace.b)
+	floats.Scale(1/scale, w.workspace.b)
+	fitted := d.mode(&w.workspace, scale, s.yy/(scale*scale), d.values, func() float64 {
+		return s.residuals(d, scale, w.workspace.theta)
+	})
+	fitted.YScale *= s.unit
+	return fitted, nil
+}
+
+// count is the number of rows in runs.
+func count(runs []run) int {
+	n := 0
+	for _, r := range runs {
+		n += r.end - r.first
+	}
+	return n
 }
 
 // average appends the means of every values of y to out, of those that are not
-// missing. Values at the end that do not fill a mean are left out.
-func average(out, y []float64, every int) []float64 {
-	if every == 1 {
-		return append(out, y...)
-	}
+// missing. Values at the end that do not fill a mean are left out. out begins empty.
+func average(out, y []float64, every int) ([]float64, *infiniteError) {
 	for ; len(y) >= every; y = y[every:] {
-		var sum float64
-		n := 0
-		for _, v := range y[:every] {
-			if !math.IsNaN(v) {
-				sum += v
-				n++
+		sum, n := floats.Sum(y[:every]), every
+		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+			sum, n = 0, 0
+			for i, v := range y[:every] {
+				if math.IsInf(v, 0) {
+					return nil, &infiniteError{every*len(out) + i, v}
+				}
+				if !math.IsNaN(v) {
+					sum += v
+					n++
+				}
 			}
 		}
 		out = append(out, sum/float64(n)) // 0/0 is NaN: missing
 	}
-	return out
+	return out, nil
 }
 
 // parallel calls the functions that start returns, one per worker, for all of

@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/features/prophet"
@@ -14,6 +15,20 @@ type Origin struct {
 	Fitted []*prophet.Fitted // one per series
 }
 
+// RollingOrigin fits the fleet anew at each cutoff, as [Fleet.RollingOrigin] of a fleet
+// that is used once.
+func (m Model) RollingOrigin(ctx context.Context, g Grid, series [][]float64, cutoffs []int, workers int) ([]Origin, error) {
+	n := 0
+	if len(series) > 0 {
+		n = len(series[0])
+	}
+	f, err := m.NewFleet(g, n)
+	if err != nil {
+		return nil, err
+	}
+	return f.RollingOrigin(ctx, series, cutoffs, workers)
+}
+
 // RollingOrigin fits the fleet anew at each cutoff, on the values before it alone,
 // as a platform would have done at that time. Between cutoffs the latest fit is
 // extrapolated, so that features for training see no future.
@@ -22,40 +37,37 @@ type Origin struct {
 // fit only if the history up to the cutoff covers two of its periods, since it would
 // be extrapolated from noise otherwise. A changepoint that was given takes part once
 // it lies in the history.
-func (m Model) RollingOrigin(ctx context.Context, g Grid, series [][]float64, cutoffs []int, workers int) ([]Origin, error) {
-	if err := m.Validate(); err != nil {
-		return nil, err
-	}
-	var out []Origin
+//
+// All cutoffs share what the fleet shares, and each series is read once for all of
+// those with the same seasonalities: a cutoff costs little more than its solve.
+func (f *Fleet) RollingOrigin(ctx context.Context, series [][]float64, cutoffs []int, workers int) ([]Origin, error) {
+	out := make([]Origin, len(cutoffs))
+	origins := make([]origin, len(cutoffs))
 	for i, c := range cutoffs {
-		if c < 1 || len(series) > 0 && c > len(series[0]) || i > 0 && c <= cutoffs[i-1] {
+		if c < 1 || c > f.length || i > 0 && c <= cutoffs[i-1] {
 			return nil, fmt.Errorf("prophet: cutoffs must ascend within the series, got %v", cutoffs)
 		}
-		known := make([][]float64, len(series))
-		for j, y := range series {
-			if len(y) < c {
-				return nil, fmt.Errorf("prophet: series %d has %d values, series 0 has %d: must be as many", j, len(y), len(series[0]))
-			}
-			known[j] = y[:c]
-		}
-		at := m
-		at.Seasonalities = covered(m.Seasonalities, time.Duration(c)*g.Step)
-		if len(m.ChangepointTimes) > 0 {
-			at.ChangepointTimes = nil
-			for _, t := range m.ChangepointTimes {
-				if t.Before(g.At(c)) {
-					at.ChangepointTimes = append(at.ChangepointTimes, t)
-				}
-			}
-			if len(at.ChangepointTimes) == 0 {
-				at.Changepoints = 0 // none yet, rather than automatic ones
-			}
-		}
-		fitted, err := at.Fleet(ctx, g, known, workers)
-		if err != nil {
-			return nil, fmt.Errorf("cutoff %d: %w", c, err)
-		}
-		out = append(out, Origin{Cutoff: c, Fitted: fitted})
+		out[i].Cutoff = c
+		origins[i] = origin{model: f.model.before(f.fine, c), end: c / f.every}
+	}
+	fitted, err := f.fit(ctx, series, origins, workers)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i].Fitted = fitted[i]
 	}
 	return out, nil
+}
+
+// before is m as it can be fitted to the first c values on g.
+func (m Model) before(g Grid, c int) Model {
+	m.Seasonalities = covered(m.Seasonalities, time.Duration(c)*g.Step)
+	if len(m.ChangepointTimes) > 0 {
+		m.ChangepointTimes = slices.DeleteFunc(slices.Clone(m.ChangepointTimes), func(t time.Time) bool { return !t.Before(g.At(c)) })
+		if len(m.ChangepointTimes) == 0 {
+			m.Changepoints = 0 // none yet, rather than automatic ones
+		}
+	}
+	return m
 }

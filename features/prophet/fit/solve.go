@@ -11,8 +11,7 @@ const minSigma = 1e-6
 
 // A workspace holds what one worker needs to fit one series after another.
 type workspace struct {
-	b      []float64   // Z'y, scaled
-	folded [][]float64 // sums of y by phase, one per fold
+	b []float64 // Z'y, scaled
 
 	theta  []float64 // the solution, length n
 	target []float64 // the solution for the present active set
@@ -24,22 +23,16 @@ type workspace struct {
 	saved  []float64 // a solution to compare with
 }
 
-func (d *design) workspace() *workspace {
-	w := &workspace{
-		b:      make([]float64, d.n),
-		theta:  make([]float64, d.n),
-		target: make([]float64, d.n),
-		rhs:    make([]float64, d.n),
-		active: make([]int, 0, d.n),
-		in:     make([]bool, d.n),
-		sign:   make([]float64, d.n),
-		chol:   make([]float64, d.n*d.n),
-		saved:  make([]float64, d.n),
+// reset makes room for n columns. All vectors are cleared.
+func (w *workspace) reset(n int) {
+	for _, v := range []*[]float64{&w.b, &w.theta, &w.target, &w.rhs, &w.sign, &w.saved} {
+		*v = slices.Grow((*v)[:0], n)[:n]
+		clear(*v)
 	}
-	for _, f := range d.folds {
-		w.folded = append(w.folded, make([]float64, f.period))
-	}
-	return w
+	w.chol = slices.Grow(w.chol[:0], n*n)[:n*n]
+	w.in = slices.Grow(w.in[:0], n)[:n]
+	clear(w.in)
+	w.active = slices.Grow(w.active[:0], n)
 }
 
 // maximise finds the mode for a series with Z'y = w.b and y'y = yy over rows rows,
