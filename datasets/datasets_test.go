@@ -282,49 +282,6 @@ func TestSyntaxError(t *testing.T) {
 	}
 }
 
-// The start cost follows the function's key and memory, whatever its row.
-func TestAssumedStartCost(t *testing.T) {
-	f := datasets.Function{Owner: "o", App: "a", Name: "f", Memory: 100 << 20}
-	g := f
-	g.ID, g.Trigger = 99, datasets.Timer
-	f.AssumeStartCost(1)
-	g.AssumeStartCost(1)
-	if !reflect.DeepEqual(f.Initialisation, g.Initialisation) || !reflect.DeepEqual(f.Termination, g.Termination) {
-		t.Errorf("%v and %v", f.Initialisation, g.Initialisation)
-	}
-	if f.Assumed != datasets.AssumedStartCost {
-		t.Errorf("assumed %b", f.Assumed)
-	}
-	if r := float64(f.Termination.Mean()) / float64(f.Initialisation.Mean()); math.Abs(r-0.6) > 1e-5 {
-		t.Errorf("termination is %g of initialisation", r)
-	}
-	// Twice the part that depends on memory: 300 + 2*100 to 300 + 2*200 ms.
-	g = f
-	g.Memory *= 2
-	g.AssumeStartCost(1)
-	if r := float64(g.Initialisation.Mean()) / float64(f.Initialisation.Mean()); math.Abs(r-7./5) > 1e-5 {
-		t.Errorf("100 MB more cost a factor of %g", r)
-	}
-	// Over many functions: log-normal around 500 ms with sigma 0.4.
-	const n = 4000
-	var sum, square float64
-	for i := range n {
-		f.Name = string(rune('a'+i%26)) + strings.Repeat("x", i/26)
-		f.AssumeStartCost(1)
-		z := math.Log(float64(f.Initialisation.Mean()) / 5e8)
-		sum, square = sum+z, square+z*z
-	}
-	if mean, sigma := sum/n, math.Sqrt(square/n); math.Abs(mean) > 0.026 || math.Abs(sigma-0.4) > 0.02 {
-		t.Errorf("the logarithm has mean %g and deviation %g", mean, sigma)
-	}
-	f.AssumeStartCost(2)
-	h := f
-	h.AssumeStartCost(1)
-	if reflect.DeepEqual(f.Initialisation, h.Initialisation) {
-		t.Error("another seed gave the same cost")
-	}
-}
-
 // The digests are of what they are said to be, and nothing else.
 func TestDigests(t *testing.T) {
 	c := counts(0, 2, [3]int64{0, 1, 2}, [3]int64{1, 3, 4})

@@ -320,14 +320,15 @@ func (in *Input) measure() error {
 func (in *Input) Provenance() datasets.Provenance {
 	p := datasets.Provenance{
 		Format:     Format,
-		Parameters: fmt.Sprintf("seed=%d", in.opts.Seed),
+		Parameters: fmt.Sprintf("seed=%d start_costs=%d", in.opts.Seed, datasets.StartCostVersion),
 		Start:      dayOne.AddDate(0, 0, in.first-1),
 		Span:       in.span,
 		Notes: []string{
 			"the date of day 1, 15 July 2019, is recalled and assumed; the files number their days",
 			"execution times are percentiles of averages over 30 s, without cold starts, at least 1 ms",
 			"memory is the application's mean divided by the number of its functions, in MB of 2^20 bytes",
-			"CPU (1 core) and start costs (300 ms + 2 ms per MB, with a log-normal factor per function) are assumed",
+			"CPU (1 core) is assumed",
+			datasets.StartCostNote,
 		},
 	}
 	for _, f := range in.files {

@@ -38,7 +38,7 @@ const Format = "synthetic"
 
 // generation numbers the rules by which traces are made: a change of the rules
 // under equal options must not pass for the same trace.
-const generation = 1
+const generation = 2
 
 // maxFunctions keeps the tables of a day in memory.
 const maxFunctions = 1 << 20
@@ -182,7 +182,7 @@ func (in *Input) Provenance() datasets.Provenance {
 		Span:       datasets.Window{From: 0, To: in.opts.Days * datasets.MinutesPerDay},
 		Notes: []string{
 			"synthetic: generated from published statistics, not observed",
-			"start costs are assumed: 300 ms + 2 ms per MB, with a log-normal factor per function",
+			datasets.StartCostNote,
 		},
 	}
 }
