@@ -27,7 +27,7 @@ func (p *scripted) Adjust(decide.Snapshot) (decide.Adjustment, bool) {
 // is deflated is told to the platform once.
 func TestAdjustments(t *testing.T) {
 	const s = decide.Second
-	native := policy.Native()
+	native := policy.Native(policy.NativeKeepAlive)
 	pool := &scripted{Pool: native.Pool}
 	o := scheduler.DefaultOptions()
 	o.Concurrency = 2

@@ -44,16 +44,61 @@ type Setting struct {
 var baselines = slices.Concat([]Row{
 	{
 		Name: "native", Source: "Apache OpenWhisk: LRU eviction, 10-minute keep-alive",
-		Parameters: []Parameter{{"keep_alive_s", "how long an idle container is kept, in seconds", policy.NativeKeepAlive.Seconds(), 0, 1e9}},
+		Parameters: []Parameter{keepAlive},
 		build: func(_ Setting, value func(string) float64) Stack {
-			p := policy.Native()
-			p.Pool = &policy.LRU{Keep: decide.Time(value("keep_alive_s") * float64(decide.Second))}
-			return compose(p)
+			return compose(policy.Native(seconds(value, keepAlive)))
+		},
+	},
+	{
+		Name: "fcfs", Source: "strict order of arrival: while the oldest request waits for room, all do",
+		Parameters: []Parameter{keepAlive},
+		build: func(_ Setting, value func(string) float64) Stack {
+			s := compose(policy.Native(seconds(value, keepAlive)))
+			s.Dispatcher = policy.Strict{}
+			return s
+		},
+	},
+	{
+		Name: "locality", Source: "OpenWhisk's sharding load balancer: native, placed by the hash of the function",
+		Parameters: []Parameter{keepAlive},
+		build: func(_ Setting, value func(string) float64) Stack {
+			return compose(policy.Locality(seconds(value, keepAlive)))
 		},
 	},
 	{
 		Name: "faascache", Source: "Fuerst and Sharma, FaasCache, ASPLOS 2021: GDSF; requests wait for room up to the time-out",
 		build: func(s Setting, _ func(string) float64) Stack { return compose(policy.FaasCache(s.Profiles)) },
+	},
+	{
+		Name: "lru", Source: "FaasCache's variant LRU: kept until the room is needed",
+		build: func(Setting, func(string) float64) Stack { return compose(policy.LeastRecentlyUsed()) },
+	},
+	{
+		Name: "ttl", Source: "a fixed keep-alive of ten minutes, and no eviction before",
+		Parameters: []Parameter{keepAlive},
+		build: func(_ Setting, value func(string) float64) Stack {
+			return compose(policy.TTL(seconds(value, keepAlive)))
+		},
+	},
+	{
+		Name: "landlord", Source: "FaasCache's variant Landlord: Young, SODA 1998",
+		build: func(s Setting, _ func(string) float64) Stack { return compose(policy.Landlord(s.Profiles)) },
+	},
+	{
+		Name: "histogram", Source: "Shahrad et al., Serverless in the Wild, ATC 2020: hybrid histogram, AR(1) for ARIMA", Reconstruction: true,
+		Parameters: histogramParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			return compose(policy.Histogram(s.Profiles, policy.HistogramOptions{
+				Range: int(value("range_min")), CV: value("cv"), Head: value("head"), Tail: value("tail"),
+			}))
+		},
+	},
+	{
+		Name: "cidre", Source: "CIDRE, ASPLOS 2025: speculative starts, eviction by concurrency-informed priority", Reconstruction: true,
+		Parameters: []Parameter{{"target_ms", "how long the queue of a function should take to serve, in ms", policy.CIDRETarget.Seconds() * 1000, 1, 1e6}},
+		build: func(s Setting, value func(string) float64) Stack {
+			return compose(policy.CIDRE(s.Profiles, decide.Time(value("target_ms")*float64(decide.Millisecond))))
+		},
 	},
 }, []Row{
 	rule("random", "a request drawn at random", 0, false),
@@ -64,6 +109,22 @@ var baselines = slices.Concat([]Row{
 	rule("knapsack", "Incendio, Eq. 5-7, exact by dynamic programming, all priorities equal", 1, false),
 })
 
+// keepAlive is a parameter of many rows.
+var keepAlive = Parameter{"keep_alive_s", "how long an idle container is kept, in seconds", policy.NativeKeepAlive.Seconds(), 0, 1e9}
+
+func seconds(value func(string) float64, p Parameter) decide.Time {
+	return decide.Time(value(p.Name) * float64(decide.Second))
+}
+
+var histogramParameters = func(o policy.HistogramOptions) []Parameter {
+	return []Parameter{
+		{"range_min", "minutes that the histogram covers", float64(o.Range), 1, 10080},
+		{"cv", "coefficient of variation of the bins below which the histogram is not used", o.CV, 0, 100},
+		{"head", "quantile of idle times that prewarming may not miss", o.Head, 0, 0.5},
+		{"tail", "quantile of idle times that keeping alive shall cover", o.Tail, 0.5, 1},
+	}
+}(policy.DefaultHistogramOptions())
+
 func compose(p policy.Parts) Stack {
 	return Stack{Dispatcher: p.Dispatcher, Pool: p.Pool, Placer: p.Placer}
 }
@@ -73,7 +134,7 @@ func rule(name, source string, cpuShare float64, reconstruction bool) Row {
 	return Row{
 		Name: name, Source: source, Reconstruction: reconstruction,
 		build: func(site Setting, _ func(string) float64) Stack {
-			s := compose(policy.Native())
+			s := compose(policy.Native(policy.NativeKeepAlive))
 			d, err := policy.Rule(name, nil, site.seed)
 			if err != nil {
 				panic(err) // a row of this table that names no rule

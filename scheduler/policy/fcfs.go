@@ -59,3 +59,23 @@ func overtake(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
 	}
 	return st, st.Request != decide.None
 }
+
+// Strict starts requests in order of arrival, and none overtakes another: while the
+// oldest one finds neither a container nor room, all wait. It is the queue of textbooks,
+// with the head-of-line blocking that [FCFS] avoids: the floor for orders of starting.
+type Strict struct{}
+
+// Next implements decide.Dispatcher.
+func (Strict) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+	oldest := s.OldestAll()
+	if oldest == decide.None {
+		return decide.Start{}, false
+	}
+	f, _ := s.Request(oldest)
+	st := decide.Start{Request: oldest, Container: s.Available(f)}
+	if st.Container != decide.None {
+		return st, true
+	}
+	// A warm container that lacks nothing but CPU is worth waiting for.
+	return st, s.FirstWarm(f) == decide.None && s.AnyRoom(f)
+}

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -210,44 +211,59 @@ func (p *slowGDSF) Evict(s decide.Snapshot, i decide.InvokerID, _ decide.Functio
 	return best, true
 }
 
+// rent collects the rent from every idle container, and checks that the pool under test
+// evicts one that has no credit left. Different ways to the same credit round differently,
+// so it does not choose among equals.
+type rent struct {
+	decide.Pool
+	profiles []decide.Profile
+	credit   map[decide.ContainerID]float64
+	t        *rapid.T
+}
+
+func (p *rent) Observe(s decide.Snapshot, ev decide.Event) {
+	if ev.Kind == decide.Ready || ev.Kind == decide.Completion {
+		p.credit[ev.Container] = p.profiles[ev.Function].Initialise.Seconds()
+	}
+	p.Pool.Observe(s, ev)
+}
+
+func (p *rent) Evict(s decide.Snapshot, i decide.InvokerID, f decide.FunctionID, prewarm bool) (decide.ContainerID, bool) {
+	size := func(c decide.ContainerID) float64 { return float64(s.Memory(s.Function(c))) / (1 << 20) }
+	due := math.Inf(1)
+	for c := s.IdleHead(i); c != decide.None; c = s.IdleNext(c) {
+		due = min(due, p.credit[c]/size(c))
+	}
+	for c := s.IdleHead(i); c != decide.None; c = s.IdleNext(c) {
+		p.credit[c] -= due * size(c)
+	}
+	c, ok := p.Pool.Evict(s, i, f, prewarm)
+	switch {
+	case ok != (s.IdleHead(i) != decide.None):
+		p.t.Fatalf("evicts: %v", ok)
+	case ok && (s.Status(c) != decide.Idle || s.Invoker(c) != i || math.Abs(p.credit[c]) > 1e-9):
+		p.t.Fatalf("evicts container %d, %v on %d, with a credit of %g", c, s.Status(c), s.Invoker(c), p.credit[c])
+	}
+	return c, ok
+}
+
+// TestLandlordCollectsRent: one level for each invoker does what collecting from every
+// container would do.
+func TestLandlordCollectsRent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		evictions(t)(func(p []decide.Profile) policy.Parts {
+			x := policy.Landlord(p)
+			x.Pool = &rent{x.Pool, p, make(map[decide.ContainerID]float64), t}
+			return x
+		})
+	})
+}
+
 // TestGDSFIsLazyOnly: the heaps with stale keys evict exactly what a search over all
 // idle containers does.
 func TestGDSFIsLazyOnly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		key := seed.Key(rapid.Uint64().Draw(t, "seed"), "gdsf")
-		u := func(i int) float64 { return seed.Uniform(key, uint64(i)) }
-		tr := &datasets.Trace{Name: "gdsf", Span: datasets.Window{From: 0, To: 2}}
-		for i := range 8 {
-			d := time.Duration((0.05 + u(i)) * float64(time.Second))
-			tr.Functions = append(tr.Functions, datasets.Function{
-				ID: datasets.FunctionID(i), App: fmt.Sprint(i), Memory: int64(1+8*u(100+i)) << 24, CPU: 1,
-				Initialisation: datasets.Constant(d), Termination: datasets.Constant(d / 2),
-			})
-		}
-		var invocations []datasets.Invocation
-		for i := range 400 {
-			invocations = append(invocations, datasets.Invocation{
-				Function: datasets.FunctionID(8 * u(1000+i) * u(2000+i)),
-				Arrival:  time.Duration(i)*250*time.Millisecond + time.Duration(u(3000+i)*2e8),
-				Duration: time.Duration(u(4000+i) * 6e8),
-			})
-		}
-		o := sim.DefaultOptions()
-		o.Cluster = sim.Cluster{Invokers: 2, Cores: 4, MemoryMB: 192, Sharing: sim.PS}
-		w, err := sim.Single(tr, invocations, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		run := func(parts func([]decide.Profile) policy.Parts) *sim.Result {
-			r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
-				x := parts(site.Profiles)
-				return scheduler.Stack{Name: "gdsf", Dispatcher: x.Dispatcher, Pool: x.Pool, Placer: x.Placer}, nil
-			}, o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return r
-		}
+		run := evictions(t)
 		lazy := run(policy.FaasCache)
 		slow := run(func(p []decide.Profile) policy.Parts {
 			x := policy.FaasCache(p)
@@ -258,4 +274,42 @@ func TestGDSFIsLazyOnly(t *testing.T) {
 			t.Fatalf("lazy %+v\nslow %+v", lazy.Functions, slow.Functions)
 		}
 	})
+}
+
+// evictions draws a workload that evicts a lot, and returns what replays it.
+func evictions(t *rapid.T) func(func([]decide.Profile) policy.Parts) *sim.Result {
+	key := seed.Key(rapid.Uint64().Draw(t, "seed"), "gdsf")
+	u := func(i int) float64 { return seed.Uniform(key, uint64(i)) }
+	tr := &datasets.Trace{Name: "gdsf", Span: datasets.Window{From: 0, To: 2}}
+	for i := range 8 {
+		d := time.Duration((0.05 + u(i)) * float64(time.Second))
+		tr.Functions = append(tr.Functions, datasets.Function{
+			ID: datasets.FunctionID(i), App: fmt.Sprint(i), Memory: int64(1+8*u(100+i)) << 24, CPU: 1,
+			Initialisation: datasets.Constant(d), Termination: datasets.Constant(d / 2),
+		})
+	}
+	var invocations []datasets.Invocation
+	for i := range 400 {
+		invocations = append(invocations, datasets.Invocation{
+			Function: datasets.FunctionID(8 * u(1000+i) * u(2000+i)),
+			Arrival:  time.Duration(i)*250*time.Millisecond + time.Duration(u(3000+i)*2e8),
+			Duration: time.Duration(u(4000+i) * 6e8),
+		})
+	}
+	o := sim.DefaultOptions()
+	o.Cluster = sim.Cluster{Invokers: 2, Cores: 4, MemoryMB: 192, Sharing: sim.PS}
+	w, err := sim.Single(tr, invocations, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(parts func([]decide.Profile) policy.Parts) *sim.Result {
+		r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+			x := parts(site.Profiles)
+			return scheduler.Stack{Name: "evictions", Dispatcher: x.Dispatcher, Pool: x.Pool, Placer: x.Placer}, nil
+		}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
@@ -59,7 +60,10 @@ func (r *recorder) Handled(_ decide.Snapshot, ev decide.Event, decisions []decid
 		case decide.Run:
 			what += fmt.Sprintf(" run %d in %d", r.number[d.Request], d.Container)
 		case decide.Create:
-			what += fmt.Sprintf(" create %d for %d", d.Container, r.number[d.Request])
+			what += fmt.Sprintf(" create %d", d.Container)
+			if d.Request != decide.None {
+				what += fmt.Sprintf(" for %d", r.number[d.Request])
+			}
 		case decide.End:
 			what += fmt.Sprintf(" end %d", d.Container)
 		case decide.Drop:
@@ -79,11 +83,36 @@ func TestTimelines(t *testing.T) {
 		t.Fatalf("no timelines: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { timeline(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { timeline(t, file, "") })
 	}
 }
 
-func timeline(t *testing.T, file string) {
+// TestPolicyTimelines: for every policy there is a hand-worked case in which it does
+// what its source is known for, and native would have led to other figures.
+func TestPolicyTimelines(t *testing.T) {
+	for _, row := range scheduler.Baselines() {
+		if row.Name == "native" {
+			continue // most of testdata/timeline is its own
+		}
+		t.Run(row.Name, func(t *testing.T) {
+			file := filepath.Join("..", "policy", "testdata", row.Name+".txt")
+			ours := timeline(t, file, "")
+			if native := timeline(t, file, "native"); *ours == *native {
+				t.Errorf("%s: native leads to the same figures: %+v", file, *native)
+			}
+		})
+	}
+}
+
+// figures are those of a run that no two orders of starting share by chance.
+type figures struct {
+	warm, cold, delayed, dropped int64
+	mean, wasted                 float64
+}
+
+// timeline replays the case of a file and compares it with the rest of the file, or, under
+// another policy than the file's, with nothing.
+func timeline(t *testing.T, file, other string) *figures {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +163,12 @@ func timeline(t *testing.T, file string) {
 				value[k] = v
 			}
 			rec.names = append(rec.names, word[1])
+			execution := time.Second // what is expected, before any request is seen
+			if v, ok := value["exec"]; ok {
+				execution = duration(t, v)
+			}
 			functions = append(functions, function(word[1], int64(number(t, value["memory"])), number(t, value["cpu"]),
-				time.Second, duration(t, value["init"]), duration(t, value["term"])))
+				execution, duration(t, value["init"]), duration(t, value["term"])))
 		case "request":
 			f := -1
 			for i, n := range rec.names {
@@ -158,9 +191,16 @@ func timeline(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if other != "" {
+		policy = other
+	}
 	r, err := sim.Run(context.Background(), tr, w, baseline(t, policy).New, o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	end := &figures{r.Warm, r.Cold, r.DelayedWarm, r.Dropped, r.Latency.Mean, r.WastedGBS}
+	if other != "" {
+		return end
 	}
 	got := strings.Join(rec.lines, "\n") + "\n"
 	if *update {
@@ -205,6 +245,7 @@ func timeline(t *testing.T, file string) {
 			t.Fatalf("%s: unknown figure %q", file, word[0])
 		}
 	}
+	return end
 }
 
 func number(t *testing.T, s string) float64 {

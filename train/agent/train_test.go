@@ -67,7 +67,7 @@ func episode(t *datasets.Trace, p fixed, slots int, cores float64) agent.Episode
 	o.WarmupMinutes = 0
 	return agent.Simulated(t, o, func(_ *datasets.Trace, _ []decide.Profile, dispatcher agent.NewDispatcher) (scheduler.Stack, error) {
 		d, err := dispatcher(p)
-		return scheduler.Stack{Name: "toy", Dispatcher: d, Pool: policy.Native().Pool, Placer: policy.LeastLoaded{}, CPUShare: 1}, err
+		return scheduler.Stack{Name: "toy", Dispatcher: d, Pool: policy.Native(policy.NativeKeepAlive).Pool, Placer: policy.LeastLoaded{}, CPUShare: 1}, err
 	})
 }
 

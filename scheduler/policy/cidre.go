@@ -1,0 +1,186 @@
+package policy
+
+import (
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// CIDRETarget is how long the queue of a function should take to serve, as in the
+// authors' code.
+const CIDRETarget = 200 * decide.Millisecond
+
+// Other parameters of the conditional scaling in the authors' code.
+const (
+	cidreSamples = 10  // executions and waits that are averaged
+	cidreShare   = 0.8 // of the mean wait, or of the containers, in its conditions
+)
+
+// CIDRE is "Concurrency-Informed Orchestration" (ASPLOS 2025). A request that finds all
+// containers of its function busy does two things at once: it waits in the function's
+// queue, and it starts a new container speculatively. Whichever is available first
+// serves it, so it waits for a busy container where that is the shorter way, and never
+// longer than for a cold start that begins when it arrives.
+//
+// Speculation is conditional. It stops for a function that has more containers than
+// its requests of mean duration d need to be served within the target (200 ms:
+// [CIDRETarget]), 0.8 n > desired, where
+//
+//	desired = min(outstanding, max(1, outstanding d / target))
+//
+// and resumes when the mean wait of the last ten requests passes their mean execution,
+// 0.8 wait > d. A function without any container always gets one.
+//
+// Idle containers are kept until the room is needed. Then the one with the least
+//
+//	clock + frequency * cost / (size * K)
+//
+// is evicted, where K is the number of the function's warm containers and the rest is
+// FaasCache's (see [FaasCache]): the priority of a redundant container is divided by its
+// redundancy.
+//
+// This is a reconstruction of the paper's three ideas on the conditions that the authors'
+// code has. What that code has beyond them is left out: it changes the number of
+// containers at most once a second, and kills the last one of too many; with the
+// first a speculative start could be later than a cold start.
+func CIDRE(profiles []decide.Profile, target decide.Time) Parts {
+	d := &speculative{target: float64(target), functions: make([]speculation, len(profiles))}
+	for f := range d.functions {
+		d.functions[f].cold = true
+	}
+	return Parts{d, &cip{
+		dispatcher: d,
+		weight:     weights(profiles), frequency: make([]float64, len(profiles)), used: make([]float64, len(profiles)),
+	}, LeastLoaded{}}
+}
+
+// speculative is the dispatcher of [CIDRE]: each function's requests start in order of
+// arrival, warm where they can, and functions that want a container get it in the order of
+// their oldest requests.
+type speculative struct {
+	target    float64 // in microseconds
+	functions []speculation
+}
+
+// speculation is what the conditions need of a function.
+type speculation struct {
+	cold             bool // containers may be started speculatively
+	executed, waited recent
+}
+
+// recent is the mean of the last values.
+type recent struct {
+	values [cidreSamples]decide.Time
+	n      int
+	sum    decide.Time
+}
+
+func (r *recent) add(v decide.Time) {
+	at := r.n % cidreSamples
+	r.sum += v - r.values[at]
+	r.values[at] = v
+	r.n++
+}
+
+func (r *recent) mean() float64 { return float64(r.sum) / float64(max(1, min(r.n, cidreSamples))) }
+
+// observe renews the conditions; the pool shows it every event.
+func (d *speculative) observe(s decide.Snapshot, ev decide.Event) {
+	if ev.Kind == decide.Completion {
+		d.functions[ev.Function].executed.add(ev.Took)
+	}
+	if ev.Kind != decide.Completion && ev.Kind != decide.Arrival {
+		return
+	}
+	f := ev.Function
+	p := &d.functions[f]
+	execution := p.executed.mean()
+	if p.executed.n == 0 {
+		execution = float64(s.Execution(f)) // nothing measured yet
+	}
+	outstanding := float64(s.Waiting(f) + s.BusyCount(f))
+	desired := min(outstanding, max(1, outstanding*execution/d.target))
+	switch {
+	case cidreShare*p.waited.mean() > execution:
+		p.cold = true
+	case cidreShare*float64(s.Live(f)) > desired:
+		p.cold = false
+	}
+}
+
+// Next implements decide.Dispatcher.
+func (d *speculative) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+	if st, ok := overtake(s, ev); ok {
+		f, arrival := s.Request(st.Request)
+		d.functions[f].waited.add(s.Now() - arrival)
+		return st, true
+	}
+	field := survey(s)
+	st := decide.Start{Request: decide.None, Container: decide.None, Speculative: true}
+	var since decide.Time
+	for _, f := range s.Backlog() {
+		if !d.wants(s, f) || s.Memory(f) > field.most || !s.AnyRoom(f) {
+			continue
+		}
+		r := s.Oldest(f)
+		if _, at := s.Request(r); st.Request == decide.None || at < since || at == since && r < st.Request {
+			st.Request, since = r, at
+		}
+	}
+	return st, st.Request != decide.None
+}
+
+// wants reports whether f shall get another container: there is at most one on its
+// way for each request that waits.
+func (d *speculative) wants(s decide.Snapshot, f decide.FunctionID) bool {
+	if s.FirstWarm(f) != decide.None { // it lacks nothing but CPU
+		return false
+	}
+	return s.Live(f) == 0 || d.functions[f].cold && s.StartingCount(f) < s.Waiting(f)
+}
+
+// cip is the pool of [CIDRE].
+type cip struct {
+	dispatcher *speculative
+	clock      float64
+	weight     []float64 // cost / size by function
+	frequency  []float64
+	used       []float64 // the clock at the last use
+}
+
+// Observe implements decide.Pool.
+func (p *cip) Observe(s decide.Snapshot, ev decide.Event) {
+	if ev.Kind == decide.Arrival {
+		p.frequency[ev.Function]++
+		p.used[ev.Function] = p.clock
+	}
+	p.dispatcher.observe(s, ev)
+}
+
+// KeepAlive implements decide.Pool.
+func (*cip) KeepAlive(decide.Snapshot, decide.ContainerID) decide.Time { return decide.Forever }
+
+// Evict implements decide.Pool. Priorities fall when a function gets containers, so no
+// heap of them would hold; an invoker has few idle containers.
+func (p *cip) Evict(s decide.Snapshot, i decide.InvokerID, _ decide.FunctionID, _ bool) (decide.ContainerID, bool) {
+	victim, least := decide.ContainerID(decide.None), 0.0
+	for c := s.IdleHead(i); c != decide.None; c = s.IdleNext(c) {
+		f := s.Function(c)
+		warm := float64(s.IdleCount(f) + s.BusyCount(f))
+		if v := p.used[f] + p.frequency[f]*p.weight[f]/warm; victim == decide.None || v < least {
+			victim, least = c, v
+		}
+	}
+	if victim == decide.None {
+		return victim, false
+	}
+	p.clock = max(p.clock, least)
+	if f := s.Function(victim); s.Live(f) == 1 { // this one
+		p.frequency[f] = 0
+	}
+	return victim, true
+}
+
+// Adjust implements decide.Pool: nothing is prewarmed.
+func (*cip) Adjust(decide.Snapshot) (decide.Adjustment, bool) { return decide.Adjustment{}, false }
+
+// Wake implements decide.Pool.
+func (*cip) Wake() decide.Time { return decide.Forever }
