@@ -64,8 +64,9 @@ type ones struct {
 // newBasis builds the basis of m for the first rows times of g.
 func (m Model) newBasis(g Grid, rows int) *basis {
 	b := &basis{grid: g, rows: rows}
-	b.seasonalities, b.holidays, b.prior = m.terms()
-	b.prior = slices.Insert(b.prior, 0, trendPrecision)
+	terms := m.terms()
+	b.seasonalities, b.holidays = terms.seasonalities, terms.holidays
+	b.prior = slices.Insert(terms.prior, 0, trendPrecision)
 	b.columns = len(b.prior)
 	b.x = make([]float64, 0, rows*b.columns)
 	days := calendar{holidays: b.holidays}

@@ -21,6 +21,7 @@ type design struct {
 	tau           float64
 	seasonalities []prophet.Seasonality
 	holidays      []prophet.Holiday
+	regressors    []prophet.Regressor
 
 	t            []float64 // scaled times, ascending, length T
 	changepoints []float64 // scaled times s_j, ascending, length S
@@ -30,14 +31,16 @@ type design struct {
 	n     int       // all columns
 	x     []float64 // free columns, row-major, shape (T, free)
 	prior []float64 // precision of the Gaussian prior, length n, 0 of hinges
+	share []bool    // which columns of X are multiplicative
 	gram  []float64 // Z'Z, shape (n, n)
 }
 
 // trendPrecision is that of the Gaussian priors of k and m.
 const trendPrecision = 1. / 25
 
-// newDesign builds the design of m for values at times, which ascend.
-func (m Model) newDesign(times []time.Time) (*design, error) {
+// newDesign builds the design of m for values at times, which ascend, with what is known
+// of the times: a column that the model needs must be there.
+func (m Model) newDesign(times []time.Time, columns prophet.Columns) (*design, error) {
 	T := len(times)
 	d := &design{
 		growth: m.Growth,
@@ -52,47 +55,109 @@ func (m Model) newDesign(times []time.Time) (*design, error) {
 			d.t[i] = float64(at.Sub(d.start)) / span
 		}
 	}
-	if m.Growth == prophet.Linear {
+	if m.Growth != prophet.Flat {
 		if err := d.placeChangepoints(m); err != nil {
 			return nil, err
 		}
-		d.prior = append(d.prior, trendPrecision)
 	}
-	var prior []float64
-	d.seasonalities, d.holidays, prior = m.terms()
-	d.prior = append(append(d.prior, trendPrecision), prior...)
+	d.prior = slices.Repeat([]float64{trendPrecision}, d.head())
+	terms := m.terms()
+	d.seasonalities, d.holidays, d.share = terms.seasonalities, terms.holidays, terms.share
+	d.prior = append(d.prior, terms.prior...)
+	for _, r := range m.Regressors {
+		fitted, err := r.standardised(columns.Regressors[r.Name], times)
+		if err != nil {
+			return nil, err
+		}
+		d.prior = append(d.prior, m.settle(&fitted.PriorScale, m.HolidaysPriorScale, &fitted.Mode))
+		d.share = append(d.share, fitted.Mode == prophet.Multiplicative)
+		d.regressors = append(d.regressors, fitted)
+	}
 	d.free = len(d.prior)
 	d.n = d.free + len(d.changepoints)
 	d.prior = append(d.prior, make([]float64, len(d.changepoints))...)
 
-	d.fill(times)
+	d.fill(times, columns)
 	d.computeGram()
 	return d, nil
 }
 
-// terms returns the seasonalities and, by name, the holidays of m, with their prior
-// scales, and the precision of the prior of each of their columns.
-func (m Model) terms() (seasonalities []prophet.Seasonality, holidays []prophet.Holiday, prior []float64) {
-	columns := func(scale *float64, otherwise float64, n int) {
-		if *scale == 0 {
-			*scale = otherwise
+// known reports what the model needs to know of the times and columns lack. Of a
+// logistic trend, capacity and floor are columns.
+func (m Model) known(times []time.Time, columns prophet.Columns) error {
+	if m.Growth == prophet.Logistic {
+		for i, capacity := range columns.Cap {
+			if floor := columns.Floor[i]; !(capacity > floor) || math.IsInf(capacity-floor, 0) {
+				return fmt.Errorf("cap of logistic growth must be above floor, got %g and %g at %v", capacity, floor, times[i].UTC())
+			}
 		}
-		prior = append(prior, slices.Repeat([]float64{1 / (*scale * *scale)}, n)...)
 	}
-	seasonalities, holidays = slices.Clone(m.Seasonalities), slices.Clone(m.Holidays)
-	for i := range seasonalities {
-		s := &seasonalities[i]
-		columns(&s.PriorScale, m.SeasonalityPriorScale, s.Columns())
+	for _, s := range m.Seasonalities {
+		if _, ok := columns.Conditions[s.Condition]; !ok && s.Condition != "" && !prophet.CalendarCondition(s.Condition) {
+			return fmt.Errorf("seasonality %q: condition %q is not known of the times", s.Name, s.Condition)
+		}
 	}
-	slices.SortFunc(holidays, func(a, b prophet.Holiday) int { return cmp.Compare(a.Name, b.Name) })
-	for i := range holidays {
-		h := &holidays[i]
-		columns(&h.PriorScale, m.HolidaysPriorScale, h.Columns())
-	}
-	return seasonalities, holidays, prior
+	return nil
 }
 
-// placeChangepoints sets the changepoints of a linear trend.
+// head is the number of columns of the trend among the free ones.
+func (d *design) head() int {
+	if d.growth == prophet.Flat {
+		return 1
+	}
+	return 2
+}
+
+// additive reports whether the model is linear in its parameters, so that the Gram
+// matrix says all.
+func (d *design) additive() bool {
+	return d.growth != prophet.Logistic && !slices.Contains(d.share, true)
+}
+
+// settle gives a term what it leaves open, its prior scale and its mode, and returns the
+// precision of the prior. In what is fitted the additive mode is empty: that is the same
+// in fewer bytes.
+func (m Model) settle(scale *float64, otherwise float64, mode *prophet.Mode) (precision float64) {
+	if *scale == 0 {
+		*scale = otherwise
+	}
+	if *mode == "" {
+		*mode = m.SeasonalityMode
+	}
+	if *mode == prophet.Additive {
+		*mode = ""
+	}
+	return 1 / (*scale * *scale)
+}
+
+// terms are the seasonalities and, by name, the holidays of a model, settled, with the
+// precision of the prior of each of their columns, and whether it is multiplicative.
+type terms struct {
+	seasonalities []prophet.Seasonality
+	holidays      []prophet.Holiday
+	prior         []float64
+	share         []bool
+}
+
+func (m Model) terms() terms {
+	t := terms{seasonalities: slices.Clone(m.Seasonalities), holidays: slices.Clone(m.Holidays)}
+	columns := func(n int, precision float64, mode prophet.Mode) {
+		t.prior = append(t.prior, slices.Repeat([]float64{precision}, n)...)
+		t.share = append(t.share, slices.Repeat([]bool{mode == prophet.Multiplicative}, n)...)
+	}
+	for i := range t.seasonalities {
+		s := &t.seasonalities[i]
+		columns(s.Columns(), m.settle(&s.PriorScale, m.SeasonalityPriorScale, &s.Mode), s.Mode)
+	}
+	slices.SortFunc(t.holidays, func(a, b prophet.Holiday) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range t.holidays {
+		h := &t.holidays[i]
+		columns(h.Columns(), m.settle(&h.PriorScale, m.HolidaysPriorScale, &h.Mode), h.Mode)
+	}
+	return t
+}
+
+// placeChangepoints sets the changepoints of a trend that has some.
 func (d *design) placeChangepoints(m Model) error {
 	if len(m.ChangepointTimes) > 0 {
 		given, err := m.givenChangepoints(d.start, d.end)
@@ -140,18 +205,25 @@ func (m Model) automaticChangepoints(n int) []int {
 }
 
 // fill computes the free columns.
-func (d *design) fill(times []time.Time) {
+func (d *design) fill(times []time.Time, columns prophet.Columns) {
 	d.x = make([]float64, 0, len(times)*d.free)
 	days := calendar{holidays: d.holidays}
 	for i, at := range times {
-		if d.growth == prophet.Linear {
+		if d.head() == 2 {
 			d.x = append(d.x, d.t[i])
 		}
 		d.x = append(d.x, 1)
 		for _, s := range d.seasonalities {
+			from := len(d.x)
 			d.x = s.Append(d.x, prophet.Days(at))
+			if s.Condition != "" && !columns.Holds(s.Condition, i, at) {
+				clear(d.x[from:])
+			}
 		}
 		d.x = days.append(d.x, at)
+		for _, r := range d.regressors {
+			d.x = append(d.x, (columns.Regressors[r.Name][i]-r.Mean)/r.Scale)
+		}
 	}
 }
 
@@ -274,7 +346,7 @@ func (d *design) products(y, b []float64) {
 		}
 	}
 	c := 0
-	if d.growth == prophet.Linear {
+	if d.head() == 2 {
 		b[0] = m1
 		c = 1
 	}

@@ -1,17 +1,21 @@
 // Package fit estimates the parameters of package prophet: the posterior mode of
 // the model of Taylor and Letham, "Forecasting at Scale" (The American Statistician,
-// 2018), under Prophet's priors, for additive models with a linear or flat trend.
+// 2018), under Prophet's priors.
 //
-//	y_i ~ N(g(t_i) + sum_c beta_c X_ic, sigma)
-//	g(t) = m + k t + sum_j delta_j (t - s_j)+
+//	y_i ~ N(g(t_i) (1 + sum_m beta_c X_ic) + sum_a beta_c X_ic, sigma)
+//	linear    g(t) = m + k t + sum_j delta_j (t - s_j)+
+//	logistic  g(t) = cap / (1 + exp(-(k (t - m) + sum_j delta_j (t - s_j)+)))
+//	flat      g(t) = m
 //	k, m ~ N(0, 5)   delta_j ~ Laplace(0, tau)   beta_c ~ N(0, scale_c)   sigma ~ N+(0, 0.5)
 //
-// in scaled units. Without constants, the logarithm of the posterior is
+// in scaled units; m are the multiplicative columns of X and a the additive ones. The
+// offsets that Prophet's logistic trend has at its changepoints exist to make rate times
+// time continuous, so what they amount to is the sum of hinges above. Without constants, the logarithm of the posterior is
 //
 //	lp = -k^2/50 - m^2/50 - sum|delta|/tau - sum(beta/scale)^2/2 - 2 sigma^2 - T ln(sigma) - SSE/(2 sigma^2)
 //
-// A [Model] says what is estimated. Its Fit, FitTimes, Fleet and RollingOrigin
-// return *prophet.Fitted: nothing can be "not fitted yet".
+// A [Model] says what is estimated. Its Fit, FitTimes, FitColumns, Fleet and
+// RollingOrigin return *prophet.Fitted: nothing can be "not fitted yet".
 //
 // # Method
 //
@@ -29,6 +33,13 @@
 // fixed point is the only one and the mode is the global one; otherwise the better
 // end is kept.
 //
+// A logistic trend or a multiplicative term makes the sum of squares no square of a
+// linear function. A step is then the same lasso on the second derivative at the present
+// parameters (a proximal Newton method; Gauss-Newton where that is not convex), which
+// needs one pass over the rows, as sums with hinges again come from sums between
+// changepoints. The density may have several modes; the best of a fixed list of starts
+// is taken, the first of which is Prophet's.
+//
 // All series on one grid share Z and G (see Fleet), and Z'y takes few operations:
 // hinges from the sums of y and t*y between changepoints, seasonalities from y folded
 // to one period.
@@ -36,7 +47,8 @@
 // # Differences from the Python package
 //
 // Automatic changepoints are at the rows that Python chooses; R rounds exact halves
-// to other rows. With a flat trend there are no changepoints. A history of one value
+// to other rows. With a flat trend, or with none asked for, there are no changepoints;
+// Prophet has one or more that do nothing. A history of one value
 // or none has a defined result, see FitTimes. sigma is kept above 1e-6 of the scale
 // of y, since the density of a history without noise has no mode.
 package fit

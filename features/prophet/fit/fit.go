@@ -30,11 +30,21 @@ func (m Model) Fit(ctx context.Context, s datasets.Series) (*prophet.Fitted, err
 // order; equal times are separate observations. Missing and infinite values and
 // constant histories are as for Fit. The option Step does not apply.
 func (m Model) FitTimes(ctx context.Context, times []time.Time, y []float64) (*prophet.Fitted, error) {
+	return m.FitColumns(ctx, times, y, prophet.Columns{})
+}
+
+// FitColumns is FitTimes with what is known of the times: a capacity and a floor that
+// change, conditions of seasonalities, and the values of regressors, which may be
+// missing only where y is.
+func (m Model) FitColumns(ctx context.Context, times []time.Time, y []float64, columns prophet.Columns) (*prophet.Fitted, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
 	if len(times) != len(y) {
 		return nil, fmt.Errorf("prophet: %d times for %d values: must be as many", len(times), len(y))
+	}
+	if err := columns.Len(len(y)); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -51,28 +61,91 @@ func (m Model) FitTimes(ctx context.Context, times []time.Time, y []float64) (*p
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(times[a].Compare(times[b]), cmp.Compare(y[a], y[b]))
 	})
-	ts, ys := make([]time.Time, len(order)), make([]float64, len(order))
-	for i, at := range order {
-		ts[i], ys[i] = times[at], y[at]
-	}
+	ts, ys := pick(times, order), pick(y, order)
+	columns = m.columns(columns, order)
 	if len(ys) == 0 {
 		return m.fallback(time.Time{}, time.Time{}, nil), nil
 	}
-	if constant(ys) {
-		return m.fallback(ts[0], ts[len(ts)-1], ys), nil
-	}
-	d, err := m.newDesign(ts)
+	f, err := m.fitRows(ts, ys, columns)
 	if err != nil {
 		return nil, fmt.Errorf("prophet: %w", err)
 	}
-	return d.fit(ys), nil
+	return f, nil
+}
+
+// fitRows estimates the model for at least one value, none of which is missing or
+// infinite, at times that ascend. Of a logistic trend, capacity and floor are columns.
+func (m Model) fitRows(times []time.Time, y []float64, columns prophet.Columns) (*prophet.Fitted, error) {
+	if err := m.known(times, columns); err != nil {
+		return nil, err
+	}
+	if constant(y) {
+		return m.fallback(times[0], times[len(times)-1], y), nil
+	}
+	d, err := m.newDesign(times, columns)
+	if err != nil {
+		return nil, err
+	}
+	if d.additive() {
+		return d.fit(y), nil
+	}
+	return d.fitCurve(y, columns.Cap, columns.Floor), nil
+}
+
+// columns are those of the rows in order. Of a logistic trend, capacity and floor are
+// then there, of others they are not.
+func (m Model) columns(c prophet.Columns, order []int) prophet.Columns {
+	out := prophet.Columns{}
+	if m.Growth == prophet.Logistic {
+		out.Cap, out.Floor = slices.Repeat([]float64{m.Cap}, len(order)), slices.Repeat([]float64{m.Floor}, len(order))
+		if c.Cap != nil {
+			out.Cap = pick(c.Cap, order)
+		}
+		if c.Floor != nil {
+			out.Floor = pick(c.Floor, order)
+		}
+	}
+	if len(c.Conditions) > 0 {
+		out.Conditions = map[string][]bool{}
+		for name, v := range c.Conditions {
+			out.Conditions[name] = pick(v, order)
+		}
+	}
+	if len(c.Regressors) > 0 {
+		out.Regressors = map[string][]float64{}
+		for name, v := range c.Regressors {
+			out.Regressors[name] = pick(v, order)
+		}
+	}
+	return out
+}
+
+// shared reports whether series on one grid share what the model needs of it: the rows
+// then enter through Z'y alone, and all columns follow from the grid.
+func (m Model) shared() bool {
+	return m.Growth != prophet.Logistic && m.SeasonalityMode != prophet.Multiplicative && len(m.Regressors) == 0 &&
+		!slices.ContainsFunc(m.Seasonalities, func(s prophet.Seasonality) bool { return s.Mode == prophet.Multiplicative || s.Condition != "" }) &&
+		!slices.ContainsFunc(m.Holidays, func(h prophet.Holiday) bool { return h.Mode == prophet.Multiplicative })
+}
+
+// pick returns the values at the given numbers.
+func pick[T any](values []T, at []int) []T {
+	out := make([]T, len(at))
+	for i, j := range at {
+		out[i] = values[j]
+	}
+	return out
 }
 
 // fallback is the result for a history that is constant, in units of y: the values
 // ys, which are equal, were observed from start to end.
 func (m Model) fallback(start, end time.Time, ys []float64) *prophet.Fitted {
+	growth := m.Growth
+	if growth == prophet.Logistic {
+		growth = prophet.Flat // a logistic trend is never level
+	}
 	f := &prophet.Fitted{
-		Growth: m.Growth, Start: start.UTC(), End: end.UTC(), YScale: 1,
+		Growth: growth, Start: start.UTC(), End: end.UTC(), YScale: 1,
 		Changepoints: []float64{}, Delta: []float64{},
 		Seasonalities: []prophet.Seasonality{}, Holidays: []prophet.Holiday{}, Beta: []float64{},
 		Observations: len(ys),
@@ -124,22 +197,60 @@ func (d *design) mode(w *workspace, scale, yy float64, values int, residuals fun
 		sse = residuals()
 		sigma = math.Sqrt(nextVariance(sse, values))
 	}
+	return d.fitted(w.theta, scale, sigma, d.objective(w.theta, sigma*sigma, sse, values), values)
+}
+
+// fitCurve is fit for a model that is not linear in its parameters. Only a logistic
+// trend has a capacity and a floor, in units of y, one value per row.
+func (d *design) fitCurve(y, capacity, floor []float64) *prophet.Fitted {
+	logistic := d.growth == prophet.Logistic
+	scaled := slices.Clone(y)
+	var scale float64
+	for i := range scaled {
+		if logistic {
+			scaled[i] -= floor[i]
+		}
+		scale = max(scale, math.Abs(scaled[i]))
+	}
+	if scale == 0 {
+		scale = 1
+	}
+	for i := range scaled {
+		scaled[i] /= scale
+	}
+	var within []float64
+	if logistic {
+		for i := range capacity {
+			within = append(within, (capacity[i]-floor[i])/scale)
+		}
+	}
+	w := new(workspace)
+	w.reset(d.n)
+	sigma, lp := d.newCurve(scaled, within).maximise(w)
+	f := d.fitted(w.theta, scale, sigma, lp, len(y))
+	if logistic {
+		f.Cap, f.Floor = capacity[len(y)-1], floor[len(y)-1]
+	}
+	return f
+}
+
+// fitted is the result with the parameters theta, for a history of so many values.
+func (d *design) fitted(theta []float64, scale, sigma, lp float64, values int) *prophet.Fitted {
 	f := &prophet.Fitted{
 		Growth: d.growth, Start: d.start, End: d.end, YScale: scale,
 		Changepoints:  d.changepoints,
-		Delta:         append([]float64{}, w.theta[d.free:]...),
+		Delta:         append([]float64{}, theta[d.free:]...),
 		Seasonalities: d.seasonalities,
 		Holidays:      d.holidays,
+		Regressors:    d.regressors,
+		Beta:          append([]float64{}, theta[d.head():d.free]...),
 		SigmaObs:      sigma,
-		LogPosterior:  d.objective(w.theta, sigma*sigma, sse, values),
+		LogPosterior:  lp,
 		Observations:  values,
 	}
-	c := 0
-	if d.growth == prophet.Linear {
-		f.K = w.theta[0]
-		c = 1
+	if d.head() == 2 {
+		f.K = theta[0]
 	}
-	f.M = w.theta[c]
-	f.Beta = append([]float64{}, w.theta[c+1:d.free]...)
+	f.M = theta[d.head()-1]
 	return f
 }

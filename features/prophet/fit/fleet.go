@@ -204,6 +204,9 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 	if len(w.runs) == 0 {
 		return o.model.fallback(f.grid.Start, f.grid.At(max(0, o.end-1)), nil), nil
 	}
+	if !o.model.shared() {
+		return w.alone(o.model)
+	}
 	if b := f.basis(o.model); s.basis != b {
 		s.begin(b)
 	}
@@ -232,6 +235,18 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 	})
 	fitted.YScale *= s.unit
 	return fitted, nil
+}
+
+// alone fits the rows in w.runs without what the fleet shares.
+func (w *worker) alone(m Model) (*prophet.Fitted, error) {
+	rows := make([]int, 0, count(w.runs))
+	times := make([]time.Time, 0, cap(rows))
+	for _, r := range w.runs {
+		for i := r.first; i < r.end; i++ {
+			rows, times = append(rows, i), append(times, w.fleet.grid.At(i))
+		}
+	}
+	return m.fitRows(times, pick(w.signal.y, rows), m.columns(prophet.Columns{}, rows))
 }
 
 // count is the number of rows in runs.

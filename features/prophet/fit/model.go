@@ -11,8 +11,13 @@ import (
 
 // A Model says what is estimated.
 type Model struct {
-	// Growth of the trend: linear (default) or flat.
+	// Growth of the trend: linear (default), logistic or flat.
 	Growth prophet.Growth `json:"growth" mapstructure:"growth"`
+	// Cap and Floor bound a logistic trend, in units of y, where they are not columns;
+	// Cap must be above Floor. Default 0 both: there is no capacity that suits all. Values
+	// of y may lie outside, as noise.
+	Cap   float64 `json:"cap" mapstructure:"cap"`
+	Floor float64 `json:"floor" mapstructure:"floor"`
 
 	// Changepoints is the number of automatic changepoints, >= 0; default 25. A
 	// history with fewer rows has fewer.
@@ -26,6 +31,10 @@ type Model struct {
 	// ChangepointPriorScale is tau, the scale of the Laplace prior of delta, > 0; default 0.05.
 	ChangepointPriorScale float64 `json:"changepoint_prior_scale" mapstructure:"changepoint_prior_scale"`
 
+	// SeasonalityMode is that of terms without their own: seasonalities, holidays and
+	// regressors. Default additive.
+	SeasonalityMode prophet.Mode `json:"seasonality_mode" mapstructure:"seasonality_mode"`
+
 	// Seasonalities in the order of their columns; default none. See AutoSeasonalities.
 	Seasonalities []prophet.Seasonality `json:"seasonalities" mapstructure:"seasonalities"`
 	// SeasonalityPriorScale is for seasonalities without their own, > 0; default 10.
@@ -33,8 +42,11 @@ type Model struct {
 
 	// Holidays in any order; default none. See AnomalousDays.
 	Holidays []prophet.Holiday `json:"holidays" mapstructure:"holidays"`
-	// HolidaysPriorScale is for holidays without their own, > 0; default 10.
+	// HolidaysPriorScale is for holidays and regressors without their own, > 0; default 10.
 	HolidaysPriorScale float64 `json:"holidays_prior_scale" mapstructure:"holidays_prior_scale"`
+
+	// Regressors in the order of their columns; default none.
+	Regressors []Regressor `json:"regressors" mapstructure:"regressors"`
 
 	// Step, if not 0, is the step to which series on a grid are averaged before they
 	// are fitted, a multiple of their own; default 0, as they are. A mean stands at the
@@ -50,6 +62,7 @@ func DefaultModel() Model {
 		Changepoints:          25,
 		ChangepointRange:      0.8,
 		ChangepointPriorScale: 0.05,
+		SeasonalityMode:       prophet.Additive,
 		SeasonalityPriorScale: 10,
 		HolidaysPriorScale:    10,
 	}
@@ -66,7 +79,10 @@ func (m Model) Validate() error {
 	positive := func(name string, x float64) {
 		check(x > 0 && !math.IsInf(x, 0), "%s must be > 0, got %g", name, x)
 	}
-	check(m.Growth == prophet.Linear || m.Growth == prophet.Flat, "growth must be %s or %s, got %q", prophet.Linear, prophet.Flat, m.Growth)
+	check(m.Growth.Valid(), "growth must be %s, %s or %s, got %q", prophet.Linear, prophet.Logistic, prophet.Flat, m.Growth)
+	check(!math.IsNaN(m.Cap) && !math.IsInf(m.Cap, 0), "cap must be finite, got %g", m.Cap)
+	check(!math.IsNaN(m.Floor) && !math.IsInf(m.Floor, 0), "floor must be finite, got %g", m.Floor)
+	check(m.SeasonalityMode.Valid(), "seasonality_mode must be %s or %s, got %q", prophet.Additive, prophet.Multiplicative, m.SeasonalityMode)
 	check(m.Changepoints >= 0, "changepoints must be >= 0, got %d", m.Changepoints)
 	check(m.ChangepointRange > 0 && m.ChangepointRange <= 1, "changepoint_range must be in (0, 1], got %g", m.ChangepointRange)
 	positive("changepoint_prior_scale", m.ChangepointPriorScale)
@@ -78,16 +94,30 @@ func (m Model) Validate() error {
 		check(s != "" && !seen[s], "%s %q must have a name of its own", kind, s)
 		seen[s] = true
 	}
+	term := func(kind, name string, scale float64, mode prophet.Mode) {
+		check(scale >= 0 && !math.IsInf(scale, 0), "%s %q: prior_scale must be > 0, or 0 for the model's, got %g", kind, name, scale)
+		check(mode.Valid(), "%s %q: mode must be %s or %s, got %q", kind, name, prophet.Additive, prophet.Multiplicative, mode)
+	}
 	for _, s := range m.Seasonalities {
 		name("seasonality", s.Name)
+		term("seasonality", s.Name, s.PriorScale, s.Mode)
 		check(s.Period > 0 && !math.IsInf(s.Period, 0), "seasonality %q: period must be > 0 days, got %g", s.Name, s.Period)
 		check(s.Order >= 1, "seasonality %q: order must be >= 1, got %d", s.Name, s.Order)
-		check(s.PriorScale >= 0 && !math.IsInf(s.PriorScale, 0), "seasonality %q: prior_scale must be > 0, or 0 for the model's, got %g", s.Name, s.PriorScale)
 	}
 	for _, h := range m.Holidays {
 		name("holiday", h.Name)
 		check(h.LowerWindow <= 0 && h.UpperWindow >= 0, "holiday %q: lower_window must be <= 0 and upper_window >= 0, got %d and %d", h.Name, h.LowerWindow, h.UpperWindow)
-		check(h.PriorScale >= 0 && !math.IsInf(h.PriorScale, 0), "holiday %q: prior_scale must be > 0, or 0 for the model's, got %g", h.Name, h.PriorScale)
+		check(len(h.Windows) == 0 || len(h.Windows) == len(h.Dates), "holiday %q: windows must be one per date, got %d for %d", h.Name, len(h.Windows), len(h.Dates))
+		for _, w := range h.Windows {
+			check(h.LowerWindow <= w[0] && w[0] <= 0 && 0 <= w[1] && w[1] <= h.UpperWindow, "holiday %q: the window of a date must enclose 0 and lie in [%d, %d], got %v", h.Name, h.LowerWindow, h.UpperWindow, w)
+		}
+		term("holiday", h.Name, h.PriorScale, h.Mode)
+	}
+	for _, r := range m.Regressors {
+		name("regressor", r.Name)
+		term("regressor", r.Name, r.PriorScale, r.Mode)
+		check(r.Standardise == "" || r.Standardise == Auto || r.Standardise == Always || r.Standardise == Never,
+			"regressor %q: standardise must be %s, %s or %s, got %q", r.Name, Auto, Always, Never, r.Standardise)
 	}
 	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,19 +27,23 @@ func TestGolden(t *testing.T) {
 	if root == "" {
 		t.Fatal("SHARED_DATA must name the folder of the golden fixtures")
 	}
-	for _, name := range []string{"peyton_linear", "peyton_flat", "peyton_monthly", "retail_sales", "yosemite", "synth_minute"} {
+	for _, name := range []string{"peyton_linear", "peyton_flat", "peyton_monthly", "retail_sales", "yosemite", "synth_minute", "wp_R_logistic", "air_passengers_mult"} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(root, "golden", "prophet", name)
 			g := readGolden(t, dir)
 			times, y := readSeries(t, filepath.Join(dir, "input.csv"))
+			var columns prophet.Columns
+			if g.Growth == "logistic" {
+				columns.Cap = readColumn(t, filepath.Join(dir, "input.csv"), "cap")
+			}
 
 			began := time.Now()
-			f, err := g.model().FitTimes(t.Context(), times, y)
+			f, err := g.model().FitColumns(t.Context(), times, y, columns)
 			took := time.Since(began)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := logPosterior(f, times, y, g.ChangepointPriorScale); math.Abs(got-f.LogPosterior) > 1e-6 {
+			if got := logPosteriorColumns(f, times, y, columns, g.ChangepointPriorScale); math.Abs(got-f.LogPosterior) > 1e-6 {
 				t.Errorf("log posterior %.9f, recomputed from the rows %.9f", f.LogPosterior, got)
 			}
 			t.Logf("log posterior %.6f, Stan %.6f, exact %.6f, sigma %.9g, fit %v", f.LogPosterior, g.LP, g.exact, f.SigmaObs, took)
@@ -48,7 +53,7 @@ func TestGolden(t *testing.T) {
 			if g.exact != 0 && f.LogPosterior < g.exact-1e-6 {
 				t.Errorf("log posterior %.9f is below the exact solution's %.9f", f.LogPosterior, g.exact)
 			}
-			if f.Growth == prophet.Linear {
+			if f.Growth != prophet.Flat {
 				for i, s := range f.Changepoints {
 					if math.Abs(s-g.ChangepointsT[i]) > 1e-12 {
 						t.Errorf("changepoint %d at %.15g, Prophet's at %.15g", i, s, g.ChangepointsT[i])
@@ -64,6 +69,7 @@ type golden struct {
 	Growth                string
 	ChangepointPriorScale float64   `json:"changepoint_prior_scale"`
 	ChangepointsT         []float64 `json:"changepoints_t"`
+	SeasonalityMode       string    `json:"seasonality_mode"`
 	Columns               []string
 	Seasonalities         map[string]struct {
 		Period       float64
@@ -93,6 +99,7 @@ func (g golden) model() fit.Model {
 		m.Seasonalities = append(m.Seasonalities, prophet.Seasonality{Name: name, Period: s.Period, Order: s.FourierOrder, PriorScale: s.PriorScale})
 		last = name
 	}
+	m.SeasonalityMode = prophet.Mode(g.SeasonalityMode)
 	return m
 }
 
@@ -116,6 +123,30 @@ func readGolden(t *testing.T, dir string) golden {
 		g.exact = e.LP
 	}
 	return g
+}
+
+// readColumn reads the numbers of a column of a CSV file.
+func readColumn(t *testing.T, path, name string) []float64 {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.Index(rows[0], name)
+	var out []float64
+	for _, row := range rows[1:] {
+		v, err := strconv.ParseFloat(row[at], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 // compareForecast checks yhat and the intervals of f against forecast.csv.
@@ -154,15 +185,27 @@ func compareForecast(t *testing.T, f *prophet.Fitted, g golden, dir string, y []
 	for _, row := range rows[1:] {
 		times = append(times, parseTime(t, row[column["ds"]]))
 	}
-	fc := f.Forecast(times)
+	var columns prophet.Columns
+	if f.Growth == prophet.Logistic {
+		for _, row := range rows[1:] {
+			columns.Cap = append(columns.Cap, value(row, "cap"))
+		}
+	}
+	fc, err := f.ForecastColumns(times, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Intervals are compared at Prophet's own parameters: a better mode has another
 	// sigma and another mean|delta|, so it rightly has other intervals.
 	theirs := *f
 	theirs.K, theirs.M, theirs.Beta, theirs.SigmaObs = g.K, g.M, g.Beta, g.Sigma
-	if f.Growth == prophet.Linear {
+	if f.Growth != prophet.Flat {
 		theirs.Delta = g.Delta
 	}
-	reproduced := theirs.Forecast(times)
+	reproduced, err := theirs.ForecastColumns(times, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := theirs.Intervals(reproduced, prophet.DefaultIntervalOptions()); err != nil {
 		t.Fatal(err)
 	}
