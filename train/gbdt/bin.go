@@ -5,19 +5,28 @@ import (
 	"slices"
 )
 
-// A binning maps the values of one feature to bins. Bin i < len(bounds) holds the
-// values in (bounds[i-1], bounds[i]]; with missing NaN, one more bin holds the NaNs.
+// A binning maps the values of one feature to bins. Bin i < len(bounds) of a numerical
+// feature holds the values in (bounds[i-1], bounds[i]]; with missing NaN, one more bin
+// holds the NaNs. Bin i of a categorical feature holds categories[i], and bin 0 all that
+// has no other.
 type binning struct {
-	bounds   []float64 // ascending, the last is +Inf
-	missing  Missing
-	min, max float64
-	zero     int // bin of 0
-	frequent int // bin that LightGBM does not store but derives from the leaf's sums
-	usable   bool
+	bounds     []float64 // ascending, the last is +Inf
+	categories []int     // nil for a numerical feature; the first is -1
+	bin        map[int]uint32
+	missing    Missing
+	min, max   float64 // of a numerical feature
+	zero       int     // bin of 0
+	frequent   int     // bin that LightGBM does not store but derives from the leaf's sums
+	usable     bool
 }
+
+func (b *binning) categorical() bool { return b.categories != nil }
 
 // bins returns the number of bins, with that of the NaNs.
 func (b *binning) bins() int {
+	if b.categorical() {
+		return len(b.categories)
+	}
 	if b.missing == MissingNaN {
 		return len(b.bounds) + 1
 	}
@@ -27,6 +36,15 @@ func (b *binning) bins() int {
 // threshold returns the largest value in bin i.
 func (b *binning) threshold(i int) float64 {
 	return min(b.bounds[i], largest)
+}
+
+// categoriesOf returns the categories of some bins.
+func (b *binning) categoriesOf(bins []uint32) []int {
+	out := make([]int, len(bins))
+	for i, k := range bins {
+		out[i] = b.categories[k]
+	}
+	return out
 }
 
 // A distinct value of the sample, and how often it occurs.
@@ -86,18 +104,24 @@ func newBinning(sample []float64, minSplit int, o Options) binning {
 		counts[len(counts)-1] = nan
 	}
 	b.zero = slices.IndexFunc(b.bounds, func(u float64) bool { return 0 <= u })
+	b.chooseFrequent(counts, total)
+	b.usable = len(counts) > 1 && splits(counts, total, minSplit)
+	return b
+}
+
+// chooseFrequent sets the most frequent bin from the counts of a sample. The bin of 0
+// is preferred unless another holds 70% of the sample (kSparseThreshold in LightGBM's
+// bin.h).
+func (b *binning) chooseFrequent(counts []int, total int) {
+	b.frequent = 0
 	for i, c := range counts {
 		if c > counts[b.frequent] {
 			b.frequent = i
 		}
 	}
-	// The default bin is preferred unless another holds 70% of the sample
-	// (kSparseThreshold in LightGBM's bin.h).
 	if float64(counts[b.frequent]) < 0.7*float64(total) {
 		b.frequent = b.zero
 	}
-	b.usable = len(counts) > 1 && splits(counts, total, minSplit)
-	return b
 }
 
 // sortFloats sorts values without NaN or negative zero. Long slices are sorted by digits
@@ -278,7 +302,22 @@ func splits(counts []int, total, n int) bool {
 	return false
 }
 
-// A binner looks bins up without branches: bounds padded with +Inf to a power of two.
+// find returns the bin of v, whatever the kind of the feature and the number of bins.
+func (b *binning) find(v float64) uint32 {
+	switch {
+	case b.categorical():
+		return b.bin[category(v)] // 0 if there is none
+	case v == v:
+		i, _ := slices.BinarySearch(b.bounds, v)
+		return uint32(i)
+	case b.missing == MissingNaN:
+		return uint32(len(b.bounds))
+	}
+	return uint32(b.zero)
+}
+
+// A binner looks the bins of a numerical feature up without branches: bounds padded with
+// +Inf to a power of two.
 type binner struct {
 	bounds [256]float64
 	nan    uint8

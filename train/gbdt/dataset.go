@@ -1,5 +1,7 @@
 package gbdt
 
+import "slices"
+
 // groupWidth is the number of features whose bins are kept together: 16 bytes a row
 // are one load, and 16 packed histograms of 256 bins (16 KB) fit the first-level cache.
 const groupWidth = 16
@@ -15,8 +17,15 @@ type dataset struct {
 	features []int     // columns that can be split; inner features index this
 	offset   []int     // of the inner features' bins in a histogram, length len(features)+1
 	groups   [][]block
-	columns  [][]uint8 // of every inner feature
+	columns  [][]uint8  // of every inner feature, nil for one with more than 256 bins
+	wide     [][]uint32 // of every inner feature with more than 256 bins, else nil
+
+	wideFeatures []int // inner features with more than 256 bins
 }
+
+// narrowBins is the number of bins that fit a byte of a block. A feature with more has
+// a column only, and its place in the blocks is not used.
+const narrowBins = 256
 
 // newDataset bins t.
 func newDataset(t *Table, o Options, p *pool) *dataset {
@@ -32,7 +41,13 @@ func newDataset(t *Table, o Options, p *pool) *dataset {
 		for i, r := range sample {
 			values[i] = t.Data[r*w+c]
 		}
-		d.binnings[c] = newBinning(values, minSplit, o)
+		switch {
+		case slices.Contains(o.IgnoreColumn, c):
+		case slices.Contains(o.CategoricalFeature, c):
+			d.binnings[c] = newCategoricalBinning(values, minSplit, o)
+		default:
+			d.binnings[c] = newBinning(values, minSplit, o)
+		}
 	})
 	d.offset = []int{0}
 	for c := range d.binnings {
@@ -46,16 +61,34 @@ func newDataset(t *Table, o Options, p *pool) *dataset {
 		d.groups[g] = make([]block, t.Rows)
 	}
 	d.columns = make([][]uint8, len(d.features))
+	d.wide = make([][]uint32, len(d.features))
 	binners := make([]*binner, len(d.features))
 	for f, c := range d.features {
+		b := &d.binnings[c]
+		if b.bins() > narrowBins {
+			d.wide[f] = make([]uint32, t.Rows)
+			d.wideFeatures = append(d.wideFeatures, f)
+			continue
+		}
 		d.columns[f] = make([]uint8, t.Rows)
-		binners[f] = newBinner(&d.binnings[c])
+		if !b.categorical() {
+			binners[f] = newBinner(b)
+		}
 	}
 	p.blocks(t.Rows, func(from, to int) {
 		for i := from; i < to; i++ {
 			row := t.Data[i*w : (i+1)*w]
 			for f, c := range d.features {
-				b := binners[f].bin(row[c])
+				var b uint8
+				switch {
+				case d.wide[f] != nil:
+					d.wide[f][i] = d.binnings[c].find(row[c])
+					continue
+				case binners[f] == nil:
+					b = uint8(d.binnings[c].find(row[c]))
+				default:
+					b = binners[f].bin(row[c])
+				}
 				d.columns[f][i] = b
 				d.groups[f/groupWidth][i][f%groupWidth] = b
 			}
@@ -70,6 +103,10 @@ func (d *dataset) infos() []ColumnInfo {
 	out := make([]ColumnInfo, len(d.binnings))
 	for _, c := range d.features {
 		b := &d.binnings[c]
+		if b.categorical() {
+			out[c] = ColumnInfo{Kind: Categorical, Categories: b.categories}
+			continue
+		}
 		out[c] = ColumnInfo{Kind: Numerical, Min: b.min, Max: b.max}
 	}
 	return out

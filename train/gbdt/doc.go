@@ -6,7 +6,8 @@
 //
 // There are only a few types. A [Table] holds rows of features with labels. [Options]
 // keep LightGBM's names. [Train] turns both into a [Model], which predicts, and a
-// [Report], which holds the metrics of every iteration. A Model is a list of [Tree],
+// [Report], which holds the metrics of every iteration. An [Objective] is a loss that
+// the package does not have. A Model is a list of [Tree],
 // flat arrays that an exporter can walk; [Model.WriteText] and [ReadText] speak
 // LightGBM's text format.
 //
@@ -22,7 +23,8 @@
 // The result does not depend on the number of workers: every histogram is summed by
 // one worker in the order of the rows, and partitions are stable.
 //
-// It differs from LightGBM 4.6 as follows: sparse features are not bundled (bundling
+// It differs from LightGBM 4.6 as follows (4.7 has another weighted percentile, which
+// weighted regression_l1 and quantile and all of mape depend on): sparse features are not bundled (bundling
 // is a speed device that leaves the trees of dense data alone), an in-bag subset is
 // never copied, infinite features are an error, and the value -1e-35 is not a zero at
 // prediction, as it is not one when binned. With zero_as_missing, LightGBM leaves the

@@ -19,7 +19,10 @@ import (
 	"github.com/incendio-faas/incendio/train/gbdt"
 )
 
-var goldenCases = []string{"l1", "l2", "l1_bagging", "l2_reg", "quantile"}
+var goldenCases = []string{
+	"l1", "l2", "l1_bagging", "l2_reg", "quantile", "huber", "fair", "mape", "gamma", "tweedie", "binary",
+	"categorical", "categorical_one",
+}
 
 func fit(t testing.TB, table, valid *gbdt.Table, o gbdt.Options) (*gbdt.Model, gbdt.Report) {
 	t.Helper()
@@ -39,7 +42,7 @@ func text(t testing.TB, m *gbdt.Model) string {
 	return b.String()
 }
 
-// The cases were trained by LightGBM 4.6.0; testdata/golden/make.py says how.
+// The cases were trained by LightGBM; testdata/golden/make.py says how.
 func TestGolden(t *testing.T) {
 	for _, name := range goldenCases {
 		t.Run(name, func(t *testing.T) {
@@ -401,7 +404,7 @@ func TestBadInput(t *testing.T) {
 		{"metric", func(_, _ *gbdt.Table, o *gbdt.Options) { o.Metric = []string{"l2", "ndcg"} }, `got "ndcg"`},
 		{"metric twice", func(_, _ *gbdt.Table, o *gbdt.Options) { o.Metric = []string{"l2", "l2"} }, "free of duplicates"},
 		{"leaves", func(_, _ *gbdt.Table, o *gbdt.Options) { o.NumLeaves = 1 }, "num_leaves must be in [2, 131072], got 1"},
-		{"bins", func(_, _ *gbdt.Table, o *gbdt.Options) { o.MaxBin = 256 }, "max_bin must be in [2, 255], got 256"},
+		{"bins", func(_, _ *gbdt.Table, o *gbdt.Options) { o.MaxBin = 65536 }, "max_bin must be in [2, 65535], got 65536"},
 		{"rate", func(_, _ *gbdt.Table, o *gbdt.Options) { o.LearningRate = math.NaN() }, "learning_rate"},
 		{"zero without missing", func(_, _ *gbdt.Table, o *gbdt.Options) { o.UseMissing, o.ZeroAsMissing = false, true }, "zero_as_missing"},
 	}
@@ -467,6 +470,10 @@ func TestAnyTable(t *testing.T) {
 		o.FeatureFraction = rapid.SampledFrom([]float64{1, 0.5}).Draw(t, "feature_fraction")
 		o.BaggingFreq = rapid.IntRange(0, 2).Draw(t, "bagging_freq")
 		o.BaggingFraction = 0.5
+		o.CategoricalFeature = rapid.SliceOfNDistinct(rapid.IntRange(0, cols-1), 0, cols, rapid.ID).Draw(t, "categorical_feature")
+		o.CatSmooth = rapid.Float64Range(0, 3).Draw(t, "cat_smooth")
+		o.MaxCatToOnehot = rapid.IntRange(1, 6).Draw(t, "max_cat_to_onehot")
+		o.MinDataPerGroup = rapid.IntRange(1, 10).Draw(t, "min_data_per_group")
 		m, _, err := gbdt.Train(context.Background(), table, nil, o, train.Discard)
 		if err != nil {
 			t.Fatal(err)
@@ -499,4 +506,9 @@ func TestAnyTable(t *testing.T) {
 			}
 		}
 	})
+}
+
+func trainError(table *gbdt.Table, o gbdt.Options) error {
+	_, _, err := gbdt.Train(context.Background(), table, nil, o, train.Discard)
+	return err
 }

@@ -183,6 +183,30 @@ func readGolden(t testing.TB, dir string) golden {
 			o.MinSumHessianInLeaf = number()
 		case "alpha":
 			o.Alpha = number()
+		case "categorical_feature":
+			for f := range strings.SplitSeq(value, ",") {
+				c, err := strconv.Atoi(f)
+				if err != nil {
+					t.Fatalf("%s: %s: %v", dir, key, err)
+				}
+				o.CategoricalFeature = append(o.CategoricalFeature, c)
+			}
+		case "fair_c":
+			o.FairC = number()
+		case "tweedie_variance_power":
+			o.TweedieVariancePower = number()
+		case "sigmoid":
+			o.Sigmoid = number()
+		case "is_unbalance":
+			o.IsUnbalance = value == "true"
+		case "min_data_per_group":
+			o.MinDataPerGroup = int(number())
+		case "cat_smooth":
+			o.CatSmooth = number()
+		case "cat_l2":
+			o.CatL2 = number()
+		case "max_cat_to_onehot":
+			o.MaxCatToOnehot = int(number())
 		case "min_data_in_leaf":
 			o.MinDataInLeaf = int(number())
 		case "max_bin":

@@ -56,22 +56,55 @@ func (l *learner) histograms(out []cell, rows []int32, g, h float64) {
 			s.addRows(d.groups[group], rows, l.gradients, from, to)
 		}
 		for f := first + 4*from; f < last; f++ {
+			if d.wide[f] != nil {
+				continue
+			}
 			cells := out[d.offset[f]:d.offset[f+1]]
 			if l.codes == nil {
 				copy(cells, s.cells[f-first][:])
 			}
-			if k := d.binning(f).frequent; k > 0 {
-				rest := cell{g, h}
-				for i, c := range cells {
-					if i != k {
-						rest.g -= c.g
-						rest.h -= c.h
-					}
-				}
-				cells[k] = rest
-			}
+			derive(cells, d.binning(f).frequent, g, h)
 		}
 	})
+	l.pool.run(len(d.wideFeatures), func(i int) {
+		f := d.wideFeatures[i]
+		cells := out[d.offset[f]:d.offset[f+1]]
+		l.addWide(cells, d.wide[f], rows)
+		derive(cells, d.binning(f).frequent, g, h)
+	})
+}
+
+// derive makes cell k > 0 what the others leave of the sums g and h of the leaf.
+func derive(cells []cell, k int, g, h float64) {
+	if k == 0 {
+		return
+	}
+	rest := cell{g, h}
+	for i, c := range cells {
+		if i != k {
+			rest.g -= c.g
+			rest.h -= c.h
+		}
+	}
+	cells[k] = rest
+}
+
+// addWide sums the gradients of rows into the cells of one feature with many bins.
+func (l *learner) addWide(cells []cell, bins []uint32, rows []int32) {
+	clear(cells)
+	if l.codes != nil {
+		for _, i := range rows {
+			c := &cells[bins[i]]
+			c.g += float64(int(l.codes[i]) - 1)
+			c.h++
+		}
+		return
+	}
+	for _, i := range rows {
+		c, d := &cells[bins[i]], l.gradients[i]
+		c.g += float64(d.g)
+		c.h += float64(d.h)
+	}
 }
 
 // addRows adds rows to the cells of the quads [from, to) of a group.
@@ -122,6 +155,9 @@ func (l *learner) addCodes(out []cell, s *scratch, group int, rows []int32, from
 		clear(s.packed[4*from : 4*to])
 		addCodes(&s.packed, d.groups[group], rows[start:min(start+packedRows, len(rows))], l.codes, from, to)
 		for f := first + 4*from; f < min(first+4*to, len(d.features)); f++ {
+			if d.wide[f] != nil {
+				continue
+			}
 			cells := out[d.offset[f]:d.offset[f+1]]
 			packed := s.packed[f-first][:len(cells)]
 			if start == 0 {

@@ -169,7 +169,7 @@ func (l *learner) split(t *Tree, k int) {
 	x := &l.leaves[k]
 	s := x.best
 	b := l.data.binning(s.feature)
-	middle := x.from + l.partition(l.rows[x.from:x.to], l.data.columns[s.feature], b, &s)
+	middle := x.from + l.partition(l.rows[x.from:x.to], b, &s)
 
 	node, id := int32(len(t.SplitFeature)), int32(len(l.leaves))
 	switch {
@@ -180,8 +180,12 @@ func (l *learner) split(t *Tree, k int) {
 		t.Left[x.parent] = node
 	}
 	t.SplitFeature = append(t.SplitFeature, int32(l.data.features[s.feature]))
-	t.Threshold = append(t.Threshold, b.threshold(s.bin))
-	t.DecisionType = append(t.DecisionType, decisionType(false, s.defaultLeft, b.missing))
+	if b.categorical() {
+		t.Threshold = append(t.Threshold, float64(t.addSet(b.categoriesOf(s.bins))))
+	} else {
+		t.Threshold = append(t.Threshold, b.threshold(s.bin))
+	}
+	t.DecisionType = append(t.DecisionType, decisionType(b.categorical(), s.defaultLeft, b.missing))
 	t.Left = append(t.Left, ^int32(k))
 	t.Right = append(t.Right, ^id)
 	t.SplitGain = append(t.SplitGain, float32(s.gain+l.options.MinGainToSplit))
@@ -205,28 +209,18 @@ func (l *learner) split(t *Tree, k int) {
 
 // partition moves the rows that split s sends left to the front, keeping their order,
 // and returns their number.
-func (l *learner) partition(rows []int32, bins []uint8, b *binning, s *split) int {
-	var goes [256]uint8 // 1 for left
-	for i := range s.bin + 1 {
-		goes[i] = 1
-	}
-	missing := -1
-	switch b.missing {
-	case MissingZero:
-		missing = b.zero
-	case MissingNaN:
-		missing = b.bins() - 1
-	}
-	if missing >= 0 {
-		goes[missing] = 0
-		if s.defaultLeft {
-			goes[missing] = 1
-		}
-	}
+func (l *learner) partition(rows []int32, b *binning, s *split) int {
+	narrow, wide := l.data.columns[s.feature], l.data.wide[s.feature]
+	goes := s.goesLeft(b)
+	table := (*[narrowBins]uint8)(goes)
 	spare := l.spare[:len(rows)]
 	counts := make([]int, (len(rows)+blockRows-1)/blockRows) // that go left, per block
 	l.pool.blocks(len(rows), func(from, to int) {
-		counts[from/blockRows] = partition(rows[from:to], spare[from:to], bins, &goes)
+		if wide != nil {
+			counts[from/blockRows] = partitionWide(rows[from:to], spare[from:to], wide, goes)
+		} else {
+			counts[from/blockRows] = partition(rows[from:to], spare[from:to], narrow, table)
+		}
 	})
 	left := 0
 	for i, n := range counts {
@@ -245,6 +239,20 @@ func (l *learner) partition(rows []int32, bins []uint8, b *binning, s *split) in
 // partition moves the rows that go left to the front of rows, copies the others to
 // spare, and returns the number of the former. It has no branch to mispredict.
 func partition(rows, spare []int32, bins []uint8, goes *[256]uint8) int {
+	left, right := 0, 0
+	spare = spare[:len(rows)]
+	for _, i := range rows {
+		g := int(goes[bins[i]])
+		rows[left] = i
+		spare[right] = i
+		left += g
+		right += 1 - g
+	}
+	return left
+}
+
+// partitionWide is partition for a feature with many bins.
+func partitionWide(rows, spare []int32, bins []uint32, goes []uint8) int {
 	left, right := 0, 0
 	spare = spare[:len(rows)]
 	for _, i := range rows {

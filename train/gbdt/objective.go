@@ -217,7 +217,7 @@ type poisson struct{ inflate float64 }
 func (poisson) Check(label, weight []float32) error { return checkCounts("poisson", label, weight) }
 
 func (poisson) Start(label, weight []float32) float64 {
-	return math.Log(mean(label, weight))
+	return logarithm(mean(label, weight))
 }
 
 func (o poisson) Gradient(score float64, label float32) (g, h float64) {
@@ -242,7 +242,7 @@ func (gamma) Check(label, _ []float32) error {
 }
 
 func (gamma) Start(label, weight []float32) float64 {
-	return math.Log(mean(label, weight))
+	return logarithm(mean(label, weight))
 }
 
 func (gamma) Gradient(score float64, label float32) (g, h float64) {
@@ -262,7 +262,7 @@ type tweedie struct{ power float64 }
 func (tweedie) Check(label, weight []float32) error { return checkCounts("tweedie", label, weight) }
 
 func (tweedie) Start(label, weight []float32) float64 {
-	return math.Log(mean(label, weight))
+	return logarithm(mean(label, weight))
 }
 
 func (o tweedie) Gradient(score float64, label float32) (g, h float64) {
@@ -345,7 +345,7 @@ func (o *binary) Start(label, weight []float32) float64 {
 		total += w
 	}
 	p := max(epsilon, min(positive/total, 1-epsilon))
-	return math.Log(p/(1-p)) / o.sigmoid
+	return logarithm(p/(1-p)) / o.sigmoid
 }
 
 func (o *binary) Gradient(score float64, label float32) (g, h float64) {

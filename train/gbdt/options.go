@@ -55,7 +55,9 @@ type Options struct {
 	// FeatureFractionSeed seeds the draws of the features. Default 2.
 	FeatureFractionSeed int `mapstructure:"feature_fraction_seed" json:"feature_fraction_seed"`
 
-	// MaxBin bounds the bins of a feature, in [2, 255]. Default 255.
+	// MaxBin bounds the bins of a numerical feature, in [2, 65535]; more than 256 are
+	// slower. A categorical one has more if it takes more to hold 99% of the rows.
+	// Default 255.
 	MaxBin int `mapstructure:"max_bin" json:"max_bin"`
 	// MinDataInBin is the smallest number of sampled rows in a bin, >= 1. Default 3.
 	MinDataInBin int `mapstructure:"min_data_in_bin" json:"min_data_in_bin"`
@@ -69,6 +71,26 @@ type Options struct {
 	UseMissing bool `mapstructure:"use_missing" json:"use_missing"`
 	// ZeroAsMissing makes zero, and NaN, the missing value. Default false.
 	ZeroAsMissing bool `mapstructure:"zero_as_missing" json:"zero_as_missing"`
+	// CategoricalFeature lists the columns, from 0, whose values are categories: numbers
+	// without order, of which the integer part counts. Negative and missing values, and
+	// categories that training did not see or saw too rarely, go right at every split.
+	// Default none.
+	CategoricalFeature []int `mapstructure:"categorical_feature" json:"categorical_feature"`
+	// MaxCatToOnehot is the number of bins up to which a split of a categorical column
+	// separates one category from the rest, >= 1. Default 4.
+	MaxCatToOnehot int `mapstructure:"max_cat_to_onehot" json:"max_cat_to_onehot"`
+	// MaxCatThreshold bounds the categories that go left at other splits, >= 1. Default 32.
+	MaxCatThreshold int `mapstructure:"max_cat_threshold" json:"max_cat_threshold"`
+	// CatL2 is added to LambdaL2 there, >= 0. Default 10.
+	CatL2 float64 `mapstructure:"cat_l2" json:"cat_l2"`
+	// CatSmooth is added to the hessians when categories are ordered, and the number of
+	// rows below which a category of a leaf is left out, >= 0. Default 10.
+	CatSmooth float64 `mapstructure:"cat_smooth" json:"cat_smooth"`
+	// MinDataPerGroup is the smallest number of rows between two sets of categories that
+	// are tried, >= 1. Default 100.
+	MinDataPerGroup int `mapstructure:"min_data_per_group" json:"min_data_per_group"`
+	// IgnoreColumn lists the columns, from 0, that no tree may split. Default none.
+	IgnoreColumn []int `mapstructure:"ignore_column" json:"ignore_column"`
 	// FeaturePreFilter drops features that no cut can split with MinDataInLeaf rows on
 	// both sides. Default true.
 	FeaturePreFilter bool `mapstructure:"feature_pre_filter" json:"feature_pre_filter"`
@@ -133,6 +155,11 @@ func DefaultOptions() Options {
 		BinConstructSampleCnt: 200000,
 		DataRandomSeed:        1,
 		UseMissing:            true,
+		MaxCatToOnehot:        4,
+		MaxCatThreshold:       32,
+		CatL2:                 10,
+		CatSmooth:             10,
+		MinDataPerGroup:       100,
 		FeaturePreFilter:      true,
 		BoostFromAverage:      true,
 		Alpha:                 0.9,
@@ -197,10 +224,18 @@ func (o Options) Validate() error {
 	fraction("bagging_fraction", o.BaggingFraction)
 	check(o.BaggingFreq >= 0, "bagging_freq", "at least 0", o.BaggingFreq)
 	fraction("feature_fraction", o.FeatureFraction)
-	check(o.MaxBin >= 2 && o.MaxBin <= 255, "max_bin", "in [2, 255]", o.MaxBin)
+	check(o.MaxBin >= 2 && o.MaxBin <= 65535, "max_bin", "in [2, 65535]", o.MaxBin)
 	check(o.MinDataInBin >= 1, "min_data_in_bin", "at least 1", o.MinDataInBin)
 	check(o.BinConstructSampleCnt >= 1, "bin_construct_sample_cnt", "at least 1", o.BinConstructSampleCnt)
 	check(o.UseMissing || !o.ZeroAsMissing, "zero_as_missing", "false without use_missing", o.ZeroAsMissing)
+	check(o.MaxCatToOnehot >= 1, "max_cat_to_onehot", "at least 1", o.MaxCatToOnehot)
+	check(o.MaxCatThreshold >= 1, "max_cat_threshold", "at least 1", o.MaxCatThreshold)
+	notNegative("cat_l2", o.CatL2)
+	notNegative("cat_smooth", o.CatSmooth)
+	check(o.MinDataPerGroup >= 1, "min_data_per_group", "at least 1", o.MinDataPerGroup)
+	for _, c := range append(slices.Clone(o.CategoricalFeature), o.IgnoreColumn...) {
+		check(c >= 0, "categorical_feature and ignore_column", "columns from 0", c)
+	}
 	check(o.EarlyStoppingRound >= 0, "early_stopping_round", "at least 0", o.EarlyStoppingRound)
 	notNegative("early_stopping_min_delta", o.EarlyStoppingMinDelta)
 	positive("poisson_max_delta_step", o.PoissonMaxDeltaStep)

@@ -63,7 +63,7 @@ func TestParity(t *testing.T) {
 	for _, name := range []string{
 		"l1_synth", "l2_synth", "l1_example", "l2_example", "l1_earlystop", "l1_noavg",
 		"l1_nomissing", "l1_zeromissing", "l1_reg", "l1_weighted", "l1_bagging",
-		"l1_bagging_subset", "quantile90", "poisson", "huber", "binary_example",
+		"l1_bagging_subset", "quantile90", "poisson", "huber", "binary_example", "l1_categorical",
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := readGolden(t, filepath.Join(root, name))

@@ -7,8 +7,9 @@ const epsilon = float64(float32(1e-15))
 
 // A split of a leaf in two.
 type split struct {
-	feature      int // inner, -1 for none
-	bin          int // the last bin that goes left
+	feature      int      // inner, -1 for none
+	bin          int      // the last bin that goes left
+	bins         []uint32 // all bins that go left, when the feature is categorical
 	defaultLeft  bool
 	gain         float64 // beyond min_gain_to_split
 	leftG, leftH float64
@@ -27,15 +28,55 @@ func (a *split) better(b *split) bool {
 	return uint(a.feature) < uint(b.feature) // -1 is the largest
 }
 
+// goesLeft returns, for every bin of b, whether its rows go left: 1 or 0. It has at
+// least narrowBins places.
+func (a *split) goesLeft(b *binning) []uint8 {
+	goes := make([]uint8, max(narrowBins, b.bins()))
+	if b.categorical() {
+		for _, i := range a.bins {
+			goes[i] = 1
+		}
+		return goes
+	}
+	for i := range a.bin + 1 {
+		goes[i] = 1
+	}
+	missing := -1
+	switch b.missing {
+	case MissingZero:
+		missing = b.zero
+	case MissingNaN:
+		missing = b.bins() - 1
+	}
+	if missing >= 0 {
+		goes[missing] = 0
+		if a.defaultLeft {
+			goes[missing] = 1
+		}
+	}
+	return goes
+}
+
 // A splitter finds the best split of a feature.
 type splitter struct {
 	l1, l2, minGain float64
 	minData         int
 	minHessian      float64
+
+	// For categorical features.
+	catSmooth, catL2 float64
+	maxOneHot        int // bins of which each is tried against the rest
+	maxCategories    int // on one side
+	minGroup         int // rows of the categories between two cuts
 }
 
 func newSplitter(o Options) splitter {
-	return splitter{o.LambdaL1, o.LambdaL2, o.MinGainToSplit, o.MinDataInLeaf, o.MinSumHessianInLeaf}
+	return splitter{
+		l1: o.LambdaL1, l2: o.LambdaL2, minGain: o.MinGainToSplit,
+		minData: o.MinDataInLeaf, minHessian: o.MinSumHessianInLeaf,
+		catSmooth: o.CatSmooth, catL2: o.CatL2, maxOneHot: o.MaxCatToOnehot,
+		maxCategories: o.MaxCatThreshold, minGroup: o.MinDataPerGroup,
+	}
 }
 
 // shrink is the soft threshold of a gradient sum.
@@ -82,6 +123,9 @@ type scan struct {
 // cells; g and h are the sums and rows the number of rows of the leaf. It reports
 // whether any cut is allowed and gains enough; if not, no descendant's need be tried.
 func (s *splitter) find(f int, b *binning, cells []cell, g, h float64, rows int) (split, bool) {
+	if b.categorical() {
+		return s.findCategorical(f, cells, g, h, rows)
+	}
 	h += 2 * epsilon
 	c := scan{
 		cells: cells, g: g, h: h, rows: rows,

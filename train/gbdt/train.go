@@ -52,6 +52,11 @@ func Train(ctx context.Context, t, valid *Table, o Options, rec train.Recorder) 
 	if err := t.Validate(); err != nil {
 		return nil, Report{}, fmt.Errorf("training table: %w", err)
 	}
+	for _, c := range append(slices.Clone(o.CategoricalFeature), o.IgnoreColumn...) {
+		if c >= len(t.Columns) {
+			return nil, Report{}, fmt.Errorf("gbdt: categorical_feature and ignore_column must be columns in [0, %d), got %d", len(t.Columns), c)
+		}
+	}
 	obj := newObjective(o)
 	if err := obj.Check(t.Label, t.Weight); err != nil {
 		return nil, Report{}, fmt.Errorf("training table: %w", err)

@@ -130,6 +130,16 @@ func (t *Tree) inSet(k int, v float64) bool {
 	return words[c/32]>>(c%32)&1 != 0
 }
 
+// addSet adds a set of categories, which must not be empty, and returns its index.
+func (t *Tree) addSet(categories []int) int {
+	if len(t.CatBoundaries) == 0 {
+		t.CatBoundaries = []int32{0}
+	}
+	t.CatThreshold = append(t.CatThreshold, bitset(categories)...)
+	t.CatBoundaries = append(t.CatBoundaries, int32(len(t.CatThreshold)))
+	return len(t.CatBoundaries) - 2
+}
+
 // scale multiplies the outputs by the learning rate.
 func (t *Tree) scale(rate float64) {
 	for _, s := range [][]float64{t.LeafValue, t.InternalValue} {
