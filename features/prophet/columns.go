@@ -86,3 +86,27 @@ func calendar(name string, t time.Time) bool {
 	want, ok := weekdays[name]
 	return ok && day == want
 }
+
+// First returns the first n values of each column.
+func (c Columns) First(n int) Columns {
+	out := Columns{}
+	if c.Cap != nil {
+		out.Cap = c.Cap[:n]
+	}
+	if c.Floor != nil {
+		out.Floor = c.Floor[:n]
+	}
+	if c.Conditions != nil {
+		out.Conditions = map[string][]bool{}
+		for name, v := range c.Conditions {
+			out.Conditions[name] = v[:n]
+		}
+	}
+	if c.Regressors != nil {
+		out.Regressors = map[string][]float64{}
+		for name, v := range c.Regressors {
+			out.Regressors[name] = v[:n]
+		}
+	}
+	return out
+}
