@@ -44,7 +44,7 @@ func DayDigest(counts, invocations string) string {
 // functions with all their attributes, and its days by their [DayDigest] from
 // day 0. Names, notes and the layout of files do not enter.
 func ContentDigest(start time.Time, span Window, functions []Function, days []string) string {
-	w := digester{sha256.New()}
+	w := digester{sha256.New(), make([]byte, 0, 1<<14)}
 	w.integer(start.Unix())
 	w.integer(int64(span.From))
 	w.integer(int64(span.To))
@@ -70,22 +70,40 @@ func ContentDigest(start time.Time, span Window, functions []Function, days []st
 	for _, d := range days {
 		w.text(d)
 	}
-	return "sha256:" + hex.EncodeToString(w.h.Sum(nil))
+	return "sha256:" + w.sum()
 }
 
 // A digester writes values unambiguously: fixed width, strings after their length.
-// Writing to a hash never returns an error.
-type digester struct{ h hash.Hash }
-
-func (w digester) integer(v int64) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(v))
-	w.h.Write(b[:])
+// It gathers them first, because a hash is slow to take eight bytes at a time.
+type digester struct {
+	h   hash.Hash
+	buf []byte
 }
 
-func (w digester) number(v float64) { w.integer(int64(math.Float64bits(v))) }
+func (w *digester) integer(v int64) {
+	if len(w.buf) > cap(w.buf)-8 {
+		w.flush()
+	}
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(v))
+}
 
-func (w digester) text(s string) {
+func (w *digester) number(v float64) { w.integer(int64(math.Float64bits(v))) }
+
+func (w *digester) text(s string) {
 	w.integer(int64(len(s)))
-	w.h.Write([]byte(s))
+	if len(w.buf)+len(s) > cap(w.buf) {
+		w.flush()
+	}
+	w.buf = append(w.buf, s...)
+}
+
+// flush passes on what was gathered. Writing to a hash never returns an error.
+func (w *digester) flush() {
+	w.h.Write(w.buf)
+	w.buf = w.buf[:0]
+}
+
+func (w *digester) sum() string {
+	w.flush()
+	return hex.EncodeToString(w.h.Sum(nil))
 }

@@ -81,7 +81,7 @@ func (f *sourceFile) readRows(ctx context.Context, sink datasets.Sink, required,
 	reject := func(reason, msg string) error {
 		return sink.Reject(reason, &datasets.SyntaxError{File: f.path, Line: line, Msg: msg})
 	}
-	picked := make([][]byte, len(column))
+	fields, picked := make([][]byte, width), make([][]byte, len(column))
 	for long := false; ; {
 		if long {
 			line++
@@ -93,16 +93,16 @@ func (f *sourceFile) readRows(ctx context.Context, sink datasets.Sink, required,
 			var text []byte
 			text, block = cutLine(block)
 			line++
-			fields := bytes.Split(text, []byte(","))
-			reason, msg := RaggedRow, fmt.Sprintf("%d columns, expected %d", len(fields), width)
-			if len(fields) == width {
+			var reason, msg string
+			if n := split(text, fields); n == width {
 				for i, c := range column {
-					picked[i] = nil
 					if c >= 0 {
 						picked[i] = fields[c]
 					}
 				}
 				reason, msg = row(line, picked)
+			} else {
+				reason, msg = RaggedRow, fmt.Sprintf("%d columns, expected %d", n, width)
 			}
 			if reason != "" {
 				if err := reject(reason, msg); err != nil {
@@ -121,8 +121,36 @@ func (f *sourceFile) readRows(ctx context.Context, sink datasets.Sink, required,
 	}
 }
 
+// split cuts a line into its fields and returns their number, which may be larger than
+// that of the fields there is room for.
+func split(line []byte, fields [][]byte) (n int) {
+	for more := true; more; n++ {
+		var field []byte
+		field, line, more = cutField(line)
+		if n < len(fields) {
+			fields[n] = field
+		}
+	}
+	return n
+}
+
+// whole parses a number of one to nine digits, as most of these files' are.
+func whole(field []byte) (v float64, ok bool) {
+	n := 0
+	for _, c := range field {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return float64(n), 0 < len(field) && len(field) < 10
+}
+
 // number parses a measurement in [0, limit].
 func number(column string, field []byte, limit float64) (v float64, reason, msg string) {
+	if v, ok := whole(field); ok && v <= limit {
+		return v, "", ""
+	}
 	v, err := strconv.ParseFloat(string(field), 64)
 	switch {
 	case err != nil || math.IsNaN(v):
@@ -143,10 +171,17 @@ func (t *table) readDurations(ctx context.Context, f *sourceFile, sink datasets.
 	for _, p := range percentiles {
 		columns = append(columns, p.column)
 	}
-	seen := map[string]int{}
+	seen, others := make([]int, len(t.functions)), map[string]int{} // lines, of functions without counts in others
 	return f.readRows(ctx, sink, columns, nil, func(line int, fields [][]byte) (reason, msg string) {
 		key := t.key(fields[0], fields[1], fields[2])
-		if first, ok := seen[string(key)]; ok {
+		id, counted := t.index[string(key)]
+		first := 0
+		if counted {
+			first = seen[id]
+		} else {
+			first = others[string(key)]
+		}
+		if first > 0 {
 			return DuplicateKey, fmt.Sprintf("same owner, app and function as line %d", first)
 		}
 		// An average is not needed, but a negative one gives a broken log away.
@@ -167,9 +202,13 @@ func (t *table) readDurations(ctx context.Context, f *sourceFile, sink datasets.
 				e.value[i] = max(e.value[i], e.value[i-1]) // they are rounded one by one
 			}
 		}
-		seen[string(key)] = line
+		if !counted {
+			others[string(key)] = line
+			return "", ""
+		}
+		seen[id] = line
 		e.samples = max(e.samples, 1) // the row itself is one
-		if id, ok := t.index[string(key)]; ok && e.samples > t.execution[id].samples {
+		if e.samples > t.execution[id].samples {
 			t.execution[id] = e
 		}
 		return "", ""

@@ -120,21 +120,27 @@ type parsed struct {
 	lines  int
 	rows   []row
 	faults []fault
-	minute []int32
-	count  []int32
+	cells
+}
+
+// cells are counts that are not 0, as small as they can be: those of a day are held
+// until its last row has been read.
+type cells struct {
+	minute []uint16 // of the day
+	count  []uint32
 }
 
 // A scanner scans blocks for one worker, with room for the cells of one.
 type scanner struct {
 	header
-	minute, count []int32
+	cells
 }
 
 // scan scans the lines of a block.
 func (s *scanner) scan(block []byte) *parsed {
 	// A cell takes two bytes of the block at least, and a row may be cut short.
 	if need := len(block)/2 + s.minutes + 1; len(s.minute) < need {
-		s.minute, s.count = make([]int32, need), make([]int32, need)
+		s.cells = cells{make([]uint16, need), make([]uint32, need)}
 	}
 	p, end := new(parsed), 0
 	for len(block) > 0 {
@@ -211,7 +217,7 @@ func (s *scanner) parseCells(line []byte, end int) (n int, reason, msg string) {
 			return 0, reason, msg
 		}
 		// The cell is written whether it is 0 or not; only one that is not stays.
-		minute[n], count[n] = int32(s.first+column), int32(v)
+		minute[n], count[n] = uint16(s.first+column), v
 		if v != 0 {
 			n++
 		}
@@ -407,9 +413,12 @@ func (d *dayTable) counts() *datasets.Counts {
 		if s.block == nil {
 			continue
 		}
-		copy(c.Minute[c.Offset[f]:], s.block.minute[s.from:s.to])
+		minute, count := c.Minute[c.Offset[f]:c.Offset[f+1]], c.Count[c.Offset[f]:c.Offset[f+1]]
+		for i, m := range s.block.minute[s.from:s.to] {
+			minute[i] = int32(m)
+		}
 		for i, v := range s.block.count[s.from:s.to] {
-			c.Count[c.Offset[f]+i] = int64(v)
+			count[i] = int64(v)
 		}
 	}
 	return c
@@ -471,9 +480,12 @@ func (t *table) intern(key [4][]byte) (id datasets.FunctionID, reason, msg strin
 		}
 	}
 	id = datasets.FunctionID(len(t.functions))
-	t.index[string(k)] = id
+	name := string(k) // of which the three parts are slices
+	t.index[name] = id
+	app := len(key[0]) + 1
+	function := app + len(key[1]) + 1
 	t.functions = append(t.functions, datasets.Function{
-		ID: id, Owner: string(key[0]), App: string(key[1]), Name: string(key[2]),
+		ID: id, Owner: name[:app-1], App: name[app : function-1], Name: name[function : len(name)-1],
 		Trigger: triggers[trigger], CPU: DefaultCPU,
 		Assumed: datasets.AssumedCPU | datasets.AssumedExecution | datasets.AssumedMemory,
 	})

@@ -8,7 +8,7 @@ import (
 )
 
 // rowGroupRows bounds what a reader has to decode to get at one function or one hour.
-const rowGroupRows = 1 << 17
+const rowGroupRows = 1 << 16
 
 // maxRows bounds what a footer can make a reader allocate.
 const maxRows = 1 << 28

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/incendio-faas/incendio/datasets"
 )
 
@@ -297,12 +299,17 @@ func (w *writer) addDay(day int, c *datasets.Counts, invocations string) error {
 	if len(c.Minute) > maxRows {
 		return fmt.Errorf("day %d: %d rows: must be at most %d", day, len(c.Minute), maxRows)
 	}
-	if err := writeFile(filepath.Join(w.dir, dayFile(n)), minuteColumns(c)); err != nil {
+	entry := dayEntry{Rows: int64(len(c.Minute)), Invocations: c.Total(), InvocationsSHA256: invocations}
+	var g errgroup.Group
+	g.Go(func() error {
+		entry.SHA256 = c.Digest()
+		return nil
+	})
+	g.Go(func() error { return writeMinutes(filepath.Join(w.dir, dayFile(n)), c) })
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	w.days = append(w.days, dayEntry{
-		Rows: int64(len(c.Minute)), Invocations: c.Total(), SHA256: c.Digest(), InvocationsSHA256: invocations,
-	})
+	w.days = append(w.days, entry)
 	return nil
 }
 

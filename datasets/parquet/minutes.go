@@ -4,22 +4,45 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sort"
 
 	"github.com/incendio-faas/incendio/datasets"
 )
 
 func dayFile(day int) string { return filepath.Join(minutesDir, fmt.Sprintf("day=%03d.parquet", day)) }
 
-// minuteColumns lays out the counts of a day.
-func minuteColumns(c *datasets.Counts) []Column {
-	function := make([]int32, len(c.Minute))
-	for f := range len(c.Offset) - 1 {
-		rows := function[c.Offset[f]:c.Offset[f+1]]
-		for i := range rows {
-			rows[i] = int32(f)
+// minuteColumns are the columns of a day's counts.
+func minuteColumns(function, minute []int32, count []int64) []Column {
+	return []Column{{"function", function}, {"minute", minute}, {"count", count}}
+}
+
+// writeMinutes writes the counts of a day. Row groups end where functions do, so that
+// the day of a function lies in one of them.
+func writeMinutes(path string, c *datasets.Counts) error {
+	var ends []int
+	start, last := 0, 0
+	for _, end := range c.Offset {
+		if end-start > rowGroupRows { // a function has at most one row a minute
+			ends = append(ends, last)
+			start = last
 		}
+		last = end
 	}
-	return []Column{{"function", function}, {"minute", c.Minute}, {"count", c.Count}}
+	if last > start {
+		ends = append(ends, last)
+	}
+	return writeGroups(path, minuteColumns(nil, nil, nil), ends, func(from, to int) []Column {
+		// The column is made here, a group at a time: that of a day is as large as the minutes.
+		function := make([]int32, to-from)
+		f := sort.SearchInts(c.Offset, from+1) - 1
+		for i := range function {
+			for from+i >= c.Offset[f+1] {
+				f++
+			}
+			function[i] = int32(f)
+		}
+		return minuteColumns(function, c.Minute[from:to], c.Count[from:to])
+	})
 }
 
 // A source reads the days of one trace as they are asked for.
@@ -38,7 +61,7 @@ func (s *source) Day(ctx context.Context, day int) (*datasets.Counts, error) {
 		return nil, fmt.Errorf("%s: day %d of a trace of %d days", s.dir, day, len(s.days))
 	}
 	path := filepath.Join(s.dir, dayFile(day))
-	columns, err := readFile(path, minuteColumns(&datasets.Counts{Offset: []int{0}}), s.days[day].Rows)
+	columns, err := readFile(path, minuteColumns(nil, nil, nil), s.days[day].Rows)
 	if err != nil {
 		return nil, corrupt(err)
 	}

@@ -3,6 +3,7 @@ package parquet
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/apache/arrow/go/v15/parquet"
@@ -56,7 +57,13 @@ func openFile(path string, want []Column, limit int64) (_ *fileReader, err error
 
 func (r *fileReader) begin(limit int64) (err error) {
 	defer recovered(&err)
-	if r.r, err = file.NewParquetReader(r.f); err != nil {
+	info, err := r.f.Stat()
+	if err != nil {
+		return err
+	}
+	// A section answers an offset that makes no sense with io.EOF, a file with an error
+	// of the operating system.
+	if r.r, err = file.NewParquetReader(io.NewSectionReader(r.f, 0, info.Size())); err != nil {
 		return err
 	}
 	leaves := r.r.MetaData().Schema
@@ -233,9 +240,9 @@ type batchReader[T any] interface {
 	Err() error
 }
 
-// chunk opens the leaf i of row group g, which must hold values of type T with
+// openChunk opens the leaf i of row group g, which must hold values of type T with
 // definition and repetition levels of at most level.
-func chunk[T any](r *file.Reader, g, i int, level int16) (batchReader[T], error) {
+func openChunk[T any](r *file.Reader, g, i int, level int16) (batchReader[T], error) {
 	leaf := r.MetaData().Schema.Column(i)
 	if leaf.MaxDefinitionLevel() != level || leaf.MaxRepetitionLevel() != level {
 		return nil, fmt.Errorf("definition level %d, repetition level %d: expected %d, %d",
@@ -269,7 +276,7 @@ func next[T any](c batchReader[T], values []T, def, rep []int16) (levels int64, 
 }
 
 func readFlat[T any](r *file.Reader, g, i int, out []T) ([]T, error) {
-	c, err := chunk[T](r, g, i, 0)
+	c, err := openChunk[T](r, g, i, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +297,7 @@ func readFlat[T any](r *file.Reader, g, i int, out []T) ([]T, error) {
 const batch = 1024
 
 func readStrings(r *file.Reader, g, i int, out []string, interned map[string]string) ([]string, error) {
-	c, err := chunk[parquet.ByteArray](r, g, i, 0)
+	c, err := openChunk[parquet.ByteArray](r, g, i, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -322,7 +329,7 @@ func readLists[T any](r *file.Reader, g, i int, out [][]T) ([][]T, error) {
 	if n < 0 || n > maxRows {
 		return nil, fmt.Errorf("row group %d has %d values: expected at most %d", g, n, maxRows)
 	}
-	c, err := chunk[T](r, g, i, 1)
+	c, err := openChunk[T](r, g, i, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/incendio-faas/incendio/datasets/parquet"
 )
@@ -67,16 +72,18 @@ func TestTableRoundTrip(t *testing.T) {
 
 // Strings that are all different once overflowed the dictionary, and the footer then
 // listed the two encodings in random order: one file in ten differed.
-func TestTableOfManyNamesHasOneEncoding(t *testing.T) {
-	names := make([]string, 1<<17)
+func TestTableHasTheSameBytesForAnyNumberOfWorkers(t *testing.T) {
+	names, counts := make([]string, 1<<17), make([]int64, 1<<17)
 	for i := range names {
-		names[i] = fmt.Sprintf("%032x", i*i)
+		names[i], counts[i] = fmt.Sprintf("%032x", i*i), int64(i%1000)
 	}
 	dir := t.TempDir()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	var first []byte
-	for k := range 24 {
+	for k := range 6 {
+		runtime.GOMAXPROCS(1 + k%4)
 		path := filepath.Join(dir, fmt.Sprint(k))
-		if err := parquet.WriteTable(path, []parquet.Column{{Name: "name", Data: names}}); err != nil {
+		if err := parquet.WriteTable(path, []parquet.Column{{Name: "name", Data: names}, {Name: "count", Data: counts}}); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
@@ -89,6 +96,76 @@ func TestTableOfManyNamesHasOneEncoding(t *testing.T) {
 		if !bytes.Equal(b, first) {
 			t.Fatalf("write %d: equal names gave different bytes", k)
 		}
+	}
+}
+
+// Whatever the values, and so the encoding, a column comes back bit by bit.
+func TestEveryEncodingRoundTrips(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.parquet")
+	rapid.Check(t, func(t *rapid.T) {
+		rows := rapid.IntRange(0, 600).Draw(t, "rows")
+		// Few or many values, near each other or not, in runs or not.
+		distinct := rapid.SampledFrom([]int{1, 2, 200, 300, 1 << 30}).Draw(t, "distinct")
+		run := rapid.SampledFrom([]int{1, 1, 7, 40}).Draw(t, "run")
+		scale := rapid.SampledFrom([]int64{1, -3, 1 << 17, math.MaxInt64 / 300}).Draw(t, "scale")
+		src := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		a, b, c, d := make([]int32, rows), make([]int64, rows), make([]float64, rows), make([]string, rows)
+		e, f, g := make([]bool, rows), make([][]int64, rows), make([][]float64, rows)
+		v := int64(0)
+		for i := range rows {
+			if i%run == 0 {
+				v = src.Int64N(int64(distinct)) * scale
+			}
+			a[i], b[i], c[i], d[i] = int32(v), v, math.Float64frombits(uint64(v)), strings.Repeat("x", int(v&3))+fmt.Sprint(v)
+			e[i] = v&1 == 0
+			for range src.IntN(3) {
+				f[i], g[i] = append(f[i], v), append(g[i], float64(v))
+			}
+		}
+		want := []parquet.Column{
+			{Name: "a", Data: a}, {Name: "b", Data: b}, {Name: "c", Data: c}, {Name: "d", Data: d}, {Name: "e", Data: e}, {Name: "f", Data: f}, {Name: "g", Data: g},
+		}
+		if err := parquet.WriteTable(path, want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := parquet.ReadTable(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got[2].Data.([]float64) { // a NaN equals nothing
+			if math.Float64bits(v) != math.Float64bits(c[i]) {
+				t.Fatalf("row %d: %x, expected %x", i, math.Float64bits(v), math.Float64bits(c[i]))
+			}
+		}
+		got[2].Data = c
+		for i := range want {
+			if rows > 0 && !equal(got[i].Data, want[i].Data) {
+				t.Fatalf("column %q: %v, expected %v", want[i].Name, got[i].Data, want[i].Data)
+			}
+		}
+	})
+}
+
+// equal compares columns; NaN is taken to equal itself.
+func equal(a, b any) bool { return reflect.DeepEqual(a, b) || fmt.Sprint(a) == fmt.Sprint(b) }
+
+// Strings that are long for a page, and one that is longer than any.
+func TestLongStrings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.parquet")
+	text := make([]string, 300)
+	for i := range text {
+		text[i] = strings.Repeat(fmt.Sprint(i), 5000)
+	}
+	text[7] = strings.Repeat("long", 1<<20)
+	if err := parquet.WriteTable(path, []parquet.Column{{Name: "a", Data: text}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := parquet.ReadTable(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got[0].Data.([]string), text) {
+		t.Error("other strings came back")
 	}
 }
 

@@ -2,19 +2,22 @@ package parquet
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
+	"golang.org/x/sync/errgroup"
 )
 
 // writeFile writes the columns to a new file at path and makes it durable. Equal
 // columns give equal bytes.
-func writeFile(path string, columns []Column) (err error) {
+func writeFile(path string, columns []Column) error {
 	rows := 0
 	for i, c := range columns {
 		if i > 0 && c.Len() != rows {
@@ -22,7 +25,26 @@ func writeFile(path string, columns []Column) (err error) {
 		}
 		rows = c.Len()
 	}
-	out, err := createFile(path, columns)
+	var ends []int
+	for to := rowGroupRows; to < rows; to += rowGroupRows {
+		ends = append(ends, to)
+	}
+	if rows > 0 {
+		ends = append(ends, rows)
+	}
+	return writeGroups(path, columns, ends, func(from, to int) []Column {
+		part := make([]Column, len(columns))
+		for i, c := range columns {
+			part[i] = c.rows(from, to)
+		}
+		return part
+	})
+}
+
+// writeGroups writes a file with columns of the names and types of like, and row groups
+// that end before the given rows; rows returns those of one.
+func writeGroups(path string, like []Column, ends []int, rows func(from, to int) []Column) (err error) {
+	out, err := createFile(path, like)
 	if err != nil {
 		return err
 	}
@@ -31,27 +53,34 @@ func writeFile(path string, columns []Column) (err error) {
 			err = cerr
 		}
 	}()
-	part := make([]Column, len(columns))
-	for from := 0; from < rows; from += rowGroupRows {
-		to := min(from+rowGroupRows, rows)
-		for i, c := range columns {
-			part[i] = c.rows(from, to)
+	// As many groups are encoded at a time as there are cores; they are written in order.
+	at, from := runtime.GOMAXPROCS(0), 0
+	for len(ends) > 0 {
+		var groups [][]Column
+		for _, to := range ends[:min(at, len(ends))] {
+			groups = append(groups, rows(from, to))
+			from = to
 		}
-		if err := out.group(part); err != nil {
+		if err := out.groups(groups); err != nil {
 			return err
 		}
+		ends = ends[len(groups):]
 	}
 	return nil
 }
 
-// A fileWriter writes a new file, a row group at a time.
+// A fileWriter writes a new file, row groups at a time.
 type fileWriter struct {
-	path string
-	f    *os.File
-	buf  *bufio.Writer
-	w    *file.Writer
-	rows int
+	path  string
+	f     *os.File
+	buf   *bufio.Writer
+	meta  *metadata.FileMetaDataBuilder
+	at    int64 // bytes written
+	rows  int
+	count int // row groups
 }
+
+var magic = []byte("PAR1")
 
 // createFile begins a new file at path with columns of the names and types of like.
 func createFile(path string, like []Column) (_ *fileWriter, err error) {
@@ -69,52 +98,89 @@ func createFile(path string, like []Column) (_ *fileWriter, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &fileWriter{path: path, f: f, buf: bufio.NewWriterSize(f, 1<<18)}
-	if err := o.begin(root); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	properties := parquet.NewWriterProperties(
+		parquet.WithCompression(compress.Codecs.Zstd),
+		parquet.WithVersion(parquet.V2_LATEST),
+		parquet.WithCreatedBy("incendio"),
+	)
+	o := &fileWriter{
+		path: path, f: f, buf: bufio.NewWriterSize(f, 1<<18),
+		meta: metadata.NewFileMetadataBuilder(schema.NewSchema(root), properties, nil),
+	}
+	if err := o.write(magic); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return o, nil
 }
 
-func (o *fileWriter) begin(root *schema.GroupNode) (err error) {
-	defer recovered(&err)
-	o.w = file.NewParquetWriter(o.buf, root, file.WithWriterProps(parquet.NewWriterProperties(
-		parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithDictionaryDefault(true),
-		// A chunk that leaves its dictionary for plain pages lists its encodings in the
-		// order of a Go map, which differs from run to run; a row group bounds the dictionary.
-		parquet.WithDictionaryPageSizeLimit(1<<30),
-		parquet.WithVersion(parquet.V2_LATEST),
-		parquet.WithCreatedBy("incendio"),
-	)))
-	return nil
+func (o *fileWriter) write(b []byte) error {
+	n, err := o.buf.Write(b)
+	o.at += int64(n)
+	return err
 }
 
 // group writes columns, of equal length, as one row group.
-func (o *fileWriter) group(columns []Column) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%s: %w", o.path, err)
+func (o *fileWriter) group(columns []Column) error { return o.groups([][]Column{columns}) }
+
+// groups encodes row groups at the same time, and writes them in order.
+func (o *fileWriter) groups(groups [][]Column) error {
+	chunks := make([][]*chunk, len(groups))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, columns := range groups {
+		chunks[i] = make([]*chunk, len(columns))
+		for k, c := range columns {
+			g.Go(func() error {
+				var err error
+				if chunks[i][k], err = encode(c); err != nil {
+					return fmt.Errorf("%s: column %q: %w", o.path, c.Name, err)
+				}
+				return nil
+			})
 		}
-	}()
-	defer recovered(&err) // the column writers report some errors of the file by panic
-	if o.rows += columns[0].Len(); o.rows > maxRows {
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, columns := range groups {
+		if err := o.append(columns[0].Len(), chunks[i]); err != nil {
+			return fmt.Errorf("%s: %w", o.path, err)
+		}
+	}
+	return nil
+}
+
+// append writes the chunks of a row group.
+func (o *fileWriter) append(rows int, chunks []*chunk) error {
+	if o.rows += rows; o.rows > maxRows {
 		return fmt.Errorf("%d rows: must be at most %d", o.rows, maxRows)
 	}
-	g := o.w.AppendRowGroup()
-	for _, c := range columns {
-		cw, err := g.NextColumn()
-		if err != nil {
-			return fmt.Errorf("column %q: %w", c.Name, err)
+	group := o.meta.AppendRowGroup()
+	group.SetNumRows(rows)
+	size := int64(0)
+	for _, c := range chunks {
+		info := metadata.ChunkMetaInfo{
+			NumValues: c.values, IndexPageOffset: -1, DataPageOffset: o.at + int64(c.dictionary),
+			CompressedSize: int64(len(c.pages)), UncompressedSize: c.uncompressed,
 		}
-		if err := c.writeTo(cw); err != nil {
-			return fmt.Errorf("column %q: %w", c.Name, err)
+		pages := metadata.EncodingStats{DataEncodingStats: map[parquet.Encoding]int32{parquet.Encodings.Plain: c.dataPages}}
+		if c.dictionary > 0 {
+			info.DictPageOffset = o.at
+			pages.DictEncodingStats = map[parquet.Encoding]int32{parquet.Encodings.Plain: 1}
+			pages.DataEncodingStats = map[parquet.Encoding]int32{parquet.Encodings.RLEDict: c.dataPages}
 		}
-		if err := cw.Close(); err != nil {
-			return fmt.Errorf("column %q: %w", c.Name, err)
+		column := group.NextColumnChunk()
+		column.SetStats(c.stats)
+		if err := column.Finish(info, c.dictionary > 0, false, pages, nil); err != nil {
+			return err
 		}
+		if err := o.write(c.pages); err != nil {
+			return err
+		}
+		size += c.uncompressed
 	}
-	return g.Close()
+	o.count++
+	return group.Finish(size, int16(o.count-1))
 }
 
 // close ends the file: where keep is true with its footer, and durable.
@@ -132,66 +198,17 @@ func (o *fileWriter) close(keep bool) error {
 	return errors.Join(err, o.f.Close())
 }
 
-func (o *fileWriter) finish() (err error) {
-	defer recovered(&err)
-	if err := o.w.Close(); err != nil {
+func (o *fileWriter) finish() error {
+	meta, err := o.meta.Finish()
+	if err != nil {
+		return err
+	}
+	n, err := meta.WriteTo(o.buf, nil)
+	if err != nil {
+		return err
+	}
+	if err := o.write(append(binary.LittleEndian.AppendUint32(nil, uint32(n)), magic...)); err != nil {
 		return err
 	}
 	return o.buf.Flush()
-}
-
-// writeTo writes c as one chunk.
-func (c Column) writeTo(w file.ColumnChunkWriter) error {
-	switch v := c.Data.(type) {
-	case []int32:
-		return writeChunk(w, v, nil, nil)
-	case []int64:
-		return writeChunk(w, v, nil, nil)
-	case []float64:
-		return writeChunk(w, v, nil, nil)
-	case []bool:
-		return writeChunk(w, v, nil, nil)
-	case []string:
-		raw := make([]parquet.ByteArray, len(v))
-		for i, s := range v {
-			raw[i] = parquet.ByteArray(s)
-		}
-		return writeChunk(w, raw, nil, nil)
-	case [][]int64:
-		return writeLists(w, v)
-	case [][]float64:
-		return writeLists(w, v)
-	}
-	return fmt.Errorf("a column of %T cannot be stored", c.Data)
-}
-
-type batchWriter[T any] interface {
-	WriteBatch(values []T, def, rep []int16) (int64, error)
-}
-
-func writeChunk[T any](w file.ColumnChunkWriter, values []T, def, rep []int16) error {
-	bw, ok := w.(batchWriter[T])
-	if !ok {
-		return fmt.Errorf("%T does not take %T", w, values)
-	}
-	_, err := bw.WriteBatch(values, def, rep)
-	return err
-}
-
-// writeLists encodes lists after Dremel: the definition level is 0 for an empty
-// list and 1 for an element, the repetition level is 1 for all but a row's first.
-func writeLists[T any](w file.ColumnChunkWriter, rows [][]T) error {
-	var values []T
-	var def, rep []int16
-	for _, row := range rows {
-		if len(row) == 0 {
-			def, rep = append(def, 0), append(rep, 0)
-		}
-		for i, v := range row {
-			values = append(values, v)
-			def = append(def, 1)
-			rep = append(rep, int16(min(i, 1)))
-		}
-	}
-	return writeChunk(w, values, def, rep)
 }
