@@ -245,6 +245,7 @@ func (b *basis) design(m Model, runs []run) (*gridDesign, error) {
 	d.n = d.free + len(d.changepoints)
 	d.prior = append(d.prior, make([]float64, len(d.changepoints))...)
 	d.computeGram()
+	d.factorise()
 	return d, nil
 }
 

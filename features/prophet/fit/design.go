@@ -33,6 +33,7 @@ type design struct {
 	prior []float64 // precision of the Gaussian prior, length n, 0 of hinges
 	share []bool    // which columns of X are multiplicative
 	gram  []float64 // Z'Z, shape (n, n)
+	chol  []float64 // Cholesky factor of G + factorVariance*prior, shape (n, n)
 }
 
 // trendPrecision is that of the Gaussian priors of k and m.
@@ -79,6 +80,7 @@ func (m Model) newDesign(times []time.Time, columns prophet.Columns) (*design, e
 
 	d.fill(times, columns)
 	d.computeGram()
+	d.factorise()
 	return d, nil
 }
 

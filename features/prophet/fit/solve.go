@@ -3,6 +3,8 @@ package fit
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // minSigma keeps sigma_obs away from 0, in scaled units: without noise the density
@@ -13,23 +15,32 @@ const minSigma = 1e-6
 type workspace struct {
 	b []float64 // Z'y, scaled
 
-	theta  []float64 // the solution, length n
-	target []float64 // the solution for the present active set
-	rhs    []float64
-	active []int     // columns in the factor: the free ones, then hinges
-	in     []bool    // whether a column is active
-	sign   []float64 // of an active hinge
-	chol   []float64 // Cholesky factor of Q over active, rows of stride n
-	saved  []float64 // a solution to compare with
+	theta    []float64 // the solution, length n
+	gradient []float64 // b - G*theta
+	step     []float64 // to the solution of the present active set, in its order
+	active   []int     // columns in the factor: the free ones, then hinges
+	in       []bool    // whether a column is active
+	sign     []float64 // of an active hinge
+	saved    []float64 // a solution to compare with
+
+	// The Cholesky factor of Q = G + reference*prior over active: row r has r+1 values.
+	// The rows of free columns may be the design's.
+	rows      [][]float64
+	chol      []float64 // memory of the others, rows of stride n
+	reference float64
+	// shrinks is the share of an error that a step leaves, since Q is taken at the
+	// reference and not at the variance.
+	shrinks float64
 }
 
 // reset makes room for n columns. All vectors are cleared.
 func (w *workspace) reset(n int) {
-	for _, v := range []*[]float64{&w.b, &w.theta, &w.target, &w.rhs, &w.sign, &w.saved} {
+	for _, v := range []*[]float64{&w.b, &w.theta, &w.gradient, &w.step, &w.sign, &w.saved} {
 		*v = slices.Grow((*v)[:0], n)[:n]
 		clear(*v)
 	}
 	w.chol = slices.Grow(w.chol[:0], n*n)[:n*n]
+	w.rows = slices.Grow(w.rows[:0], n)[:n]
 	w.in = slices.Grow(w.in[:0], n)[:n]
 	clear(w.in)
 	w.active = slices.Grow(w.active[:0], n)
@@ -41,19 +52,19 @@ func (w *workspace) reset(n int) {
 func (d *design) maximise(w *workspace, yy float64, rows int) (sigma, sse float64) {
 	// A start above all fixed points: the sum of squares of no fit at all.
 	clear(w.theta)
-	upper := d.alternate(w, nextVariance(yy, rows), yy, rows)
+	d.begin(w)
+	upper := d.alternate(w, nextVariance(yy, rows), math.Inf(1), yy, rows)
 	sseUpper := d.sse(w, yy)
 	if len(d.changepoints) == 0 {
 		return math.Sqrt(upper), sseUpper
 	}
-	copy(w.saved, w.theta)
 
 	// And one below: the sum of squares of the fit without penalties, the least there is.
-	d.leastSquares(w)
-	least := nextVariance(d.sse(w, yy), rows)
-	copy(w.theta, w.saved) // given sigma there is one minimum, so begin where it is likely to be
-	lower := d.alternate(w, least, yy, rows)
-	if lower < upper*(1-1e-6) {
+	// Given sigma there is one minimum, so begin where it is likely to be.
+	copy(w.saved, w.theta)
+	const met = 1 - 1e-6
+	lower := d.alternate(w, nextVariance(d.leastSquares(w, yy), rows), met*upper, yy, rows)
+	if lower < met*upper {
 		if sse := d.sse(w, yy); d.objective(w.theta, lower, sse, rows) > d.objective(w.saved, upper, sseUpper, rows) {
 			return math.Sqrt(lower), sse
 		}
@@ -62,29 +73,28 @@ func (d *design) maximise(w *workspace, yy float64, rows int) (sigma, sse float6
 	return math.Sqrt(upper), sseUpper
 }
 
-// leastSquares sets w.theta to the minimum of the sum of squares, all hinges active.
-func (d *design) leastSquares(w *workspace) {
-	w.active = w.active[:0]
-	for i := range d.n {
-		w.active = append(w.active, i)
+// leastSquares is the least sum of squared residuals: y'y - |L^-1 b|^2 with the factor of
+// the design. What it uses of w is free between two calls of lasso.
+func (d *design) leastSquares(w *workspace, yy float64) float64 {
+	x := w.step[:d.n]
+	for r := range x {
+		row := d.chol[r*d.n : r*d.n+r+1]
+		x[r] = (w.b[r] - floats.Dot(row[:r], x[:r])) / row[r]
 	}
-	const variance = minSigma * minSigma // of the ridge: it settles what the data leave open
-	d.factor(w, variance, 0)
-	d.solve(w, variance, 0)
-	copy(w.theta, w.target)
+	return max(yy-floats.Dot(x, x), 0)
 }
 
-// alternate iterates theta and sigma from the given variance until neither moves,
-// and returns the variance.
-func (d *design) alternate(w *workspace, variance, yy float64, rows int) float64 {
+// alternate iterates theta and sigma from the given variance until neither moves or the
+// variance reaches enough, and returns the variance. w must be ready for descend.
+func (d *design) alternate(w *workspace, variance, enough, yy float64, rows int) float64 {
 	const (
 		rounds    = 200  // a bound that is not met: the iteration contracts
 		tolerance = 1e-9 // of the variance; lp is flat there, so its error is T*1e-18
 	)
 	for range rounds {
-		d.lasso(w, variance)
+		d.descend(w, variance)
 		next := nextVariance(d.sse(w, yy), rows)
-		done := math.Abs(next-variance) <= tolerance*variance
+		done := math.Abs(next-variance) <= tolerance*variance || next >= enough
 		variance = next
 		if done {
 			break
@@ -101,20 +111,13 @@ func nextVariance(sse float64, rows int) float64 {
 	return max(v, minSigma*minSigma)
 }
 
-// sse is the sum of squared residuals at w.theta, which is 0 outside w.active, from
-// the Gram matrix.
+// sse is the sum of squared residuals at w.theta, from the Gram matrix:
+// y'y - theta'(2 b - G theta).
 func (d *design) sse(w *workspace, yy float64) float64 {
-	sum := yy
-	for _, i := range w.active {
-		ti := w.theta[i]
-		g := d.gram[i*d.n : (i+1)*d.n]
-		var row float64
-		for _, j := range w.active {
-			row += g[j] * w.theta[j]
-		}
-		sum += ti * (row - 2*w.b[i])
+	for i, v := range w.theta {
+		yy -= v * (w.b[i] + w.gradient[i])
 	}
-	return max(sum, 0)
+	return max(yy, 0)
 }
 
 // objective is the log posterior without constants.
@@ -134,179 +137,194 @@ func (d *design) objective(theta []float64, variance, sse float64, rows int) flo
 //
 //	theta'(G + variance*prior)theta/2 - b'theta + (variance/tau) sum|delta|
 //
-// by an active set: within it the problem is linear; a step that would carry a
-// delta across zero stops there and drops it; of those outside, the one that
-// violates its bound on the gradient most comes in. Every step lowers the objective,
-// so no set comes twice and the method ends at the minimum.
+// It needs the Gram matrix and the priors of d alone.
 func (d *design) lasso(w *workspace, variance float64) {
-	weight := variance / d.tau
-	w.active = w.active[:0]
-	for i := range d.free {
-		w.in[i] = true
-		w.active = append(w.active, i)
+	d.activate(w)
+	d.refactor(w, variance)
+	d.evaluate(w)
+	d.descend(w, variance)
+}
+
+// begin makes w ready for descend from theta = 0, with the factor of the design.
+func (d *design) begin(w *workspace) {
+	d.activate(w)
+	w.reference, w.shrinks = factorVariance, 0
+	for r := range d.free {
+		w.rows[r] = d.chol[r*d.n : r*d.n+r+1]
 	}
-	for i := d.free; i < d.n; i++ {
-		w.in[i] = w.theta[i] != 0
+	copy(w.gradient, w.b)
+}
+
+// activate makes the free columns active, and the hinges that are not 0.
+func (d *design) activate(w *workspace) {
+	w.active = w.active[:0]
+	for i := range d.n {
+		w.in[i] = i < d.free || w.theta[i] != 0
 		if w.in[i] {
 			w.sign[i] = math.Copysign(1, w.theta[i])
 			w.active = append(w.active, i)
 		}
 	}
-	d.factor(w, variance, 0)
+}
 
-	var largest float64
-	for _, v := range w.b {
-		largest = max(largest, math.Abs(v))
-	}
-	slack := 1e-9*weight + 1e-14*largest // rounding of the gradient
+// descend is lasso from where it ended before, with another variance, by an active set:
+// within it the problem is linear; a step that would carry a delta across zero stops
+// there and drops it; of those outside, the one that violates its bound on the gradient
+// most comes in. Every step lowers the objective, so no set comes twice and the method
+// ends at the minimum.
+//
+// The factor is that of Q at the reference, so that it serves for all variances and its
+// rows of free columns for all series: a step then leaves the share
+// |variance-reference|*prior/Q of the error, which another step takes away. Where the
+// data say so little that this share is large, Q is factored anew.
+func (d *design) descend(w *workspace, variance float64) {
+	const tolerance = 1e-12 // of theta
+	weight := variance / d.tau
+	slack := 1e-9*weight + 1e-14*maxAbs(w.b) // rounding of the gradient
 	entered := -1
+	last := math.Inf(1)                        // size of the step before, in this active set
 	for range 40 * (len(d.changepoints) + 1) { // a bound against cycles by rounding
-		d.solve(w, variance, weight)
-
-		// How far to the target may we go before a delta changes sign?
-		step, leaves := 1., -1
-		for at, c := range w.active[d.free:] {
-			if w.target[c]*w.sign[c] > 0 {
+		size := d.direct(w, variance, weight)
+		scale := tolerance * maxAbs(w.theta)
+		if !math.IsInf(last, 1) && size > scale {
+			w.shrinks = size / last
+			if w.shrinks > 0.01 && w.reference != variance {
+				d.refactor(w, variance)
+				last = math.Inf(1)
 				continue
 			}
-			reach := 0.
+		}
+
+		// How far may we go before a delta changes sign?
+		reach, leaves := 1., -1
+		for at := d.free; at < len(w.active); at++ {
+			c := w.active[at]
+			if (w.theta[c]+w.step[at])*w.sign[c] > 0 {
+				continue
+			}
+			r := 0.
 			if w.theta[c] != 0 {
-				reach = w.theta[c] / (w.theta[c] - w.target[c])
+				r = -w.theta[c] / w.step[at]
 			}
-			if leaves < 0 || reach < step {
-				step, leaves = reach, d.free+at
+			if leaves < 0 || r < reach {
+				reach, leaves = r, at
 			}
+		}
+		for at, c := range w.active {
+			w.theta[c] += reach * w.step[at]
 		}
 		if leaves >= 0 {
 			c := w.active[leaves]
-			for _, i := range w.active {
-				w.theta[i] += step * (w.target[i] - w.theta[i])
-			}
 			w.theta[c] = 0
 			w.in[c] = false
 			w.active = slices.Delete(w.active, leaves, leaves+1)
-			d.factor(w, variance, leaves)
-			if c == entered && step == 0 {
+			d.factor(w, leaves)
+			d.evaluate(w)
+			if c == entered && reach == 0 {
 				// It came in by rounding alone: the rest is at its minimum.
-				d.solve(w, variance, weight)
-				for _, i := range w.active {
-					w.theta[i] = w.target[i]
-				}
-				d.refine(w, variance, weight)
 				return
 			}
+			last = math.Inf(1)
 			continue
 		}
-		for _, i := range w.active {
-			w.theta[i] = w.target[i]
+		d.evaluate(w)
+
+		if size > scale && w.shrinks < 0.5 && (size*w.shrinks > scale || w.shrinks == 0) {
+			last = size
+			continue
 		}
-		d.refine(w, variance, weight)
 
 		worst, excess := -1, slack
-		var gradient float64
 		for i := d.free; i < d.n; i++ {
-			if w.in[i] {
-				continue
-			}
-			g := d.gram[i*d.n : (i+1)*d.n]
-			c := w.b[i]
-			for _, j := range w.active {
-				c -= g[j] * w.theta[j]
-			}
-			if e := math.Abs(c) - weight; e > excess {
-				worst, excess, gradient = i, e, c
+			if e := math.Abs(w.gradient[i]) - weight; e > excess && !w.in[i] {
+				worst, excess = i, e
 			}
 		}
 		if worst < 0 {
 			return
 		}
-		entered = worst
-		w.in[worst], w.sign[worst] = true, math.Copysign(1, gradient)
+		entered, last = worst, math.Inf(1)
+		w.in[worst], w.sign[worst] = true, math.Copysign(1, w.gradient[worst])
 		w.active = append(w.active, worst)
-		d.factor(w, variance, len(w.active)-1)
+		d.factor(w, len(w.active)-1)
 	}
 }
 
-// factor computes the rows of the Cholesky factor of Q = G + variance*prior over
-// the active columns, from row first on.
-func (d *design) factor(w *workspace, variance float64, first int) {
+// factorVariance is the variance at which the factor of a design is computed: its ridge
+// settles only what the data leave open.
+const factorVariance = minSigma * minSigma
+
+// factorise computes the factor of the design: that of Q over all columns.
+func (d *design) factorise() {
+	w := &workspace{reference: factorVariance, chol: make([]float64, d.n*d.n), rows: make([][]float64, d.n)}
+	for i := range d.n {
+		w.active = append(w.active, i)
+	}
+	d.factor(w, 0)
+	d.chol = w.chol
+}
+
+// refactor computes the factor over the active columns at the given variance.
+func (d *design) refactor(w *workspace, variance float64) {
+	w.reference, w.shrinks = variance, 0
+	d.factor(w, 0)
+}
+
+// factor computes the rows of the factor from row first on.
+func (d *design) factor(w *workspace, first int) {
 	n := d.n
 	for r := first; r < len(w.active); r++ {
 		c := w.active[r]
 		g := d.gram[c*n : (c+1)*n]
 		row := w.chol[r*n : r*n+r+1]
 		for k := range r {
-			lk := w.chol[k*n : k*n+k+1]
-			row[k] = (g[w.active[k]] - dot(row[:k], lk[:k])) / lk[k]
+			lk := w.rows[k]
+			row[k] = (g[w.active[k]] - floats.Dot(row[:k], lk[:k])) / lk[k]
 		}
-		diagonal := g[c] + variance*d.prior[c]
+		diagonal := g[c] + w.reference*d.prior[c]
 		// A column that depends on those before it, to rounding, gets no weight.
-		pivot := max(diagonal-dot(row[:r], row[:r]), 1e-14*g[c], math.SmallestNonzeroFloat64)
+		pivot := max(diagonal-floats.Dot(row[:r], row[:r]), 1e-14*g[c], math.SmallestNonzeroFloat64)
 		row[r] = math.Sqrt(pivot)
+		w.rows[r] = row
 	}
 }
 
-// solve puts the minimum for the present active set and signs into w.target.
-func (d *design) solve(w *workspace, variance, weight float64) {
-	for r, c := range w.active {
-		w.rhs[r] = w.b[c]
-		if c >= d.free {
-			w.rhs[r] -= weight * w.sign[c]
+// evaluate computes the gradient at w.theta, which is 0 outside w.active.
+func (d *design) evaluate(w *workspace) {
+	for i := range w.gradient {
+		g := d.gram[i*d.n : (i+1)*d.n]
+		sum := w.b[i] - floats.Dot(g[:d.free], w.theta[:d.free])
+		for _, c := range w.active[d.free:] {
+			sum -= g[c] * w.theta[c]
 		}
-	}
-	d.substitute(w)
-	for r, c := range w.active {
-		w.target[c] = w.rhs[r]
+		w.gradient[i] = sum
 	}
 }
 
-// refine takes back from w.theta, the rounded solution of solve, what the
-// conditioning of hinges costs: one step of iterative refinement.
-func (d *design) refine(w *workspace, variance, weight float64) {
+// direct computes the step to the minimum for the present active set and signs, and
+// returns the largest change of a parameter.
+func (d *design) direct(w *workspace, variance, weight float64) float64 {
+	x := w.step[:len(w.active)]
 	for r, c := range w.active {
-		g := d.gram[c*d.n : (c+1)*d.n]
-		rest := w.b[c] - variance*d.prior[c]*w.theta[c]
+		rest := w.gradient[c] - variance*d.prior[c]*w.theta[c]
 		if c >= d.free {
 			rest -= weight * w.sign[c]
 		}
-		for _, j := range w.active {
-			rest -= g[j] * w.theta[j]
-		}
-		w.rhs[r] = rest
+		row := w.rows[r]
+		x[r] = (rest - floats.Dot(row[:r], x[:r])) / row[r]
 	}
-	d.substitute(w)
-	for r, c := range w.active {
-		w.theta[c] += w.rhs[r]
-	}
-}
-
-// substitute solves Q x = rhs in place with the factor.
-func (d *design) substitute(w *workspace) {
-	n, k := d.n, len(w.active)
-	x := w.rhs[:k]
-	for r := range k {
-		row := w.chol[r*n : r*n+r+1]
-		x[r] = (x[r] - dot(row[:r], x[:r])) / row[r]
-	}
-	for r := k - 1; r >= 0; r-- {
-		row := w.chol[r*n : r*n+r+1]
+	for r := len(x) - 1; r >= 0; r-- {
+		row := w.rows[r]
 		x[r] /= row[r]
-		for j, v := range row[:r] {
-			x[j] -= v * x[r]
-		}
+		floats.AddScaled(x[:r], -x[r], row[:r])
 	}
+	return maxAbs(x)
 }
 
-func dot(a, b []float64) float64 {
-	var s0, s1 float64
-	b = b[:len(a)]
-	i := 0
-	for ; i+1 < len(a); i += 2 {
-		s0 += a[i] * b[i]
-		s1 += a[i+1] * b[i+1]
+func maxAbs(x []float64) float64 {
+	most := 0.
+	for _, v := range x {
+		most = max(most, math.Abs(v))
 	}
-	if i < len(a) {
-		s0 += a[i] * b[i]
-	}
-	return s0 + s1
+	return most
 }
