@@ -596,12 +596,14 @@ func BenchmarkFleet(b *testing.B) {
 		switch {
 		case i%6 < 3:
 			complete = append(complete, y)
-		case i%6 == 3:
-			y = slices.Clone(y)
-			for j := range 30 { // gaps of its own
-				y[(i*7919+j)%steps] = math.NaN()
+		case i%6 == 3: // gaps of its own, in more patterns than are kept
+			for k := range 4 {
+				y := slices.Clone(y)
+				for j := range 30 {
+					y[(i*7919+k*4801+j)%steps] = math.NaN()
+				}
+				gaps = append(gaps, y)
 			}
-			gaps = append(gaps, y)
 		}
 	}
 	prophets := fit.ProphetSeasonalities(steps*time.Minute, time.Minute)

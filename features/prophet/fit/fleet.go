@@ -211,8 +211,8 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 		s.begin(b)
 	}
 	s.extend(o.end)
-	if s.low == s.high {
-		values := slices.Repeat([]float64{s.low}, count(w.runs))
+	if s.constant {
+		values := slices.Repeat([]float64{s.y[w.runs[0].first]}, count(w.runs))
 		return o.model.fallback(f.grid.At(w.runs[0].first), f.grid.At(w.runs[len(w.runs)-1].end-1), values), nil
 	}
 	w.key = fmt.Appendf(w.key[:0], "%d:", o.end)
@@ -226,7 +226,7 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 	if s.extreme() {
 		s = s.normalised()
 	}
-	scale := s.largest()
+	scale := s.largest
 	w.workspace.reset(d.n)
 	s.products(d, w.workspace.b)
 	floats.Scale(1/scale, w.workspace.b)

@@ -10,20 +10,56 @@ import (
 // A signal is what a worker knows of the series it is at: its values, and the sums
 // from which Z'y follows for any design on the grid.
 type signal struct {
-	y    []float64 // one value per row, 0 where it is missing
-	runs []run     // rows that are not missing
-	unit float64   // of y: a power of 2
-
-	sum, moment []float64 // sums of y and of i*y in each block, i counted from its start
+	y     []float64 // one value per row, 0 where it is missing
+	runs  []run     // rows that are not missing
+	unit  float64   // of y: a power of 2
+	whole []sums    // of each full block
 
 	// Of the rows before end:
-	basis     *basis
-	end       int
-	low, high float64     // extremes of the values
-	yy        float64     // sum of y^2
-	folded    [][]float64 // sums of y by phase, one per fold of the basis
+	basis    *basis
+	end      int
+	largest  float64     // |y|
+	constant bool        // whether all values are equal
+	yy       float64     // sum of y^2
+	folded   [][]float64 // sums of y by phase, one per fold of the basis
 
 	kept []float64 // memory of y where it is not the caller's
+}
+
+// sums are those of y, of i*y with i counted from the first row, and of y^2 over some
+// rows, and the largest |y| of them.
+type sums struct{ y, iy, yy, largest float64 }
+
+// sum returns the sums over y, which has at most block values.
+func sum(y []float64) sums {
+	s := sums{y: floats.Sum(y), iy: floats.Dot(y, blockIndex[:len(y)]), yy: floats.Dot(y, y)}
+	s.largest = maxAbs(y)
+	return s
+}
+
+// maxAbs is the largest |x|, 0 without any. Four at a time take half the time.
+func maxAbs(x []float64) float64 {
+	most := 0.
+	for ; len(x) >= 4; x = x[4:] {
+		if v := math.Abs(x[0]); v > most {
+			most = v
+		}
+		if v := math.Abs(x[1]); v > most {
+			most = v
+		}
+		if v := math.Abs(x[2]); v > most {
+			most = v
+		}
+		if v := math.Abs(x[3]); v > most {
+			most = v
+		}
+	}
+	for _, v := range x {
+		if v = math.Abs(v); v > most {
+			most = v
+		}
+	}
+	return most
 }
 
 // blockIndex is 0, 1, … block-1.
@@ -34,88 +70,68 @@ var blockIndex = func() (index [block]float64) {
 	return index
 }()
 
-// load takes the values of a series, NaN where they are missing.
+// load takes the values of a series, NaN where they are missing. It sums over blocks:
+// only of those whose sum is not a number are the values looked at.
 func (s *signal) load(y []float64) *infiniteError {
-	s.y, s.unit = y, 1
-	s.runs = s.runs[:0]
-	if len(y) > 0 {
-		s.runs = append(s.runs, run{0, len(y)})
-	}
-	s.sumBlocks()
-	total := floats.Sum(s.sum)
-	if math.IsNaN(total) || math.IsInf(total, 0) {
-		if err := s.fill(y); err != nil {
-			return err
+	s.y, s.unit, s.runs, s.whole = y, 1, s.runs[:0], s.whole[:0]
+	for first := 0; first < len(y); first += block {
+		end := min(first+block, len(y))
+		part := sum(y[first:end])
+		if math.IsNaN(part.y) || math.IsInf(part.y, 0) {
+			if &s.y[0] == &y[0] {
+				s.kept = append(s.kept[:0], y...)
+				s.y = s.kept
+			}
+			if err := s.fill(first, end); err != nil {
+				return err
+			}
+			part = sum(s.y[first:end])
+		} else {
+			s.observed(run{first, end})
 		}
-		s.sumBlocks()
+		if end == first+block {
+			s.whole = append(s.whole, part)
+		}
 	}
 	return nil
 }
 
-// sumBlocks sums over blocks. The last, if it is not full, counts for load alone.
-func (s *signal) sumBlocks() {
-	s.sum, s.moment = s.sum[:0], s.moment[:0]
-	for y := s.y; len(y) > 0; y = y[min(block, len(y)):] {
-		n := min(block, len(y))
-		s.sum = append(s.sum, floats.Sum(y[:n]))
-		s.moment = append(s.moment, floats.Dot(y[:n], blockIndex[:n]))
+// observed adds a run at the end.
+func (s *signal) observed(r run) {
+	if n := len(s.runs); n > 0 && s.runs[n-1].end == r.first {
+		s.runs[n-1].end = r.end
+	} else {
+		s.runs = append(s.runs, r)
 	}
 }
 
-// fill puts zeros where y misses a value.
-func (s *signal) fill(y []float64) *infiniteError {
-	s.kept, s.runs = s.kept[:0], s.runs[:0]
-	for i, v := range y {
-		if math.IsInf(v, 0) {
+// fill puts zeros for the missing ones of some values.
+func (s *signal) fill(first, end int) *infiniteError {
+	for i := first; i < end; i++ {
+		switch v := s.y[i]; {
+		case math.IsNaN(v):
+			s.y[i] = 0
+		case math.IsInf(v, 0):
 			return &infiniteError{i, v}
+		default:
+			s.observed(run{i, i + 1})
 		}
-		if math.IsNaN(v) {
-			s.kept = append(s.kept, 0)
-			continue
-		}
-		if n := len(s.runs); n > 0 && s.runs[n-1].end == i {
-			s.runs[n-1].end++
-		} else {
-			s.runs = append(s.runs, run{i, i + 1})
-		}
-		s.kept = append(s.kept, v)
 	}
-	s.y = s.kept
 	return nil
 }
 
 // begin starts the sums that depend on the basis.
 func (s *signal) begin(b *basis) {
-	s.basis, s.end, s.yy = b, 0, 0
-	s.low, s.high = math.Inf(1), math.Inf(-1)
-	s.folded = s.folded[:0]
-	for _, f := range b.folds {
-		s.folded = append(s.folded, make([]float64, f.period))
+	s.basis, s.end, s.yy, s.largest, s.constant = b, 0, 0, 0, true
+	s.folded = slices.Grow(s.folded, len(b.folds))[:len(b.folds)]
+	for i, f := range b.folds {
+		s.folded[i] = slices.Grow(s.folded[i][:0], f.period)[:f.period]
+		clear(s.folded[i])
 	}
 }
 
 // extend extends those sums to the rows before end.
 func (s *signal) extend(end int) {
-	for _, r := range s.runs {
-		if r.end <= s.end {
-			continue
-		}
-		if r.first >= end {
-			break
-		}
-		low, high := s.low, s.high
-		for _, v := range s.y[max(r.first, s.end):min(r.end, end)] {
-			if v < low {
-				low = v
-			}
-			if v > high {
-				high = v
-			}
-		}
-		s.low, s.high = low, high
-	}
-	y := s.y[s.end:end]
-	s.yy += floats.Dot(y, y)
 	for i, f := range s.basis.folds {
 		if f.source >= 0 {
 			continue // folded from another, when it is needed
@@ -127,7 +143,32 @@ func (s *signal) extend(end int) {
 			at += n
 		}
 	}
-	s.end = end
+	s.stayConstant(end)
+	for s.end < end {
+		var part sums
+		k := s.end / block
+		to := min((k+1)*block, end)
+		if to-s.end == block {
+			part = s.whole[k]
+		} else {
+			part = sum(s.y[s.end:to])
+		}
+		s.yy += part.yy
+		s.largest = max(s.largest, part.largest)
+		s.end = to
+	}
+}
+
+// stayConstant updates constant for the rows before end.
+func (s *signal) stayConstant(end int) {
+	for _, r := range s.runs {
+		for i := max(r.first, s.end); i < min(r.end, end) && s.constant; i++ {
+			s.constant = s.y[i] == s.y[s.runs[0].first]
+		}
+		if !s.constant || r.end >= end {
+			return
+		}
+	}
 }
 
 // products computes Z'y for the rows before s.end.
@@ -146,8 +187,8 @@ func (s *signal) products(d *gridDesign, b []float64) {
 			m1 += (at - float64(begin)) * m0
 			at = float64(begin)
 			if begin == k*block && begin+block == cut {
-				m0 += s.sum[k]
-				m1 += s.moment[k]
+				m0 += s.whole[k].y
+				m1 += s.whole[k].iy
 			} else {
 				m0 += floats.Sum(s.y[begin:cut])
 				m1 += floats.Dot(s.y[begin:cut], blockIndex[:cut-begin])
@@ -226,18 +267,12 @@ func (s *signal) residuals(d *gridDesign, scale float64, theta []float64) float6
 }
 
 // extreme reports whether the squares of the values would overflow or vanish.
-func (s *signal) extreme() bool {
-	largest := s.largest()
-	return largest > 1e100 || 0 < largest && largest < 1e-100
-}
-
-// largest is the largest |y|.
-func (s *signal) largest() float64 { return max(s.high, -s.low) }
+func (s *signal) extreme() bool { return s.largest > 1e100 || 0 < s.largest && s.largest < 1e-100 }
 
 // normalised returns a signal of the values before s.end in a unit in which they are not
 // extreme.
 func (s *signal) normalised() *signal {
-	_, exponent := math.Frexp(s.largest())
+	_, exponent := math.Frexp(s.largest)
 	y := slices.Repeat([]float64{math.NaN()}, s.end)
 	for _, r := range s.runs {
 		for i := r.first; i < min(r.end, s.end); i++ {

@@ -320,11 +320,3 @@ func (d *design) direct(w *workspace, variance, weight float64) float64 {
 	}
 	return maxAbs(x)
 }
-
-func maxAbs(x []float64) float64 {
-	most := 0.
-	for _, v := range x {
-		most = max(most, math.Abs(v))
-	}
-	return most
-}
