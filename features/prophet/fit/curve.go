@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/incendio-faas/incendio/features/prophet"
 )
 
@@ -79,7 +81,7 @@ func (c *curve) evaluate(theta []float64) (sse float64) {
 				}
 			}
 		} else {
-			added = dot(x, beta)
+			added = floats.Dot(x, beta)
 		}
 		g, g1, g2 := u, 1.0, 0.0
 		if c.capacity != nil {

@@ -3,6 +3,8 @@ package fit
 import (
 	"math"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/incendio-faas/incendio/features/prophet"
 )
 
@@ -66,7 +68,7 @@ func (c *curve) climb(w *workspace, variance float64) (float64, float64) {
 		}
 		descent := 0.0
 		for i := range c.n {
-			w.b[i] = c.uphill[i] + dot(c.tangent[i*c.n:(i+1)*c.n], now)
+			w.b[i] = c.uphill[i] + floats.Dot(c.tangent[i*c.n:(i+1)*c.n], now)
 		}
 		local.lasso(w, variance)
 		for i, v := range w.theta {
@@ -133,10 +135,10 @@ func (d *design) convex(w *workspace, variance float64) bool {
 	for r := range n {
 		row := w.chol[r*n : r*n+r+1]
 		for k := range r {
-			row[k] = (d.gram[r*n+k] - dot(row[:k], w.chol[k*n:k*n+k])) / w.chol[k*n+k]
+			row[k] = (d.gram[r*n+k] - floats.Dot(row[:k], w.chol[k*n:k*n+k])) / w.chol[k*n+k]
 		}
 		diagonal := d.gram[r*n+r] + variance*d.prior[r]
-		pivot := diagonal - dot(row[:r], row[:r])
+		pivot := diagonal - floats.Dot(row[:r], row[:r])
 		if !(pivot > 1e-12*math.Abs(diagonal)) {
 			return false
 		}
