@@ -42,11 +42,18 @@ lint: ## gofmt, go vet, staticcheck
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags parity ./...
+	$(GO) vet -tags bench ./...
 	$(GO) run $(STATIC) ./...
 
 .PHONY: bench
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Every run is a process of its own, and the two programs alternate.
+.PHONY: bench-gbdt
+bench-gbdt: ## train the same trees with LightGBM and with train/gbdt, and compare
+	@$(MAKE) --no-print-directory $(VENV)/ok
+	PARITY_PYTHON=$(abspath $(VENV))/bin/python $(GO) test -tags bench -count=1 -timeout 2h -v -run '^TestBenchLightGBM$$' ./train/gbdt
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME

@@ -2,29 +2,29 @@ package gbdt
 
 import "slices"
 
-// groupWidth is the number of features whose bins are kept together: 16 bytes a row
-// are one load, and 16 packed histograms of 256 bins (16 KB) fit the first-level cache.
+// groupWidth is the number of features that a kernel adds at a time: 16 bytes a row are
+// one quarter of a line of the cache, and 16 packed histograms of 256 bins (16 KB) fit
+// its first level.
 const groupWidth = 16
-
-// A block holds the bins of one row for the features of a group; unused places are 0.
-type block [groupWidth]uint8
 
 // A dataset is a binned table. Bins are kept twice: by row in groups of features for
 // the histograms, by column for the partition of rows.
 type dataset struct {
 	rows     int
-	binnings []binning // of every column
-	features []int     // columns that can be split; inner features index this
-	offset   []int     // of the inner features' bins in a histogram, length len(features)+1
-	groups   [][]block
+	binnings []binning  // of every column
+	features []int      // columns that can be split; inner features index this
+	offset   []int      // of the inner features' bins in a histogram, length len(features)+1
 	columns  [][]uint8  // of every inner feature, nil for one with more than 256 bins
 	wide     [][]uint32 // of every inner feature with more than 256 bins, else nil
 
-	wideFeatures []int // inner features with more than 256 bins
+	// The bins by row: those of feature f in row i are at i*stride + f. The stride is a
+	// multiple of groupWidth and the places without a feature are 0.
+	blocks []uint8
+	stride int
 }
 
 // narrowBins is the number of bins that fit a byte of a block. A feature with more has
-// a column only, and its place in the blocks is not used.
+// a column only, and its place in the blocks is 0.
 const narrowBins = 256
 
 // newDataset bins t.
@@ -56,21 +56,18 @@ func newDataset(t *Table, o Options, p *pool) *dataset {
 			d.offset = append(d.offset, d.offset[len(d.offset)-1]+d.binnings[c].bins())
 		}
 	}
-	d.groups = make([][]block, (len(d.features)+groupWidth-1)/groupWidth)
-	for g := range d.groups {
-		d.groups[g] = make([]block, t.Rows)
-	}
+	d.stride = d.groups() * groupWidth
+	d.blocks = makeLarge[uint8](t.Rows * d.stride)
 	d.columns = make([][]uint8, len(d.features))
 	d.wide = make([][]uint32, len(d.features))
 	binners := make([]*binner, len(d.features))
 	for f, c := range d.features {
 		b := &d.binnings[c]
 		if b.bins() > narrowBins {
-			d.wide[f] = make([]uint32, t.Rows)
-			d.wideFeatures = append(d.wideFeatures, f)
+			d.wide[f] = makeLarge[uint32](t.Rows)
 			continue
 		}
-		d.columns[f] = make([]uint8, t.Rows)
+		d.columns[f] = makeLarge[uint8](t.Rows)
 		if !b.categorical() {
 			binners[f] = newBinner(b)
 		}
@@ -90,12 +87,15 @@ func newDataset(t *Table, o Options, p *pool) *dataset {
 					b = binners[f].bin(row[c])
 				}
 				d.columns[f][i] = b
-				d.groups[f/groupWidth][i][f%groupWidth] = b
+				d.blocks[i*d.stride+f] = b
 			}
 		}
 	})
 	return d
 }
+
+// groups is the number of groups of groupWidth features, the last of which may have fewer.
+func (d *dataset) groups() int { return (len(d.features) + groupWidth - 1) / groupWidth }
 
 func (d *dataset) binning(f int) *binning { return &d.binnings[d.features[f]] }
 

@@ -20,8 +20,9 @@
 // and a leaf outputs -T(G)/(H+l2), times the learning rate. For regression_l1 and
 // quantile the output is replaced by the percentile of the residuals in the leaf.
 //
-// The result does not depend on the number of workers: every histogram is summed by
-// one worker in the order of the rows, and partitions are stable.
+// The result does not depend on the number of workers: every histogram of floating-point
+// gradients is summed by one worker in the order of the rows, those of regression_l1 are
+// whole numbers, and partitions are stable.
 //
 // It differs from LightGBM 4.6 as follows (4.7 has another weighted percentile, which
 // weighted regression_l1 and quantile and all of mape depend on): sparse features are not bundled (bundling

@@ -2,6 +2,10 @@
 
 package gbdt
 
-func addQuad(cells *[4][256]cell, bins *[gatherRows]block, q int, addend *[gatherRows]cell, n int) {
-	addQuadGeneric(cells, bins, q, addend, n)
+func addSigns(s *[groupWidth][256]uint32, blocks []uint8, stride int, rows []int32, codes []uint8, increments *[256]uint32, from, to int) {
+	addSignsGeneric(s, blocks, stride, rows, codes, increments, from, to)
+}
+
+func addGradients(s *[groupWidth][256]cell, blocks []uint8, stride int, rows []int32, gradients []gradient, from, to int) {
+	addGradientsGeneric(s, blocks, stride, rows, gradients, from, to)
 }

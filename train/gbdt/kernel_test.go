@@ -8,30 +8,44 @@ import (
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
-// The kernel of the platform adds what the portable one does, to the bit.
-func TestAddQuad(t *testing.T) {
+// The kernels of the platform add what the portable ones do, to the bit, and read no row
+// that they are not given.
+func TestKernels(t *testing.T) {
+	const all, stride = 500, 2 * groupWidth
 	r := seed.Stream(3, "gbdt/test/kernel")
-	var bins [gatherRows]block
-	var addend [gatherRows]cell
-	for i := range bins {
-		for j := range bins[i] {
-			bins[i][j] = uint8(r.IntN(256) >> (j % 8))
-		}
-		addend[i] = cell{r.NormFloat64(), r.ExpFloat64()}
+	blocks := make([]uint8, all*stride)
+	for i := range blocks {
+		blocks[i] = uint8(r.IntN(256) >> (i % 8))
 	}
-	for _, n := range []int{0, 1, 7, gatherRows} {
-		for q := range groupWidth / 4 {
-			var got, want [4][256]cell
-			for f := range want {
-				for b := range want[f] {
-					want[f][b] = cell{r.NormFloat64(), r.NormFloat64()}
+	codes, gradients := make([]uint8, all), make([]gradient, all)
+	for i := range codes {
+		codes[i] = uint8(r.IntN(9))
+		gradients[i] = gradient{float32(r.NormFloat64()), float32(r.ExpFloat64())}
+	}
+	for _, n := range []int{0, 1, 31, 32, 33, 64, 300} {
+		rows := make([]int32, n)
+		for i := range rows {
+			rows[i] = int32(r.IntN(all))
+		}
+		for _, quads := range [][2]int{{0, 4}, {0, 1}, {1, 4}, {3, 4}, {2, 2}} {
+			from, to := quads[0], quads[1]
+			var got, want [groupWidth][256]uint32
+			addSigns(&got, blocks[groupWidth:], stride, rows, codes, &change.of, from, to)
+			addSignsGeneric(&want, blocks[groupWidth:], stride, rows, codes, &change.of, from, to)
+			if got != want {
+				t.Errorf("signs of %d rows, quads %v: the kernels differ", n, quads)
+			}
+			var g, w [groupWidth][256]cell
+			for f := range w {
+				for b := range w[f] {
+					w[f][b] = cell{r.NormFloat64(), r.NormFloat64()}
 				}
 			}
-			got = want
-			addQuad(&got, &bins, q, &addend, n)
-			addQuadGeneric(&want, &bins, q, &addend, n)
-			if got != want {
-				t.Errorf("%d rows of quad %d: the kernels differ", n, q)
+			g = w
+			addGradients(&g, blocks[groupWidth:], stride, rows, gradients, from, to)
+			addGradientsGeneric(&w, blocks[groupWidth:], stride, rows, gradients, from, to)
+			if g != w {
+				t.Errorf("gradients of %d rows, quads %v: the kernels differ", n, quads)
 			}
 		}
 	}

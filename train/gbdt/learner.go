@@ -10,14 +10,15 @@ type learner struct {
 	splitter splitter
 	pool     *pool
 
-	// Derivatives of the loss at every row: gradients, or codes for a loss whose
-	// gradient is a sign and whose hessian is 1, which hold the sign plus 1.
+	// Derivatives of the loss at every row: gradients, or signs for a loss whose
+	// gradient is a sign and whose hessian is 1.
 	gradients []gradient
-	codes     []uint8
+	signs     *signs
 
-	scratch []*scratch
-	free    [][]cell // histograms not in use
-	rows    []int32  // of the bag, those of a leaf together and in ascending order
+	sums    [][groupWidth][256]cell // of the gradients that were added last, per group
+	added   []int32                 // rows that were added last
+	free    [][]cell                // histograms not in use
+	rows    []int32                 // of the bag, those of a leaf together and in ascending order
 	spare   []int32
 	column  *random // draws the features of a tree
 	use     []bool  // inner features that the tree may split
@@ -44,14 +45,11 @@ func newLearner(d *dataset, o Options, p *pool) *learner {
 	n := len(d.features)
 	l := &learner{
 		data: d, options: o, splitter: newSplitter(o), pool: p,
-		spare:   make([]int32, d.rows),
+		spare:   makeLarge[int32](d.rows),
 		column:  newRandom(o.FeatureFractionSeed),
 		use:     make([]bool, n),
 		best:    make([]split, n),
 		sibling: make([]split, n),
-	}
-	for range len(d.groups) * groupWidth / 4 {
-		l.scratch = append(l.scratch, &scratch{})
 	}
 	l.drawFeatures() // LightGBM draws once at set-up, so the first tree uses the second draw
 	return l
@@ -114,8 +112,13 @@ func (l *learner) search(left, right int) {
 		}
 		x.cells = l.acquire()
 		x.splittable = slices.Clone(l.use)
-		l.histograms(x.cells, l.rows[x.from:x.to], x.g, x.h)
-		l.pool.run(len(l.data.features), func(f int) { l.find(x, f, l.best) })
+		l.add(l.rows[x.from:x.to], true)
+		l.pool.run(len(l.data.features), func(f int) {
+			if x.splittable[f] {
+				l.collect(f, x.cells, x.g, x.h)
+			}
+			l.find(x, f, l.best)
+		})
 		x.best = choose(l.best)
 		return
 	}
@@ -132,9 +135,10 @@ func (l *learner) search(left, right int) {
 		large.cells, small.cells = small.cells, nil
 	}
 	small.cells = l.acquire()
-	l.histograms(small.cells, l.rows[small.from:small.to], small.g, small.h)
+	l.add(l.rows[small.from:small.to], false)
 	l.pool.run(len(l.data.features), func(f int) {
 		if large.splittable[f] {
+			l.collect(f, small.cells, small.g, small.h)
 			from, to := l.data.offset[f], l.data.offset[f+1]
 			subtract(large.cells[from:to], small.cells[from:to])
 		}

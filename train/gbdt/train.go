@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/incendio-faas/incendio/train"
 )
@@ -36,6 +37,9 @@ type Report struct {
 	History []Evaluation
 	// Warnings tell what did not stop training but is likely not meant.
 	Warnings []error
+	// Binning is how long the table took to bin, Boosting how long the trees took. They
+	// are all of a report that differs from run to run.
+	Binning, Boosting time.Duration
 }
 
 // Train fits a model to t. If valid is not nil, its metrics are measured after every
@@ -82,10 +86,14 @@ func Train(ctx context.Context, t, valid *Table, o Options, rec train.Recorder) 
 	}
 	p := newPool(o.Workers)
 	defer p.close()
+	began := time.Now()
 	b := newBooster(t, valid, obj, o, p)
+	b.report.Binning = time.Since(began)
+	began = time.Now()
 	if err := b.run(ctx, rec); err != nil {
 		return nil, Report{}, err
 	}
+	b.report.Boosting = time.Since(began)
 	b.report.Iterations = len(b.model.Trees)
 	return b.model, b.report, nil
 }
@@ -121,8 +129,8 @@ func newBooster(t, valid *Table, obj objective, o Options, p *pool) *booster {
 	b := &booster{
 		table: t, valid: valid, objective: obj, options: o, pool: p,
 		learner: newLearner(d, o, p),
-		score:   make([]float64, t.Rows),
-		rows:    make([]int32, t.Rows),
+		score:   makeLarge[float64](t.Rows),
+		rows:    makeLarge[int32](t.Rows),
 		model: &Model{
 			Objective: obj.line(),
 			Columns:   slices.Clone(t.Columns),
@@ -131,9 +139,11 @@ func newBooster(t, valid *Table, obj objective, o Options, p *pool) *booster {
 	}
 	b.link = b.model.link()
 	if _, isSign := obj.(absolute); isSign && t.Weight == nil {
-		b.learner.codes = make([]uint8, t.Rows)
+		b.learner.signs = newSigns(d, p.workers)
+		b.learner.signs.bagged = o.BaggingFraction < 1 && o.BaggingFreq > 0
 	} else {
-		b.learner.gradients = make([]gradient, t.Rows)
+		b.learner.gradients = makeLarge[gradient](t.Rows)
+		b.learner.sums = make([][groupWidth][256]cell, d.groups())
 	}
 	if _, ok := renewal(obj); ok {
 		b.leafWeight = t.Weight
@@ -141,7 +151,7 @@ func newBooster(t, valid *Table, obj objective, o Options, p *pool) *booster {
 			b.leafWeight = w.leafWeights(t.Label, t.Weight)
 		}
 		if b.leafWeight == nil {
-			b.residuals = make([]float64, t.Rows)
+			b.residuals = makeLarge[float64](t.Rows)
 		} else {
 			b.pairs = make([]weighted, t.Rows)
 		}
@@ -237,13 +247,11 @@ func (b *booster) addScore(v float64) {
 // differentiate computes the derivatives of the loss at the current scores.
 func (b *booster) differentiate() {
 	label, weight := b.table.Label, b.table.Weight
+	if signs := b.learner.signs; signs != nil {
+		signs.update(b.pool, b.score, label)
+		return
+	}
 	b.pool.blocks(b.table.Rows, func(from, to int) {
-		if codes := b.learner.codes; codes != nil {
-			for i := from; i < to; i++ {
-				codes[i] = uint8(sign(b.score[i]-float64(label[i])) + 1)
-			}
-			return
-		}
 		out := b.learner.gradients
 		for i := from; i < to; i++ {
 			g, h := b.objective.Gradient(b.score[i], label[i])
@@ -272,12 +280,8 @@ func (b *booster) drawRows(iteration int) []int32 {
 
 // sums adds the derivatives of rows in their order.
 func (b *booster) sums(rows []int32) (g, h float64) {
-	if codes := b.learner.codes; codes != nil {
-		n := 0
-		for _, i := range rows {
-			n += int(codes[i]) - 1
-		}
-		return float64(n), float64(len(rows))
+	if signs := b.learner.signs; signs != nil {
+		return signs.sum(rows), float64(len(rows))
 	}
 	for _, i := range rows {
 		d := b.learner.gradients[i]
