@@ -1,0 +1,4 @@
+package prophet
+
+// Between is tested against sorting.
+var Between = between
