@@ -1,23 +1,101 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2019"
+	"github.com/incendio-faas/incendio/datasets/counts"
+	"github.com/incendio-faas/incendio/datasets/invocations"
 	"github.com/incendio-faas/incendio/datasets/parquet"
-	"github.com/incendio-faas/incendio/pipelines"
 )
 
-// readers are the formats that ingest knows.
-var readers = map[string]func(path string, cfg pipelines.Config, workers int) (datasets.Input, error){
-	azure2019.Format: func(path string, cfg pipelines.Config, workers int) (datasets.Input, error) {
-		return azure2019.Open(path, azure2019.Options{Seed: cfg.Seed, Workers: workers})
-	},
+// A source is what ingest reads, and how.
+type source struct {
+	path    string
+	seed    uint64
+	workers int
+	layout
+}
+
+// A layout is what the flags say of files in a generic layout.
+type layout struct {
+	columns                 map[string]string
+	dayOrigin, minuteOrigin int
+	start                   string
+}
+
+// A format is a layout of files that ingest knows.
+type format struct {
+	flags []string // of those of layout, the ones that it takes
+	open  func(ctx context.Context, s source) (datasets.Input, error)
+}
+
+var readers = map[string]format{
+	azure2019.Format: {nil, func(_ context.Context, s source) (datasets.Input, error) {
+		return azure2019.Open(s.path, azure2019.Options{Seed: s.seed, Workers: s.workers})
+	}},
+	counts.Format: {[]string{"columns", "start", "day-origin", "minute-origin"}, func(ctx context.Context, s source) (datasets.Input, error) {
+		o := counts.DefaultOptions()
+		if err := s.generic(&o.Columns, &o.Start, &o.Seed); err != nil {
+			return nil, err
+		}
+		o.DayOrigin, o.MinuteOrigin = s.dayOrigin, s.minuteOrigin
+		if err := o.Validate(); err != nil {
+			return nil, usage(err)
+		}
+		return counts.Open(ctx, s.path, o)
+	}},
+	invocations.Format: {[]string{"columns", "start"}, func(ctx context.Context, s source) (datasets.Input, error) {
+		o := invocations.DefaultOptions()
+		if err := s.generic(&o.Columns, &o.Start, &o.Seed); err != nil {
+			return nil, err
+		}
+		if err := o.Validate(); err != nil {
+			return nil, usage(err)
+		}
+		return invocations.Open(ctx, s.path, o)
+	}},
+}
+
+// generic sets what all generic layouts have.
+func (s source) generic(columns *map[string]string, start *time.Time, seed *uint64) error {
+	*columns, *seed = s.columns, s.seed
+	if s.start == "" {
+		return nil
+	}
+	date, err := time.Parse(time.DateOnly, s.start)
+	if err != nil {
+		return usage(fmt.Errorf("--start must be YYYY-MM-DD, got %q", s.start))
+	}
+	*start = date
+	return nil
+}
+
+// addTo adds the flags of a layout.
+func (l *layout) addTo(f *pflag.FlagSet) {
+	f.StringToStringVar(&l.columns, "columns", nil, "`NAME=HEADER,...`: what the files call a column; nothing after = says that they lack it (counts, invocations)")
+	f.IntVar(&l.dayOrigin, "day-origin", 0, "number of the first day, 0 or 1 (counts)")
+	f.IntVar(&l.minuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 (counts)")
+	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, invocations; default 1970-01-01)")
+}
+
+// check refuses flags of layouts that the format does not take.
+func (l *layout) check(name string, f *pflag.FlagSet) error {
+	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start"} {
+		if f.Changed(flag) && !slices.Contains(readers[name].flags, flag) {
+			return usage(fmt.Errorf("--%s says nothing to format %s", flag, name))
+		}
+	}
+	return nil
 }
 
 func formats() string {
@@ -32,12 +110,18 @@ func formats() string {
 func (a *app) ingestCommand() *cobra.Command {
 	var name string
 	var replace bool
+	var files layout
 	c := &cobra.Command{
 		Use:   "ingest FORMAT PATH --name NAME",
 		Short: "Read a trace into the store",
-		Long: `Read the files of a public trace into the Parquet store.
+		Long: `Read the files of a public trace, or of your own platform, into the Parquet store.
 
 FORMAT is one of: ` + formats() + `.
+counts and invocations are for your own platform: a file or a folder of files, as CSV,
+JSON lines (each perhaps .gz) or Parquet. counts has the columns function, minute, count,
+or day, minute, count; invocations has function, arrival, duration_ms and perhaps app,
+owner, trigger, memory_mb, cold_ms. See docs/traces.md.
+
 The same files again are no work; new days are appended; other content under the name
 of a stored trace is refused, unless --replace. A row that cannot be used goes to
 quarantine.jsonl with its file, line and reason; above --quarantine-limit of the rows
@@ -47,9 +131,12 @@ nothing is stored and the exit code is 5.`,
 			if name == "" {
 				return usage(fmt.Errorf("--name is missing: what shall the trace be called in the store?"))
 			}
-			open, ok := readers[arg[0]]
+			reader, ok := readers[arg[0]]
 			if !ok {
 				return usage(fmt.Errorf("format %q: must be one of %s", arg[0], formats()))
+			}
+			if err := files.check(arg[0], cmd.Flags()); err != nil {
+				return err
 			}
 			cfg, err := a.config(cmd.Flags())
 			if err != nil {
@@ -67,7 +154,7 @@ nothing is stored and the exit code is 5.`,
 			if err != nil {
 				return err
 			}
-			in, err := open(arg[1], cfg, env.Workers)
+			in, err := reader.open(cmd.Context(), source{path: arg[1], seed: cfg.Seed, workers: env.Workers, layout: files})
 			if err != nil {
 				return err
 			}
@@ -88,6 +175,7 @@ nothing is stored and the exit code is 5.`,
 		},
 	}
 	commonFlags(c.Flags(), "store", "seed", "workers")
+	files.addTo(c.Flags())
 	c.Flags().StringVar(&name, "name", "", "`name` of the trace in the store")
 	c.Flags().BoolVar(&replace, "replace", false, "replace a stored trace of this name")
 	c.Flags().Float64("quarantine-limit", 0.01, "share of rows that may be rejected")

@@ -2,6 +2,15 @@
 // invocation traces, and judges schedulers by replaying them. See README.md.
 package main
 
-import "os"
+import (
+	"os"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+	"github.com/incendio-faas/incendio/datasets/parquet"
+)
+
+func main() {
+	if code, is := parquet.ForeignReader(os.Args); is {
+		os.Exit(code)
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,298 @@
+// Package invocations reads the single invocations of a user's own platform: a file
+// or a folder of files, as CSV, JSON lines or Parquet, with the columns
+//
+//	function     name of the function; without it, a file is one function named after it
+//	arrival      RFC 3339, or the number of seconds since Options.Start
+//	duration_ms  of the execution, without initialisation; empty where it is not known
+//	cold_ms      optional: initialisation, where the invocation waited for one; else 0 or empty
+//	memory_mb    optional: what the container needed, in 2^20 bytes
+//	owner, app, trigger   optional; a function is known by owner, app and function
+//
+// [Open] finds the files and learns their span; [Input.Read] gives the invocations by
+// day and then the functions. Rows may come in any order. Arrivals are
+// cut and durations rounded to whole microseconds; a duration of 0 counts as one.
+//
+// What was measured becomes an attribute of its function:
+//
+//   - its execution times are the quantiles 0, 1, 25, 50, 75, 99 and 100 % of all its
+//     durations: exact for up to 256 of them, otherwise right to half a percent;
+//   - its initialisation times are those of cold_ms; termination is 0.6 of them, the
+//     ratio of Fig. 4 of the Incendio paper;
+//   - its memory is the largest that was seen, because a container must hold that.
+//
+// What a function lacks gets a default that is marked as assumed, and a function that
+// the store knows keeps what was measured before.
+//
+// Memory is bounded: some 4 million rows (96 MB) wait for their day to be complete,
+// further ones in a temporary file; functions are at most 2^20, with a few KB each.
+package invocations
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/rows"
+)
+
+// Format is the name of the format in the store and on the command line.
+const Format = "invocations"
+
+// Bounds beyond which a value is no observation.
+const (
+	maxMilliseconds = 1e9 // 11 days
+	maxMB           = 1e6
+)
+
+// terminationPerInit is the time to end a container against that to create one
+// (Incendio, Fig. 4).
+const terminationPerInit = 0.6
+
+// Options choose how the files are read.
+type Options struct {
+	rows.Options `mapstructure:",squash"`
+}
+
+// DefaultOptions returns the defaults.
+func DefaultOptions() Options { return Options{rows.DefaultOptions()} }
+
+// Validate reports options that cannot be used.
+func (o Options) Validate() error { return o.Options.Validate(columns) }
+
+// Columns by their position in a row.
+const (
+	function = iota
+	arrival
+	duration
+	cold
+	memory
+	owner
+	app
+	trigger
+)
+
+var columns = []rows.Column{
+	function: {Name: "function"}, arrival: {Name: "arrival", Required: true}, duration: {Name: "duration_ms", Required: true},
+	cold: {Name: "cold_ms"}, memory: {Name: "memory_mb"},
+	owner: {Name: "owner"}, app: {Name: "app"}, trigger: {Name: "trigger"},
+}
+
+// An Input is a file or folder of invocations. It implements [datasets.Input].
+type Input struct {
+	opts   Options
+	tables rows.Tables[record]
+	notes  []string
+}
+
+// Open finds the files at path, takes their digests and learns their span. Two files
+// with the same content are an error: their invocations would count twice, and nothing
+// else tells one invocation from another of the same moment.
+func Open(ctx context.Context, path string, o Options) (*Input, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	in := &Input{opts: o, tables: rows.Tables[record]{Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
+	t := &in.tables
+	var err error
+	if t.Files, t.Ignored, err = rows.Find(path); err != nil {
+		return nil, fmt.Errorf("open invocations: %w", err)
+	}
+	p := in.parser(nil)
+	if err := t.Survey(ctx, p); err != nil {
+		return nil, fmt.Errorf("open invocations: %w", err)
+	}
+	first := map[string]string{}
+	for _, f := range t.Files {
+		if other, ok := first[f.SHA256]; ok {
+			return nil, fmt.Errorf("open invocations: %s: has the same content as %s: every invocation would count twice", f.Path, other)
+		}
+		first[f.SHA256] = f.Path
+	}
+	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)
+	return in, nil
+}
+
+// Provenance implements [datasets.Input].
+func (in *Input) Provenance() datasets.Provenance {
+	return datasets.Provenance{
+		Format:     Format,
+		Parameters: in.opts.Parameters(),
+		Files:      in.tables.Sources(),
+		Start:      in.tables.Span.Start(),
+		Span:       in.tables.Span.Window(true),
+		Notes: append([]string{
+			"execution and initialisation times are quantiles of the durations and cold starts of each function; memory is the largest seen",
+			"CPU (1 core) is assumed, and of functions without a measurement what is marked as assumed",
+		}, in.notes...),
+	}
+}
+
+// Read implements [datasets.Input].
+func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
+	p := in.parser(known)
+	p.costs = make([]cost, len(known))
+	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[record, error]) error {
+		return sink.Invocations(day, func(yield func(datasets.Invocation, error) bool) {
+			for r, err := range records {
+				inv := datasets.Invocation{
+					Function: datasets.FunctionID(r.function),
+					Arrival:  time.Duration(day)*24*time.Hour + time.Duration(r.arrival)*time.Microsecond,
+					Duration: time.Duration(r.duration) * time.Microsecond,
+				}
+				if !yield(inv, err) {
+					return
+				}
+			}
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].measure(f) }), nil
+}
+
+// A record is one invocation, its times in microseconds, the arrival since the
+// midnight of its day. A duration of -1 is datasets.Unknown.
+type record struct {
+	arrival, duration int64
+	function          uint32
+}
+
+var codec = rows.Codec[record]{
+	Size: 20,
+	Put: func(b []byte, r record) {
+		binary.LittleEndian.PutUint64(b, uint64(r.arrival))
+		binary.LittleEndian.PutUint64(b[8:], uint64(r.duration))
+		binary.LittleEndian.PutUint32(b[16:], r.function)
+	},
+	Get: func(b []byte) record {
+		return record{int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint32(b[16:])}
+	},
+	// All of a record is compared, so that the order of rows in the files, and where a
+	// run ends, does not matter.
+	Compare: func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.arrival, b.arrival), cmp.Compare(a.function, b.function), cmp.Compare(a.duration, b.duration))
+	},
+}
+
+// A cost is what was measured of one function.
+type cost struct {
+	execution, initialisation quantiles
+	mb                        float64 // 0: never
+}
+
+// measure sets what nobody has measured before.
+func (c *cost) measure(f *datasets.Function) {
+	if f.Assumed&datasets.AssumedExecution != 0 && c.execution.n > 0 {
+		f.Execution = c.execution.distribution()
+		f.Assumed &^= datasets.AssumedExecution
+	}
+	if f.Assumed&datasets.AssumedMemory != 0 && c.mb > 0 {
+		f.Memory = max(1, int64(math.Round(c.mb*(1<<20))))
+		f.Assumed &^= datasets.AssumedMemory
+	}
+	if f.Assumed&datasets.AssumedStartCost != 0 && c.initialisation.n > 0 {
+		f.Initialisation = c.initialisation.distribution()
+		f.Termination = c.initialisation.distribution()
+		for i, v := range f.Termination.Value {
+			f.Termination.Value[i] = time.Duration(terminationPerInit * float64(v)).Truncate(time.Microsecond)
+		}
+		f.Assumed &^= datasets.AssumedStartCost
+	}
+}
+
+// A parser turns rows into records.
+type parser struct {
+	clock     rows.Clock
+	span      *rows.Span
+	functions *rows.Functions
+	costs     []cost // by function; nil in the survey
+
+	series []byte // the name of the file, where it has no column of functions
+}
+
+func (in *Input) parser(known []datasets.Function) *parser {
+	return &parser{clock: rows.Clock{Start: in.opts.Start}, span: &in.tables.Span, functions: rows.NewFunctions(known)}
+}
+
+// Begin implements [rows.Parser].
+func (p *parser) Begin(_ int, f *rows.File, present []bool) error {
+	p.series = nil
+	if !present[function] {
+		p.series = []byte(f.Series())
+	}
+	return nil
+}
+
+// Row implements [rows.Parser].
+func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, fault rows.Fault) {
+	key := rows.Key{Owner: cells[owner], App: cells[app], Name: cells[function], Trigger: cells[trigger]}
+	if p.series != nil {
+		if key.Name != nil {
+			return 0, 0, r, rows.Fault{Reason: rows.BadKey, Msg: "a function, which the first row of the file lacks"}
+		}
+		key.Name = p.series
+	}
+	if onDay, r.arrival, fault = p.clock.Arrival(cells[arrival]); fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	if fault = p.span.Check(onDay); fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	took, known, fault := optional("duration_ms", cells[duration], maxMilliseconds)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	r.duration = int64(datasets.Unknown / time.Microsecond)
+	if known {
+		r.duration = max(1, micros(took))
+	}
+	wait, _, fault := optional("cold_ms", cells[cold], maxMilliseconds)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	mb, _, fault := optional("memory_mb", cells[memory], maxMB)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	id, fault := p.functions.ID(key)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	r.function = uint32(id)
+	if p.costs != nil {
+		p.observe(id, r.duration, micros(wait), mb)
+	}
+	return onDay, int(r.arrival / (60 * rows.Micro)), r, rows.Fault{}
+}
+
+func micros(milliseconds float64) int64 { return int64(math.Round(milliseconds * 1000)) }
+
+// observe takes what a row measured of its function; times are in microseconds.
+func (p *parser) observe(id datasets.FunctionID, took, wait int64, mb float64) {
+	for int(id) >= len(p.costs) {
+		p.costs = append(p.costs, cost{})
+	}
+	c := &p.costs[id]
+	if took > 0 {
+		c.execution.add(took)
+	}
+	if wait > 0 {
+		c.initialisation.add(wait)
+	}
+	c.mb = max(c.mb, mb)
+}
+
+// optional parses a number that may be missing.
+func optional(column string, cell []byte, limit float64) (v float64, known bool, fault rows.Fault) {
+	if len(cell) == 0 {
+		return 0, false, rows.Fault{}
+	}
+	v, fault = rows.Number(column, cell, limit)
+	return v, true, fault
+}

@@ -1,0 +1,169 @@
+package rows
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/incendio-faas/incendio/datasets"
+)
+
+// A Parser turns rows into records. It rejects what [Span.Check] does.
+type Parser[T any] interface {
+	// Begin is called before the rows of the i-th file. It says which of the columns
+	// that were asked for the file has.
+	Begin(i int, f *File, present []bool) error
+
+	// Row parses a row: the day since 1970, the minute of it, and the record.
+	Row(line int, cells [][]byte) (onDay int64, minute int, record T, fault Fault)
+}
+
+// Tables is the files of an input, which are read twice: once to learn which days
+// they have, and once for the records, which are handed over a day at a time.
+type Tables[T any] struct {
+	Files   []File
+	Ignored []string // other files in the folder
+	Columns []Column
+	Names   Names
+	Codec   Codec[T]
+	Held    int // records in memory, see Days
+
+	Span  Span
+	Extra []string // columns that nobody asked for
+}
+
+// Survey takes the digests of all files and learns their span. The parser is the
+// first of two that must do alike.
+func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) error {
+	number := int64(0)
+	for i := range t.Files {
+		f := &t.Files[i]
+		if err := f.Digest(ctx); err != nil {
+			return err
+		}
+		found, err := f.Scan(ctx, t.Columns, t.Names, Handler{
+			Begin: func(present []bool) error { return p.Begin(i, f, present) },
+			Row: func(line int, cells [][]byte) (Fault, error) {
+				number++
+				onDay, minute, _, fault := p.Row(line, cells)
+				if fault.Reason == "" {
+					t.Span.add(number, onDay, minute)
+				}
+				return fault, nil
+			},
+			Reject: func(string, *datasets.SyntaxError) error { return nil }, // the second reading says so
+		})
+		if err != nil {
+			return err
+		}
+		for _, name := range found.Extra {
+			if len(t.Extra) < maxExtra && !slices.Contains(t.Extra, name) {
+				t.Extra = append(t.Extra, name)
+			}
+		}
+	}
+	return t.Span.settle()
+}
+
+// Read reads all rows and passes the days of the span to emit, in ascending order and
+// each as soon as its last row was read, with its records in the order of the codec.
+func (t *Tables[T]) Read(ctx context.Context, p Parser[T], sink datasets.Sink, emit func(day int, records iter.Seq2[T, error]) error) (err error) {
+	days := NewDays(t.Span.Days(), t.Held, t.Codec)
+	defer func() {
+		if cerr := days.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	number, next := int64(0), 0
+	flush := func() error {
+		for ; next < t.Span.Days() && t.Span.complete(next, number); next++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := emit(next, days.Take(next)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i := range t.Files {
+		f := &t.Files[i]
+		found, err := f.Scan(ctx, t.Columns, t.Names, Handler{
+			Begin: func(present []bool) error { return p.Begin(i, f, present) },
+			Row: func(line int, cells [][]byte) (Fault, error) {
+				number++
+				onDay, _, record, fault := p.Row(line, cells)
+				if fault.Reason != "" {
+					return fault, nil
+				}
+				if onDay < t.Span.first || onDay > t.Span.last {
+					return Fault{}, fmt.Errorf("%s: %w", f.Path, errDone)
+				}
+				day := int(onDay - t.Span.first)
+				if err := days.Add(day, record); err != nil {
+					return Fault{}, fmt.Errorf("%s: %w", f.Path, err)
+				}
+				if day == next {
+					return Fault{}, flush()
+				}
+				return Fault{}, nil
+			},
+			Reject: sink.Reject,
+		})
+		if err != nil {
+			return err
+		}
+		if err := sink.Rows(f.Name, found.Rows); err != nil {
+			return err
+		}
+		if err := f.Unchanged(); err != nil {
+			return err
+		}
+	}
+	if next < t.Span.Days() {
+		return fmt.Errorf("%s: rows of %s are gone: a file changed while it was read", t.Files[0].Path, date(t.Span.first+int64(next)))
+	}
+	if t.Span.Days() == 0 {
+		return fmt.Errorf("%s: %w", t.Files[0].Path, datasets.ErrNoRows)
+	}
+	return nil
+}
+
+// Notes are the remarks on what was left out, for a provenance.
+func (t *Tables[T]) Notes() []string {
+	var notes []string
+	if len(t.Extra) > 0 {
+		notes = append(notes, "columns that were not used: "+strings.Join(quoted(t.Extra), ", "))
+	}
+	if n := len(t.Ignored); n > 0 {
+		const most = 10
+		more := ""
+		if n > most {
+			more = fmt.Sprintf(" and %d more", n-most)
+		}
+		notes = append(notes, "files of other formats that were not read: "+strings.Join(quoted(t.Ignored[:min(n, most)]), ", ")+more)
+	}
+	if empty := t.Span.Empty(); len(empty) > 0 {
+		notes = append(notes, fmt.Sprintf("days without a row, taken as days without invocations: %d, the first %s", len(empty), date(t.Span.first+int64(empty[0]))))
+	}
+	return notes
+}
+
+func quoted(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = fmt.Sprintf("%.40q", n)
+	}
+	return out
+}
+
+// Sources describes the files in a provenance.
+func (t *Tables[T]) Sources() []datasets.SourceFile {
+	out := make([]datasets.SourceFile, len(t.Files))
+	for i := range t.Files {
+		out[i] = t.Files[i].Source()
+	}
+	return out
+}
