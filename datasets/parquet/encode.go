@@ -378,7 +378,7 @@ func numberIntegers[T int32 | int64](e *encoder, values []T, low T) (entries []T
 func number[T comparable](e *encoder, values []T) (entries []T) {
 	// What is mostly distinct at the beginning is taken to be so to the end.
 	const probe = 1 << 12
-	seen := make(map[T]uint16, probe)
+	seen := make(map[T]uint16, min(len(values), probe)/2)
 	e.index = slices.Grow(e.index[:0], len(values))[:len(values)]
 	for i, v := range values {
 		place, ok := seen[v]

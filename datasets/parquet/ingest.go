@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +49,8 @@ func (o IngestOptions) Validate() error {
 // Ingest takes a trace into the store and reports whether that changed anything:
 //
 //  1. A name that is new: everything is read and stored.
-//  2. The stored trace came from the same files and parameters: nothing to do.
+//  2. The stored trace came from these files, and perhaps others, and from the same
+//     parameters: nothing to do.
 //  3. The stored trace came from some of the files, or the input continues it on
 //     the next day: it is extended, and its functions keep their numbers.
 //  4. Anything else is ErrConflict, unless opts.Replace.
@@ -71,22 +72,20 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 	}
 	if !opts.Replace { // what is there needs no lock, and no right to write
 		if old, err := s.manifest(opts.Name); err == nil && same(old, from) {
+			s.tidy()
 			return old.describe(), false, nil
 		}
 	}
-	if err := s.Init(); err != nil {
-		return Description{}, false, err
-	}
-	unlock, err := lock(filepath.Join(s.dir, tracesDir, ".lock"))
+	unlock, err := s.begin()
 	if err != nil {
 		return Description{}, false, err
 	}
 	defer unlock()
-	if err := s.heal(opts.Name); err != nil {
+	if err := s.heal(); err != nil {
 		return Description{}, false, err
 	}
 
-	w := &writer{dir: s.staging(opts.Name), source: from}
+	w := &writer{fs: s.fs, dir: s.staging(opts.Name), source: from}
 	var known []datasets.Function
 	if !opts.Replace {
 		old, err := s.manifest(opts.Name)
@@ -108,7 +107,7 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.RemoveAll(w.dir))
+			err = errors.Join(err, s.fs.remove(w.dir))
 		}
 	}()
 	if err := w.open(s.path(opts.Name)); err != nil {
@@ -146,18 +145,20 @@ func validateProvenance(p datasets.Provenance) error {
 	return nil
 }
 
-// same reports whether the stored trace was read from what p describes.
+// same reports whether all that p describes has been read into the stored trace: alone,
+// as a night's new files are when their ingest is run again, or with others.
 func same(old *manifest, p datasets.Provenance) bool {
-	return old.Format == p.Format && old.Parameters == p.Parameters && len(old.Files) == len(p.Files) && covers(p.Files, old.Files)
+	return old.Format == p.Format && old.Parameters == p.Parameters && covers(old.Files, p.Files) &&
+		(len(p.Files) > 0 || len(old.Files) == 0)
 }
 
-// covers reports whether all of old are among files, with the same content.
-func covers(files, old []datasets.SourceFile) bool {
+// covers reports whether all of some are among files, with the same content.
+func covers(files, some []datasets.SourceFile) bool {
 	digest := make(map[string]string, len(files))
 	for _, f := range files {
 		digest[f.Name] = f.SHA256
 	}
-	for _, f := range old {
+	for _, f := range some {
 		if digest[f.Name] != f.SHA256 {
 			return false
 		}
@@ -205,6 +206,7 @@ func extension(old *manifest, p datasets.Provenance) (*base, error) {
 // A writer writes the new state of a trace into a folder of its own. It is the
 // [datasets.Sink] of the input.
 type writer struct {
+	fs     files
 	dir    string
 	source datasets.Provenance
 	base   *base // nil for a trace that is written from nothing
@@ -218,15 +220,15 @@ type writer struct {
 // open makes the folder and takes over what is kept of the stored trace at old.
 func (w *writer) open(old string) error {
 	w.rows = map[string]int64{}
-	if err := os.MkdirAll(filepath.Join(w.dir, minutesDir), 0o755); err != nil {
+	if err := w.fs.mkdir(filepath.Join(w.dir, minutesDir)); err != nil {
 		return err
 	}
 	path := filepath.Join(w.dir, quarantineFile)
 	if w.base == nil || w.base.keep == 0 {
-		return w.quarantine.open(path)
+		return w.quarantine.open(w.fs, path)
 	}
 	for day, entry := range w.base.Days[:w.base.keep] {
-		if err := link(filepath.Join(old, dayFile(day)), filepath.Join(w.dir, dayFile(day))); err != nil {
+		if err := link(w.fs, filepath.Join(old, dayFile(day)), filepath.Join(w.dir, dayFile(day))); err != nil {
 			return err
 		}
 		if entry.InvocationsSHA256 == "" {
@@ -235,15 +237,15 @@ func (w *writer) open(old string) error {
 		if err := w.needInvocations(); err != nil {
 			return err
 		}
-		if err := link(filepath.Join(old, invocationsFile(day)), filepath.Join(w.dir, invocationsFile(day))); err != nil {
+		if err := link(w.fs, filepath.Join(old, invocationsFile(day)), filepath.Join(w.dir, invocationsFile(day))); err != nil {
 			return err
 		}
 	}
 	w.days = slices.Clone(w.base.Days)
-	if err := copyFile(filepath.Join(old, quarantineFile), path); err != nil {
+	if err := copyFile(w.fs, filepath.Join(old, quarantineFile), path); err != nil {
 		return err
 	}
-	return w.quarantine.open(path)
+	return w.quarantine.open(w.fs, path)
 }
 
 // needInvocations makes the folder of single invocations, which only some traces have.
@@ -252,7 +254,7 @@ func (w *writer) needInvocations() error {
 		return nil
 	}
 	w.single = true
-	return os.Mkdir(filepath.Join(w.dir, invocationsDir), 0o755)
+	return w.fs.mkdir(filepath.Join(w.dir, invocationsDir))
 }
 
 // next is the number in the store of the day that the input passes as day.
@@ -279,7 +281,7 @@ func (w *writer) Invocations(day int, seq iter.Seq2[datasets.Invocation, error])
 	if err := w.needInvocations(); err != nil {
 		return err
 	}
-	tally, err := writeInvocations(filepath.Join(w.dir, invocationsFile(n)), n, n-day, seq)
+	tally, err := writeInvocations(w.fs, filepath.Join(w.dir, invocationsFile(n)), n, n-day, seq)
 	if err != nil {
 		return fmt.Errorf("day %d: %w", day, err)
 	}
@@ -305,7 +307,7 @@ func (w *writer) addDay(day int, c *datasets.Counts, invocations string) error {
 		entry.SHA256 = c.Digest()
 		return nil
 	})
-	g.Go(func() error { return writeMinutes(filepath.Join(w.dir, dayFile(n)), c) })
+	g.Go(func() error { return writeMinutes(w.fs, filepath.Join(w.dir, dayFile(n)), c) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -385,29 +387,29 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 		digests[i] = d.digest()
 	}
 	m.Digest = datasets.ContentDigest(m.Start, m.Span, functions, digests)
-	if err := writeFile(filepath.Join(w.dir, functionsFile), functionColumns(functions)); err != nil {
+	if err := writeFile(w.fs, filepath.Join(w.dir, functionsFile), functionColumns(functions)); err != nil {
 		return nil, err
 	}
-	if err := writeJSON(filepath.Join(w.dir, manifestFile), m); err != nil {
+	if err := writeJSON(w.fs, filepath.Join(w.dir, manifestFile), m); err != nil {
 		return nil, err
 	}
 	if w.single {
-		err = syncDir(filepath.Join(w.dir, invocationsDir))
+		err = w.fs.sync(filepath.Join(w.dir, invocationsDir))
 	}
-	return m, errors.Join(err, syncDir(filepath.Join(w.dir, minutesDir)), syncDir(w.dir))
+	return m, errors.Join(err, w.fs.sync(filepath.Join(w.dir, minutesDir)), w.fs.sync(w.dir))
 }
 
 // A quarantine writes and counts rejected rows.
 type quarantine struct {
 	Quarantined
 	first error
-	f     *os.File
+	f     handle
 	buf   *bufio.Writer
 }
 
-func (q *quarantine) open(path string) (err error) {
+func (q *quarantine) open(fs files, path string) (err error) {
 	q.Reasons = map[string]int64{}
-	q.f, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	q.f, err = fs.create(path, os.O_APPEND)
 	if err != nil {
 		return err
 	}
@@ -445,24 +447,30 @@ func (q *quarantine) close() error {
 	return errors.Join(q.buf.Flush(), q.f.Sync(), q.f.Close())
 }
 
-func (s *Store) staging(name string) string { return s.path(".staging-" + name) }
-func (s *Store) retired(name string) string { return s.path(".retired-" + name) }
+// Folders that are being written and that were set aside begin so.
+const (
+	stagingPrefix = ".staging-"
+	retiredPrefix = ".retired-"
+)
+
+func (s *Store) staging(name string) string { return s.path(stagingPrefix + name) }
+func (s *Store) retired(name string) string { return s.path(retiredPrefix + name) }
 
 // commit puts the staged folder in the place of the trace. Where the system can
 // exchange two folders at once, there is no moment without the trace; elsewhere
-// heal repairs what an interruption between the two renames leaves.
+// readers look for it under the name by which it was set aside.
 func (s *Store) commit(name string) error {
 	staged, final, retired := s.staging(name), s.path(name), s.retired(name)
 	_, err := os.Stat(final)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = os.Rename(staged, final)
-	case err == nil && exchange(staged, final) != nil:
-		if err = os.Rename(final, retired); err != nil {
+		err = s.fs.rename(staged, final)
+	case err == nil && s.fs.exchange(staged, final) != nil:
+		if err = s.fs.rename(final, retired); err != nil {
 			break
 		}
-		if err = os.Rename(staged, final); err != nil {
-			err = errors.Join(err, os.Rename(retired, final))
+		if err = s.fs.rename(staged, final); err != nil {
+			err = errors.Join(err, s.fs.rename(retired, final))
 		}
 	}
 	if err != nil {
@@ -470,42 +478,47 @@ func (s *Store) commit(name string) error {
 	}
 	// The new state stands. The old one lies in staged or retired; if it cannot be
 	// removed now, the next ingest does it.
-	_, _ = os.RemoveAll(staged), os.RemoveAll(retired)
-	return syncDir(filepath.Dir(final))
+	_, _ = s.fs.remove(staged), s.fs.remove(retired)
+	return s.fs.sync(filepath.Dir(final))
 }
 
-// heal removes what an ingest that was killed left behind, and puts back a trace
-// that it had set aside.
-func (s *Store) heal(name string) error {
-	if _, err := os.Stat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
-		if err := os.Rename(s.retired(name), s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// tidy removes what a writer that was killed left behind, if there is such and nobody
+// is at work. The store is whole with it or without.
+func (s *Store) tidy() {
+	entries, err := os.ReadDir(filepath.Join(s.dir, tracesDir))
+	if err != nil || !slices.ContainsFunc(entries, isLitter) {
+		return
+	}
+	if unlock, err := s.begin(); err == nil {
+		_ = s.heal()
+		unlock()
+	}
+}
+
+func isLitter(e fs.DirEntry) bool {
+	return strings.HasPrefix(e.Name(), stagingPrefix) || strings.HasPrefix(e.Name(), retiredPrefix)
+}
+
+// heal removes what ingests that were killed left behind, and puts back a trace that
+// one had set aside. The store is locked, so no other is at work.
+func (s *Store) heal() error {
+	entries, err := os.ReadDir(filepath.Join(s.dir, tracesDir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !isLitter(e) {
+			continue
+		}
+		name, aside := strings.CutPrefix(e.Name(), retiredPrefix)
+		if _, err := os.Stat(s.path(name)); aside && errors.Is(err, fs.ErrNotExist) {
+			err = s.fs.rename(s.retired(name), s.path(name))
+			if err != nil {
+				return err
+			}
+		} else if err := s.fs.remove(s.path(e.Name())); err != nil {
 			return err
 		}
 	}
-	return errors.Join(os.RemoveAll(s.staging(name)), os.RemoveAll(s.retired(name)))
-}
-
-// link makes the unchanging file from appear as to, by a copy where it must.
-func link(from, to string) error {
-	if os.Link(from, to) == nil {
-		return nil
-	}
-	return copyFile(from, to)
-}
-
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	if err == nil {
-		err = out.Sync()
-	}
-	return errors.Join(err, out.Close())
+	return nil
 }

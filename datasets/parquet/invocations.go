@@ -37,9 +37,9 @@ func (r *invocationRows) clear() {
 
 // writeInvocations writes the invocations of a day, shifted by a number of days, and
 // returns their tally.
-func writeInvocations(path string, day, shift int, seq iter.Seq2[datasets.Invocation, error]) (_ *datasets.Tally, err error) {
+func writeInvocations(fs files, path string, day, shift int, seq iter.Seq2[datasets.Invocation, error]) (_ *datasets.Tally, err error) {
 	var rows invocationRows
-	out, err := createFile(path, rows.columns())
+	out, err := createFile(fs, path, rows.columns())
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func minuteColumns(function, minute []int32, count []int64) []Column {
 
 // writeMinutes writes the counts of a day. Row groups end where functions do, so that
 // the day of a function lies in one of them.
-func writeMinutes(path string, c *datasets.Counts) error {
+func writeMinutes(fs files, path string, c *datasets.Counts) error {
 	var ends []int
 	start, last := 0, 0
 	for _, end := range c.Offset {
@@ -31,7 +31,7 @@ func writeMinutes(path string, c *datasets.Counts) error {
 	if last > start {
 		ends = append(ends, last)
 	}
-	return writeGroups(path, minuteColumns(nil, nil, nil), ends, func(from, to int) []Column {
+	return writeGroups(fs, path, minuteColumns(nil, nil, nil), ends, func(from, to int) []Column {
 		// The column is made here, a group at a time: that of a day is as large as the minutes.
 		function := make([]int32, to-from)
 		f := sort.SearchInts(c.Offset, from+1) - 1

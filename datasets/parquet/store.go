@@ -33,6 +33,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +73,7 @@ const (
 	functionsFile  = "functions.parquet"
 	quarantineFile = "quarantine.jsonl"
 	tracesDir      = "traces"
+	lockFile       = ".lock"
 	minutesDir     = "minutes"
 	invocationsDir = "invocations"
 
@@ -79,13 +81,16 @@ const (
 )
 
 // A Store is a folder of traces.
-type Store struct{ dir string }
+type Store struct {
+	dir string
+	fs  files
+}
 
 // Open opens the store in dir. A folder that is missing or empty is a store
 // without traces, and is made one by the first write; a folder with other content
 // is ErrNotStore.
 func Open(dir string) (*Store, error) {
-	s := &Store{dir}
+	s := &Store{dir, disk{}}
 	raw, err := os.ReadFile(filepath.Join(dir, markerFile))
 	switch {
 	case err == nil:
@@ -110,33 +115,68 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	for _, e := range entries {
-		// What other parts of the program may have put there before the first trace.
-		if name := e.Name(); name != "runs" && name != "registry" && name != "cache" && !strings.HasPrefix(name, ".") {
-			return nil, fmt.Errorf("open store %s: %w: it has no %s but %q", dir, ErrNotStore, markerFile, name)
+		// What other parts of the program may have put there before the first trace, and a
+		// writer that was killed before it could mark the folder.
+		name := e.Name()
+		if name == "runs" || name == "registry" || name == "cache" || strings.HasPrefix(name, ".") ||
+			name == tracesDir && s.begun() {
+			continue
 		}
+		return nil, fmt.Errorf("open store %s: %w: it has no %s but %q", dir, ErrNotStore, markerFile, name)
 	}
 	return s, nil
+}
+
+// begun reports whether the folder of traces is there and holds nothing but a lock.
+func (s *Store) begun() bool {
+	entries, err := os.ReadDir(filepath.Join(s.dir, tracesDir))
+	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != lockFile })
 }
 
 // Dir is the folder of the store.
 func (s *Store) Dir() string { return s.dir }
 
-// Init makes the folder a store, if it is none yet.
-func (s *Store) Init() error {
-	if err := os.MkdirAll(filepath.Join(s.dir, tracesDir), 0o755); err != nil {
-		return fmt.Errorf("create store: %w", err)
+// begin makes the folder a store, if it is none yet, and locks it for one writer.
+func (s *Store) begin() (unlock func(), err error) {
+	defer func() {
+		if err != nil && !errors.Is(err, ErrLocked) {
+			err = fmt.Errorf("create store: %w", err)
+		}
+	}()
+	traces := filepath.Join(s.dir, tracesDir)
+	if err := s.fs.mkdir(traces); err != nil {
+		return nil, err
+	}
+	if unlock, err = lock(filepath.Join(traces, lockFile)); err != nil {
+		return nil, err
 	}
 	marker := filepath.Join(s.dir, markerFile)
 	if _, err := os.Stat(marker); err == nil {
-		return nil
+		return unlock, nil
 	}
-	if err := writeJSON(marker, map[string]int{"schema_version": schemaVersion}); err != nil {
-		return fmt.Errorf("create store: %w", err)
+	err = writeJSON(s.fs, marker, map[string]int{"schema_version": schemaVersion})
+	if err == nil {
+		err = s.fs.sync(s.dir)
 	}
-	return nil
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, tracesDir, name) }
+
+// home is the folder of a trace: where the system cannot exchange folders, a writer
+// that was killed may have left it set aside.
+func (s *Store) home(name string) string {
+	if _, err := os.Stat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(s.retired(name)); err == nil {
+			return s.retired(name)
+		}
+	}
+	return s.path(name)
+}
 
 // Names of the stored traces, ascending.
 func (s *Store) Names() ([]string, error) {
@@ -145,12 +185,13 @@ func (s *Store) Names() ([]string, error) {
 		return nil, fmt.Errorf("list traces: %w", err)
 	}
 	var names []string
-	for _, e := range entries { // ReadDir sorts
-		if e.IsDir() && validName.MatchString(e.Name()) {
-			names = append(names, e.Name())
+	for _, e := range entries {
+		if name := strings.TrimPrefix(e.Name(), retiredPrefix); e.IsDir() && validName.MatchString(name) {
+			names = append(names, name)
 		}
 	}
-	return names, nil
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // validName excludes what cannot be a folder everywhere, and leading dots, which
@@ -239,10 +280,10 @@ func (s *Store) manifest(name string) (*manifest, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(s.path(name), manifestFile)
+	path := filepath.Join(s.home(name), manifestFile)
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, statErr := os.Stat(s.path(name)); statErr == nil {
+		if _, statErr := os.Stat(s.home(name)); statErr == nil {
 			return nil, corrupt(fmt.Errorf("trace %q: %w", name, err))
 		}
 		return nil, fmt.Errorf("trace %q in store %s: %w", name, s.dir, ErrNotFound)
@@ -291,7 +332,8 @@ func (s *Store) Trace(ctx context.Context, name string) (*datasets.Trace, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	functions, err := readFunctions(filepath.Join(s.path(name), functionsFile), m.Functions)
+	dir := s.home(name)
+	functions, err := readFunctions(filepath.Join(dir, functionsFile), m.Functions)
 	if err != nil {
 		return nil, fmt.Errorf("trace %q: %w", name, corrupt(err))
 	}
@@ -302,7 +344,7 @@ func (s *Store) Trace(ctx context.Context, name string) (*datasets.Trace, error)
 		Name: m.Name, Format: m.Format, Digest: m.Digest,
 		Start: m.Start, Span: m.Span, Notes: m.Notes,
 		Functions: functions,
-		Source:    &source{dir: s.path(name), functions: len(functions), days: m.Days},
+		Source:    &source{dir: dir, functions: len(functions), days: m.Days},
 	}, nil
 }
 
@@ -359,28 +401,4 @@ func verifyInvocations(ctx context.Context, t *datasets.Trace, c *datasets.Count
 		return fmt.Errorf("%w: the invocations of day %d give counts of digest %s: those stored have %s", ErrCorrupt, c.Day, got, entry.SHA256)
 	}
 	return nil
-}
-
-// writeJSON writes v to path, durably and as a whole.
-func writeJSON(path string, v any) error {
-	raw, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".write-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already if all went well
-	_, err = f.Write(append(raw, '\n'))
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -223,7 +223,10 @@ func TestIngestExtends(t *testing.T) {
 		if d.Digest != at.Digest || !reflect.DeepEqual(d.Files, at.Files) || d.Days != 4 || d.Invocations != at.Invocations {
 			t.Errorf("%s: %+v, expected %+v", name, d, at)
 		}
-		ingest(t, s, days(0, 4), false)
+		// All files again, and some of them, are no work.
+		for _, again := range []*input{days(0, 4), next, days(0, 1), days(3, 4)} {
+			ingest(t, s, again, false)
+		}
 	}
 }
 
@@ -233,7 +236,7 @@ func TestIngestConflicts(t *testing.T) {
 	seeded := days(0, 2)
 	seeded.from.Parameters = "seed=2"
 	for name, in := range map[string]*input{
-		"changed file": other, "parameters": seeded, "fewer files": days(0, 1), "gap": days(3, 4),
+		"changed file": other, "parameters": seeded, "other days": days(1, 4), "gap": days(3, 4),
 	} {
 		s := open(t, t.TempDir())
 		ingest(t, s, days(0, 2), true)

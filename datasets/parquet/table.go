@@ -25,12 +25,12 @@ func WriteTable(path string, columns []Column) error {
 		return fmt.Errorf("write table: %w", err)
 	}
 	staged := filepath.Join(dir, filepath.Base(path))
-	err = writeFile(staged, columns)
+	err = writeFile(disk{}, staged, columns)
 	if err == nil {
 		err = os.Rename(staged, path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = disk{}.sync(filepath.Dir(path))
 	}
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 		return fmt.Errorf("write table: %w", err)
@@ -45,12 +45,4 @@ func ReadTable(path string) ([]Column, error) {
 		return nil, fmt.Errorf("read table: %w", err)
 	}
 	return columns, nil
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

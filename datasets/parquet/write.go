@@ -17,7 +17,7 @@ import (
 
 // writeFile writes the columns to a new file at path and makes it durable. Equal
 // columns give equal bytes.
-func writeFile(path string, columns []Column) error {
+func writeFile(fs files, path string, columns []Column) error {
 	rows := 0
 	for i, c := range columns {
 		if i > 0 && c.Len() != rows {
@@ -32,7 +32,7 @@ func writeFile(path string, columns []Column) error {
 	if rows > 0 {
 		ends = append(ends, rows)
 	}
-	return writeGroups(path, columns, ends, func(from, to int) []Column {
+	return writeGroups(fs, path, columns, ends, func(from, to int) []Column {
 		part := make([]Column, len(columns))
 		for i, c := range columns {
 			part[i] = c.rows(from, to)
@@ -43,8 +43,8 @@ func writeFile(path string, columns []Column) error {
 
 // writeGroups writes a file with columns of the names and types of like, and row groups
 // that end before the given rows; rows returns those of one.
-func writeGroups(path string, like []Column, ends []int, rows func(from, to int) []Column) (err error) {
-	out, err := createFile(path, like)
+func writeGroups(fs files, path string, like []Column, ends []int, rows func(from, to int) []Column) (err error) {
+	out, err := createFile(fs, path, like)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func writeGroups(path string, like []Column, ends []int, rows func(from, to int)
 // A fileWriter writes a new file, row groups at a time.
 type fileWriter struct {
 	path  string
-	f     *os.File
+	f     handle
 	buf   *bufio.Writer
 	meta  *metadata.FileMetaDataBuilder
 	at    int64 // bytes written
@@ -83,7 +83,7 @@ type fileWriter struct {
 var magic = []byte("PAR1")
 
 // createFile begins a new file at path with columns of the names and types of like.
-func createFile(path string, like []Column) (_ *fileWriter, err error) {
+func createFile(fs files, path string, like []Column) (_ *fileWriter, err error) {
 	fields := make(schema.FieldList, len(like))
 	for i, c := range like {
 		if fields[i], err = c.node(); err != nil {
@@ -94,7 +94,7 @@ func createFile(path string, like []Column) (_ *fileWriter, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, err := fs.create(path, os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func createFile(path string, like []Column) (_ *fileWriter, err error) {
 		parquet.WithCreatedBy("incendio"),
 	)
 	o := &fileWriter{
-		path: path, f: f, buf: bufio.NewWriterSize(f, 1<<18),
+		path: path, f: f, buf: bufio.NewWriterSize(f, 1<<16),
 		meta: metadata.NewFileMetadataBuilder(schema.NewSchema(root), properties, nil),
 	}
 	if err := o.write(magic); err != nil {
