@@ -36,17 +36,21 @@ func newDataset(t *Table, o Options, p *pool) *dataset {
 	if o.FeaturePreFilter {
 		minSplit = int(float64(o.MinDataInLeaf*len(sample)) / float64(t.Rows))
 	}
-	p.run(w, func(c int) {
+	columnsPerWorker := (w + p.workers - 1) / p.workers
+	p.run(p.workers, func(k int) {
 		values := make([]float64, len(sample))
-		for i, r := range sample {
-			values[i] = t.Data[r*w+c]
-		}
-		switch {
-		case slices.Contains(o.IgnoreColumn, c):
-		case slices.Contains(o.CategoricalFeature, c):
-			d.binnings[c] = newCategoricalBinning(values, minSplit, o)
-		default:
-			d.binnings[c] = newBinning(values, minSplit, o)
+		var s sorter
+		for c := k * columnsPerWorker; c < min(w, (k+1)*columnsPerWorker); c++ {
+			for i, r := range sample {
+				values[i] = t.Data[r*w+c]
+			}
+			switch {
+			case slices.Contains(o.IgnoreColumn, c):
+			case slices.Contains(o.CategoricalFeature, c):
+				d.binnings[c] = newCategoricalBinning(values, minSplit, o)
+			default:
+				d.binnings[c] = s.newBinning(values, minSplit, o)
+			}
 		}
 	})
 	d.offset = []int{0}
@@ -72,26 +76,50 @@ func newDataset(t *Table, o Options, p *pool) *dataset {
 			binners[f] = newBinner(b)
 		}
 	}
+	// A part of a block of rows stays in the second-level cache for all its columns.
+	const partRows = 1024
 	p.blocks(t.Rows, func(from, to int) {
-		for i := from; i < to; i++ {
-			row := t.Data[i*w : (i+1)*w]
-			for f, c := range d.features {
-				var b uint8
-				switch {
-				case d.wide[f] != nil:
-					d.wide[f][i] = d.binnings[c].find(row[c])
-					continue
-				case binners[f] == nil:
-					b = uint8(d.binnings[c].find(row[c]))
-				default:
-					b = binners[f].bin(row[c])
-				}
-				d.columns[f][i] = b
-				d.blocks[i*d.stride+f] = b
+		for ; from < to; from += partRows {
+			part := *t
+			part.Rows = min(partRows, to-from)
+			part.Data = t.Data[from*w:]
+			for f := range d.features {
+				d.fill(f, &part, from, binners[f])
 			}
 		}
 	})
 	return d
+}
+
+// fill bins feature f of the rows of t, of which the first is row from of the dataset. The
+// binner is nil for a categorical feature.
+func (d *dataset) fill(f int, t *Table, from int, binner *binner) {
+	c := d.features[f]
+	w := len(t.Columns)
+	at := func(i int) float64 { return t.Data[i*w+c] }
+	if wide := d.wide[f]; wide != nil {
+		for i := range t.Rows {
+			wide[from+i] = d.binnings[c].find(at(i))
+		}
+		return
+	}
+	column := d.columns[f][from : from+t.Rows]
+	i := 0
+	if binner != nil {
+		for ; i+4 <= len(column); i += 4 {
+			column[i], column[i+1], column[i+2], column[i+3] = binner.bin4(at(i), at(i+1), at(i+2), at(i+3))
+		}
+	}
+	for ; i < len(column); i++ {
+		if binner != nil {
+			column[i] = binner.bin(at(i))
+		} else {
+			column[i] = uint8(d.binnings[c].find(at(i)))
+		}
+	}
+	for i, b := range column {
+		d.blocks[(from+i)*d.stride+f] = b
+	}
 }
 
 // groups is the number of groups of groupWidth features, the last of which may have fewer.

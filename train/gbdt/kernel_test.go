@@ -51,8 +51,9 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-func TestSortFloats(t *testing.T) {
+func TestSort(t *testing.T) {
 	r := seed.Stream(4, "gbdt/test/sort")
+	var s sorter
 	for _, n := range []int{0, 1, 1023, 1024, 5000} {
 		v := make([]float64, n)
 		for i := range v {
@@ -62,7 +63,7 @@ func TestSortFloats(t *testing.T) {
 			}
 		}
 		want := slices.Sorted(slices.Values(v))
-		sortFloats(v)
+		s.sort(v)
 		if !slices.Equal(v, want) {
 			t.Errorf("%d values are not sorted", n)
 		}
