@@ -103,10 +103,10 @@ func value(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func same(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 4 {
-		ts.Fatalf("usage: same FILE PATH OTHER PATH")
+	if len(args) != 4 {
+		ts.Fatalf("usage: [!] same FILE PATH OTHER PATH")
 	}
-	if a, b := at(ts, args[0], args[1]), at(ts, args[2], args[3]); !reflect.DeepEqual(a, b) {
+	if a, b := at(ts, args[0], args[1]), at(ts, args[2], args[3]); reflect.DeepEqual(a, b) == neg {
 		ts.Fatalf("%s of %s is %v, %s of %s is %v", args[1], args[0], a, args[3], args[2], b)
 	}
 }

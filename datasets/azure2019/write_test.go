@@ -112,7 +112,7 @@ func TestWriteByHand(t *testing.T) {
 
 // What is written reads back with the same totals, function by function and minute by minute.
 func TestWriteRoundTrip(t *testing.T) {
-	trace, err := synthetic.Stream(synthetic.Options{Functions: 60, Days: 14, Holidays: []int{3}, Seed: 5})
+	trace, err := synthetic.Stream(synthetic.Options{Functions: 60, Days: 14, Holidays: []int{3}, Busiest: 36000, Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func options() forecast.Options {
 // smallTrace is a synthetic trace of four days, its holidays and its splits.
 func smallTrace(t testing.TB) (*datasets.Trace, []datasets.Holiday, datasets.Splits) {
 	t.Helper()
-	o := synthetic.Options{Functions: 60, Days: 4, Holidays: []int{1}, Seed: 2}
+	o := synthetic.Options{Functions: 60, Days: 4, Holidays: []int{1}, Busiest: 36000, Seed: 2}
 	tr, err := synthetic.Generate(o)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func smallTrace(t testing.TB) (*datasets.Trace, []datasets.Holiday, datasets.Spl
 
 // trained is the model that several tests look at.
 var trained = sync.OnceValues(func() (*online.Model, *forecast.Report) {
-	o := synthetic.Options{Functions: 60, Days: 4, Holidays: []int{1}, Seed: 2}
+	o := synthetic.Options{Functions: 60, Days: 4, Holidays: []int{1}, Busiest: 36000, Seed: 2}
 	tr, err := synthetic.Generate(o)
 	if err != nil {
 		panic(err)
