@@ -19,22 +19,31 @@ func (h *minHeap[T]) push(e T) {
 func (h *minHeap[T]) pop() T {
 	q := *h
 	top, last := q[0], len(q)-1
-	q[0] = q[last]
-	q = q[:last]
-	for i := 0; ; {
+	e := q[last]
+	*h = q[:last]
+	if last > 0 {
+		h.replace(e)
+	}
+	return top
+}
+
+// replace puts e in the place of the first value.
+func (h *minHeap[T]) replace(e T) {
+	q := *h
+	i := 0
+	for {
 		c := 2*i + 1
-		if c >= last {
+		if c >= len(q) {
 			break
 		}
-		if c+1 < last && q[c+1].Before(q[c]) {
+		if c+1 < len(q) && q[c+1].Before(q[c]) {
 			c++
 		}
-		if !q[c].Before(q[i]) {
+		if !q[c].Before(e) {
 			break
 		}
-		q[i], q[c] = q[c], q[i]
+		q[i] = q[c]
 		i = c
 	}
-	*h = q
-	return top
+	q[i] = e
 }

@@ -75,13 +75,18 @@ type Scheduler struct {
 	stack Stack
 	opts  Options
 
-	// A container has at most one entry in expiry that counts, the one at queued. It
-	// may be earlier than the deadline: a container that is used again and again moves its
-	// deadline, and the entry follows when it comes to the top.
-	expiry   minHeap[expiry]
-	deadline []decide.Time // of an idle container, by ContainerID
-	queued   []decide.Time // Forever: no entry
-	out      []decide.Decision
+	// A container has at most one entry in expiry that counts, the one at timers.queued.
+	// It may be earlier than the deadline: a container that is used again and again moves
+	// its deadline, and the entry follows when it comes to the top.
+	expiry minHeap[expiry]
+	timers []timer // by ContainerID
+	out    []decide.Decision
+}
+
+// A timer is the keep-alive of a container.
+type timer struct {
+	deadline decide.Time // Forever unless it is idle
+	queued   decide.Time // Forever: no entry in expiry
 }
 
 // New returns a scheduler of an empty platform.
@@ -259,11 +264,13 @@ func (s *Scheduler) makeRoom(inv decide.InvokerID, f decide.FunctionID, prewarm 
 
 func (s *Scheduler) run(r decide.RequestID, c decide.ContainerID) {
 	s.state.Execute(r, c)
+	s.timers[c].deadline = decide.Forever
 	s.out = append(s.out, decide.Decision{Kind: decide.Run, Function: s.view.Function(c), Request: r, Container: c, Invoker: s.view.Invoker(c)})
 }
 
 func (s *Scheduler) end(c decide.ContainerID) {
 	s.state.Terminate(c)
+	s.timers[c].deadline = decide.Forever
 	s.out = append(s.out, decide.Decision{Kind: decide.End, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
 }
 
@@ -280,6 +287,9 @@ func (s *Scheduler) admit(inv decide.InvokerID) {
 		if !ok {
 			return
 		}
+		for int(c) >= len(s.timers) {
+			s.timers = append(s.timers, timer{decide.Forever, decide.Forever})
+		}
 		s.out = append(s.out, decide.Decision{Kind: decide.Create, Function: s.view.Function(c), Request: s.view.CreatedFor(c), Container: c, Invoker: inv})
 	}
 }
@@ -287,43 +297,37 @@ func (s *Scheduler) admit(inv decide.InvokerID) {
 // keepAlive sets the time at which c, just idle, is ended unless it is used before.
 func (s *Scheduler) keepAlive(c decide.ContainerID) {
 	d := s.stack.Pool.KeepAlive(s.view, c)
-	for int(c) >= len(s.deadline) {
-		s.deadline = append(s.deadline, decide.Forever)
-		s.queued = append(s.queued, decide.Forever)
-	}
 	if d >= decide.Forever-s.view.Now() {
-		s.deadline[c] = decide.Forever
 		return
 	}
 	at := s.view.Now() + d
-	s.deadline[c] = at
-	if at < s.queued[c] {
+	t := &s.timers[c]
+	t.deadline = at
+	if at < t.queued {
 		s.enqueue(at, c)
 	}
 }
 
 func (s *Scheduler) enqueue(at decide.Time, c decide.ContainerID) {
-	s.queued[c] = at
+	s.timers[c].queued = at
 	s.expiry.push(expiry{at, c})
 }
 
 // settle makes the first entry of expiry the deadline of an idle container.
 func (s *Scheduler) settle() {
 	for len(s.expiry) > 0 {
-		e := s.expiry[0]
+		e := &s.expiry[0]
 		c := e.container
-		if s.queued[c] != e.at { // another entry counts
-			s.expiry.pop()
-			continue
-		}
-		idle := s.view.Status(c) == decide.Idle
-		if idle && s.deadline[c] == e.at {
+		t := &s.timers[c]
+		if t.deadline == e.at {
 			return
 		}
-		s.expiry.pop()
-		s.queued[c] = decide.Forever // one that executes has none until it is idle again
-		if idle && s.deadline[c] < decide.Forever {
-			s.enqueue(s.deadline[c], c)
+		if counts := t.queued == e.at; !counts {
+			s.expiry.pop() // another entry does
+		} else if t.queued = t.deadline; t.queued == decide.Forever {
+			s.expiry.pop() // it has none until it is idle again
+		} else {
+			s.expiry.replace(expiry{t.deadline, c})
 		}
 	}
 }
@@ -339,7 +343,7 @@ func (s *Scheduler) expire() {
 	}
 	for s.settle(); len(s.expiry) > 0 && s.expiry[0].at <= now; s.settle() {
 		c := s.expiry.pop().container
-		s.queued[c] = decide.Forever
+		s.timers[c].queued = decide.Forever
 		s.end(c)
 	}
 }

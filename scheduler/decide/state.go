@@ -73,20 +73,22 @@ type function struct {
 	prevArrival Time
 }
 
+// A container fills a line of the cache: its fields are read together.
 type container struct {
+	since    Time // when the status began
+	created  Time
+	share    float64 // of its CPU
 	function FunctionID
 	invoker  InvokerID
-	status   ContainerStatus
 	running  int32
-	used     bool      // it has executed something
-	retiring bool      // it takes no more requests
-	share    float64   // of its CPU
 	request  RequestID // for which it is created
-	since    Time      // when the status began
-	created  Time
 
 	warmPrev, warmNext ContainerID // of the same function, available ones, last used first
 	idlePrev, idleNext ContainerID // on the same invoker, in order of becoming idle; Pending: in order of decision
+
+	status   ContainerStatus
+	used     bool // it has executed something
+	retiring bool // it takes no more requests
 }
 
 type request struct {

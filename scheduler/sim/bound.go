@@ -61,12 +61,9 @@ func Bound(ctx context.Context, t *datasets.Trace, w *Workload, o Options) (*Res
 		timeout: float64(o.Scheduler.Timeout),
 	}
 	y := newTally(t, w, o)
-	err := w.each(ctx, t, func(n uint64, r request) error {
-		out := Outcome{
-			Number: n, Function: r.function, Class: Warm,
-			Arrival: r.arrival, Dispatch: r.arrival, Start: r.arrival, Done: r.arrival + r.work, Work: r.work,
-		}
-		if y.add(&out) { // warm-up requests are left out: that only frees the server
+	err := w.each(ctx, t, func(_ uint64, r request) error {
+		j := job{function: r.function, class: Warm, arrival: r.arrival, dispatch: r.arrival, start: r.arrival, work: r.work}
+		if y.add(&j, r.arrival+r.work) { // warm-up requests are left out: that only frees the server
 			b.add(float64(r.arrival), float64(r.work), float64(cpuUnits(t.Functions[r.function].CPU)))
 		}
 		return nil

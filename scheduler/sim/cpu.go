@@ -26,25 +26,25 @@ func cpuUnits(cores float64) int64 { return max(1, int64(math.Round(cores*cpuUni
 // A processor shares the cores of one invoker. Calls must not go back in time.
 type processor interface {
 	// start adds a job in container box that takes work with the CPU that it can use.
-	start(now decide.Time, job decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time)
+	// As the other two it returns the new next.
+	start(now decide.Time, job decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time) decide.Time
 	// resize changes the CPU that the jobs in box can use, and multiplies what they
 	// have left to do.
-	resize(now decide.Time, box decide.ContainerID, cpu int64, left float64)
-	// next is when the next job completes if none is added, or Forever.
-	next() decide.Time
-	// finish removes the job that completes at now = next().
-	finish(now decide.Time) decide.RequestID
+	resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) (next decide.Time)
+	// finish removes the job that completes at now, the last next, which is when the next
+	// job completes if none is added, or Forever.
+	finish(now decide.Time) (id decide.RequestID, next decide.Time)
 }
 
-func newProcessor(sharing string, cores float64) processor {
-	capacity := cpuUnits(cores)
+// newProcessor returns the processor of a discipline other than ps, or nil.
+func newProcessor(sharing string, cores int64) processor {
 	switch sharing {
 	case FIFO:
-		return &fifo{cores: capacity, free: capacity}
+		return &fifo{cores: cores, free: cores}
 	case SRPT:
-		return &srpt{cores: capacity}
+		return &srpt{cores: cores}
 	}
-	return &ps{cores: capacity, rate: workUnit}
+	return nil
 }
 
 // ps is processor sharing. All jobs progress at the same rate, so the one that
@@ -88,7 +88,7 @@ func (p *ps) share() {
 	p.rate = max(1, p.cores*workUnit/p.demand)
 }
 
-func (p *ps) start(now decide.Time, id decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time) {
+func (p *ps) start(now decide.Time, id decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time) decide.Time {
 	if len(p.jobs) == 0 {
 		p.v, p.last = 0, now
 	} else {
@@ -100,9 +100,10 @@ func (p *ps) start(now decide.Time, id decide.RequestID, box decide.ContainerID,
 	p.seq++
 	p.jobs = append(p.jobs, j)
 	p.up(len(p.jobs)-1, j)
+	return p.next()
 }
 
-func (p *ps) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) {
+func (p *ps) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) decide.Time {
 	p.advance(now)
 	for i := range p.jobs {
 		if j := p.jobs[i]; j.box == box {
@@ -115,6 +116,7 @@ func (p *ps) resize(now decide.Time, box decide.ContainerID, cpu int64, left flo
 		}
 	}
 	p.share()
+	return p.next()
 }
 
 // scaled is left times by, rounded up.
@@ -148,7 +150,7 @@ func (p *ps) next() decide.Time {
 	return p.last + decide.Time((left+p.rate-1)/p.rate)
 }
 
-func (p *ps) finish(now decide.Time) decide.RequestID {
+func (p *ps) finish(now decide.Time) (decide.RequestID, decide.Time) {
 	p.advance(now)
 	q := p.jobs
 	top, last := q[0], len(q)-1
@@ -160,7 +162,7 @@ func (p *ps) finish(now decide.Time) decide.RequestID {
 	}
 	p.demand -= top.cpu
 	p.share()
-	return top.id
+	return top.id, p.next()
 }
 
 // down puts j into place i of the heap or below it.
@@ -203,14 +205,15 @@ func (a *fifoJob) before(b *fifoJob) bool {
 	return a.done < b.done || a.done == b.done && a.seq < b.seq
 }
 
-func (p *fifo) start(now decide.Time, id decide.RequestID, _ decide.ContainerID, cpu int64, work decide.Time) {
+func (p *fifo) start(now decide.Time, id decide.RequestID, _ decide.ContainerID, cpu int64, work decide.Time) decide.Time {
 	p.waiting = append(p.waiting, fifoJob{stretch(work, cpu, p.cores), p.seq, min(cpu, p.cores), id})
 	p.seq++
 	p.fill(now)
+	return p.next()
 }
 
 // resize does nothing: a job runs to completion with the CPU that it began with.
-func (p *fifo) resize(decide.Time, decide.ContainerID, int64, float64) {}
+func (p *fifo) resize(decide.Time, decide.ContainerID, int64, float64) decide.Time { return p.next() }
 
 // stretch is the time that a job takes that could use more CPU than there is.
 func stretch(work decide.Time, cpu, cores int64) decide.Time {
@@ -252,7 +255,7 @@ func (p *fifo) next() decide.Time {
 	return p.running[0].done
 }
 
-func (p *fifo) finish(now decide.Time) decide.RequestID {
+func (p *fifo) finish(now decide.Time) (decide.RequestID, decide.Time) {
 	q := p.running
 	top, last := q[0], len(q)-1
 	q[0] = q[last]
@@ -274,7 +277,7 @@ func (p *fifo) finish(now decide.Time) decide.RequestID {
 	}
 	p.free += top.cpu
 	p.fill(now)
-	return top.id
+	return top.id, p.next()
 }
 
 // srpt gives CPU in the order of remaining time. The jobs that have CPU are a
@@ -316,9 +319,10 @@ func (p *srpt) advance(now decide.Time) {
 	}
 }
 
-func (p *srpt) start(now decide.Time, id decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time) {
+func (p *srpt) start(now decide.Time, id decide.RequestID, box decide.ContainerID, cpu int64, work decide.Time) decide.Time {
 	p.advance(now)
 	p.insert(srptJob{int64(work) << workBits, cpu, id, box})
+	return p.next()
 }
 
 func (p *srpt) insert(j srptJob) {
@@ -326,7 +330,7 @@ func (p *srpt) insert(j srptJob) {
 	p.jobs = slices.Insert(p.jobs, i, j)
 }
 
-func (p *srpt) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) {
+func (p *srpt) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) decide.Time {
 	p.advance(now)
 	if i := slices.IndexFunc(p.jobs, func(j srptJob) bool { return j.box == box }); i >= 0 {
 		j := p.jobs[i]
@@ -334,6 +338,7 @@ func (p *srpt) resize(now decide.Time, box decide.ContainerID, cpu int64, left f
 		p.jobs = slices.Delete(p.jobs, i, i+1)
 		p.insert(j)
 	}
+	return p.next()
 }
 
 func (p *srpt) next() decide.Time {
@@ -348,9 +353,9 @@ func (p *srpt) next() decide.Time {
 	return p.last + decide.Time((max(0, p.jobs[0].left)+rate-1)/rate)
 }
 
-func (p *srpt) finish(now decide.Time) decide.RequestID {
+func (p *srpt) finish(now decide.Time) (decide.RequestID, decide.Time) {
 	p.advance(now)
 	id := p.jobs[0].id
 	p.jobs = append(p.jobs[:0], p.jobs[1:]...)
-	return id
+	return id, p.next()
 }

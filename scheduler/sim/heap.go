@@ -78,57 +78,59 @@ func (h *eventHeap) pop() event {
 
 // A finishHeap orders the invokers by their next completion, then by number.
 type finishHeap struct {
-	times []decide.Time      // by invoker
-	heap  []decide.InvokerID // of all of them
-	where []int32            // of an invoker in the heap
+	heap  []finish
+	where []int32 // of an invoker in the heap
 }
+
+type finish struct {
+	at      decide.Time
+	invoker decide.InvokerID
+}
+
+func (a finish) before(b finish) bool { return a.at < b.at || a.at == b.at && a.invoker < b.invoker }
 
 func (h *finishHeap) reset(n int) {
-	h.times = make([]decide.Time, n)
-	h.heap = make([]decide.InvokerID, n)
+	h.heap = make([]finish, n)
 	h.where = make([]int32, n)
 	for i := range n {
-		h.times[i], h.heap[i], h.where[i] = decide.Forever, decide.InvokerID(i), int32(i)
+		h.heap[i], h.where[i] = finish{decide.Forever, decide.InvokerID(i)}, int32(i)
 	}
 }
 
-func (h *finishHeap) at() decide.Time       { return h.times[h.heap[0]] }
-func (h *finishHeap) top() decide.InvokerID { return h.heap[0] }
-
-func (h *finishHeap) before(a, b decide.InvokerID) bool {
-	return h.times[a] < h.times[b] || h.times[a] == h.times[b] && a < b
-}
+func (h *finishHeap) at() decide.Time       { return h.heap[0].at }
+func (h *finishHeap) top() decide.InvokerID { return h.heap[0].invoker }
 
 func (h *finishHeap) set(inv decide.InvokerID, at decide.Time) {
-	if h.times[inv] == at {
+	i := int(h.where[inv])
+	q := h.heap
+	e := finish{at, inv}
+	if q[i].at == at {
 		return
 	}
-	h.times[inv] = at
-	i := int(h.where[inv])
 	for i > 0 {
 		up := (i - 1) / 2
-		if !h.before(inv, h.heap[up]) {
+		if !e.before(q[up]) {
 			break
 		}
-		h.heap[i] = h.heap[up]
-		h.where[h.heap[i]] = int32(i)
+		q[i] = q[up]
+		h.where[q[i].invoker] = int32(i)
 		i = up
 	}
 	for {
 		c := 2*i + 1
-		if c >= len(h.heap) {
+		if c >= len(q) {
 			break
 		}
-		if c+1 < len(h.heap) && h.before(h.heap[c+1], h.heap[c]) {
+		if c+1 < len(q) && q[c+1].before(q[c]) {
 			c++
 		}
-		if !h.before(h.heap[c], inv) {
+		if !q[c].before(e) {
 			break
 		}
-		h.heap[i] = h.heap[c]
-		h.where[h.heap[i]] = int32(i)
+		q[i] = q[c]
+		h.where[q[i].invoker] = int32(i)
 		i = c
 	}
-	h.heap[i] = inv
+	q[i] = e
 	h.where[inv] = int32(i)
 }

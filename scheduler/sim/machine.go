@@ -22,12 +22,13 @@ type machine struct {
 	concurrency int32
 	timeout     decide.Time
 	slack       float64
-	functions   []datasets.Function
+	memory      []int64 // of a container by function, bytes
 	cpu         []int64 // of an invocation by function, in cpuUnits
 	draws       *draws
 	tally       *tally
 
 	now      decide.Time
+	due      decide.Time // when something happens that is no arrival
 	wake     decide.Time // when the scheduler wants a tick
 	events   eventHeap   // Ready and Ended
 	finish   finishHeap  // the next completion of every invoker
@@ -40,24 +41,25 @@ type machine struct {
 }
 
 type invoker struct {
-	cpu      processor
-	memory   int64 // held
+	ps       ps        // the discipline that most runs have needs no interface
+	other    processor // nil: ps
+	memory   int64     // held
 	capacity int64
 	starting int
 	limit    int
 }
 
-// A job is a request that is in the system.
+// A job is a request that is in the system. It fills a line of the cache.
 type job struct {
 	number    uint64
-	function  decide.FunctionID
-	stage     stage
-	class     Class
 	arrival   decide.Time
 	work      decide.Time
 	dispatch  decide.Time
 	start     decide.Time
+	function  decide.FunctionID
 	container decide.ContainerID
+	stage     stage
+	class     Class
 }
 
 // A stage says how far a request or a container is, by the simulator's own books.
@@ -74,17 +76,17 @@ const (
 )
 
 type container struct {
+	ordered   decide.Time // when it was decided on
+	began     decide.Time // initialising, or terminating
+	ready     decide.Time // when it had initialised
+	terminate decide.Time // how long it will take
+	share     float64     // of its CPU that it has
 	function  decide.FunctionID
 	invoker   decide.InvokerID
-	stage     stage
-	running   int32
-	used      bool
 	request   decide.RequestID // for which it was created
-	ordered   decide.Time      // when it was decided on
-	began     decide.Time      // initialising, or terminating
-	ready     decide.Time      // when it had initialised
-	terminate decide.Time      // how long it will take
-	share     float64          // of its CPU that it has
+	running   int32
+	stage     stage
+	used      bool
 }
 
 func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Options) *machine {
@@ -94,7 +96,7 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Option
 		concurrency: int32(o.Scheduler.Concurrency),
 		timeout:     o.Scheduler.Timeout,
 		slack:       o.Cluster.CPUSlack,
-		functions:   t.Functions,
+		memory:      make([]int64, len(t.Functions)),
 		cpu:         make([]int64, len(t.Functions)),
 		draws:       newDraws(t, o.Seed),
 		tally:       newTally(t, w, o),
@@ -102,11 +104,13 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Option
 		invokers:    make([]invoker, o.Cluster.Invokers),
 	}
 	for f := range t.Functions {
-		m.cpu[f] = cpuUnits(t.Functions[f].CPU)
+		m.memory[f], m.cpu[f] = t.Functions[f].Memory, cpuUnits(t.Functions[f].CPU)
 	}
+	cores := cpuUnits(o.Cluster.Cores)
 	for i := range m.invokers {
 		m.invokers[i] = invoker{
-			cpu:      newProcessor(o.Cluster.Sharing, o.Cluster.Cores),
+			ps:       ps{cores: cores, rate: workUnit},
+			other:    newProcessor(o.Cluster.Sharing, cores),
 			capacity: int64(o.Cluster.MemoryMB) << 20,
 			limit:    o.Cluster.StartLimit,
 		}
@@ -114,12 +118,13 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Option
 	m.finish.reset(len(m.invokers))
 	m.tally.now = m.now
 	m.wake = s.Wake()
+	m.due = m.next()
 	return m
 }
 
 // arrive lets everything up to the arrival of r happen, and r arrive.
 func (m *machine) arrive(n uint64, r request) error {
-	for m.next() <= r.arrival {
+	for m.due <= r.arrival {
 		if err := m.step(); err != nil {
 			return err
 		}
@@ -143,7 +148,7 @@ func (m *machine) drain(ctx context.Context) error {
 		if n&0xffff == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		at := m.next()
+		at := m.due
 		if m.inFlight == 0 && at > end {
 			break
 		}
@@ -187,8 +192,14 @@ func (m *machine) step() error {
 
 func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 	inv := &m.invokers[i]
-	id := inv.cpu.finish(at)
-	m.finish.set(i, inv.cpu.next())
+	var id decide.RequestID
+	var next decide.Time
+	if inv.other == nil {
+		id, next = inv.ps.finish(at)
+	} else {
+		id, next = inv.other.finish(at)
+	}
+	m.finish.set(i, next)
 	j := &m.jobs[id]
 	c := j.container
 	m.clock(at)
@@ -196,14 +207,10 @@ func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 	box.running--
 	if box.running == 0 {
 		box.stage = idle
-		m.tally.working -= m.functions[box.function].Memory
+		m.tally.working -= m.memory[box.function]
 	}
-	took := at - j.start
-	m.done(id, Outcome{
-		Number: j.number, Request: id, Function: j.function, Class: j.class,
-		Arrival: j.arrival, Dispatch: j.dispatch, Start: j.start, Done: at, Work: j.work,
-	})
-	return m.handle(decide.Event{At: at, Kind: decide.Completion, Function: j.function, Request: id, Container: c, Took: took})
+	m.done(id, j, at)
+	return m.handle(decide.Event{At: at, Kind: decide.Completion, Function: j.function, Request: id, Container: c, Took: at - j.start})
 }
 
 func (m *machine) ready(c decide.ContainerID, at decide.Time) error {
@@ -218,20 +225,24 @@ func (m *machine) ended(c decide.ContainerID, at decide.Time) error {
 	m.clock(at)
 	box := &m.containers[c]
 	box.stage = absent
-	memory := m.functions[box.function].Memory
+	memory := m.memory[box.function]
 	m.invokers[box.invoker].memory -= memory
 	m.tally.live -= memory
 	return m.handle(decide.Event{At: at, Kind: decide.Ended, Function: box.function, Request: decide.None, Container: c, Took: at - box.began})
 }
 
-// done frees the number of a request and writes its outcome down.
-func (m *machine) done(id decide.RequestID, o Outcome) {
-	m.jobs[id].stage = absent
+// done frees the number of a request and writes its outcome down. The job keeps its
+// values until the next arrival.
+func (m *machine) done(id decide.RequestID, j *job, at decide.Time) {
+	j.stage = absent
 	m.free = append(m.free, id)
 	m.inFlight--
-	o.Counted = m.tally.add(&o)
+	counted := m.tally.add(j, at)
 	if m.observer != nil {
-		m.observer.Finished(o)
+		m.observer.Finished(Outcome{
+			Number: j.number, Request: id, Function: j.function, Class: j.class, Counted: counted,
+			Arrival: j.arrival, Dispatch: j.dispatch, Start: j.start, Done: at, Work: j.work,
+		})
 	}
 }
 
@@ -253,6 +264,7 @@ func (m *machine) handle(ev decide.Event) error {
 		}
 	}
 	m.wake = m.sched.Wake()
+	m.due = m.next()
 	if m.observer != nil {
 		m.observer.Handled(m.sched.Snapshot(), ev, decisions)
 	}
@@ -317,7 +329,7 @@ func (m *machine) run(d *decide.Decision) error {
 	j.stage, j.start, j.container = busy, m.now, d.Container
 	if box.running == 0 {
 		box.stage = busy
-		m.tally.working += m.functions[box.function].Memory
+		m.tally.working += m.memory[box.function]
 	}
 	box.running++
 	box.used = true
@@ -326,8 +338,13 @@ func (m *machine) run(d *decide.Decision) error {
 	if box.share < 1 {
 		cpu, work = portion(cpu, box.share), decide.Time(math.Ceil(float64(work)/m.speed(box.share)))
 	}
-	inv.cpu.start(m.now, d.Request, d.Container, cpu, work)
-	m.finish.set(box.invoker, inv.cpu.next())
+	var next decide.Time
+	if inv.other == nil {
+		next = inv.ps.start(m.now, d.Request, d.Container, cpu, work)
+	} else {
+		next = inv.other.start(m.now, d.Request, d.Container, cpu, work)
+	}
+	m.finish.set(box.invoker, next)
 	return nil
 }
 
@@ -348,8 +365,11 @@ func (m *machine) resize(d *decide.Decision) error {
 	}
 	if box.stage == busy {
 		inv := &m.invokers[box.invoker]
-		inv.cpu.resize(m.now, d.Container, portion(m.cpu[box.function], d.Share), m.speed(box.share)/m.speed(d.Share))
-		m.finish.set(box.invoker, inv.cpu.next())
+		var cpu processor = &inv.ps
+		if inv.other != nil {
+			cpu = inv.other
+		}
+		m.finish.set(box.invoker, cpu.resize(m.now, d.Container, portion(m.cpu[box.function], d.Share), m.speed(box.share)/m.speed(d.Share)))
 	}
 	box.share = d.Share
 	return nil
@@ -361,7 +381,7 @@ func (m *machine) create(d *decide.Decision) error {
 	}
 	box := &m.containers[d.Container]
 	inv := &m.invokers[d.Invoker]
-	memory := m.functions[d.Function].Memory
+	memory := m.memory[d.Function]
 	switch {
 	case box.stage != absent:
 		return fmt.Errorf("%w: container %d is created twice", ErrInvariant, d.Container)
@@ -416,10 +436,8 @@ func (m *machine) drop(d *decide.Decision) error {
 	if j.stage != waiting {
 		return fmt.Errorf("%w: request %d is dropped and does not wait", ErrInvariant, d.Request)
 	}
-	m.done(d.Request, Outcome{
-		Number: j.number, Request: d.Request, Function: j.function, Class: Dropped,
-		Arrival: j.arrival, Dispatch: m.now, Start: j.arrival + m.timeout, Done: j.arrival + m.timeout + j.work, Work: j.work,
-	})
+	j.class, j.dispatch, j.start = Dropped, m.now, j.arrival+m.timeout
+	m.done(d.Request, j, j.start+j.work)
 	return nil
 }
 

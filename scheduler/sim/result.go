@@ -138,8 +138,10 @@ type tally struct {
 	weighted float64 // sum of weight * latency, in microseconds
 	waiting  float64 // sum of weight * wait
 	weight   float64
-	dispatch [3]int64 // within the limits
-	start    [3]int64
+	// Requests that started when they arrived, and of the others those that were
+	// dispatched and that started within the limits.
+	immediate       int64
+	dispatch, start [3]int64
 
 	now     decide.Time
 	live    int64 // bytes of all containers
@@ -194,14 +196,14 @@ func (t *tally) advance(at decide.Time) {
 	}
 }
 
-// add counts a request that is done, if it arrived inside the window.
-func (t *tally) add(o *Outcome) bool {
-	if o.Arrival < t.begin || o.Arrival >= t.end {
+// add counts a request that is done at the given time, if it arrived inside the window.
+func (t *tally) add(j *job, done decide.Time) bool {
+	if j.arrival < t.begin || j.arrival >= t.end {
 		return false
 	}
-	latency, wait := o.Done-o.Arrival, o.Start-o.Arrival
-	fn := &t.functions[o.Function]
-	switch o.Class {
+	latency, wait := done-j.arrival, j.start-j.arrival
+	fn := &t.functions[j.function]
+	switch j.class {
 	case Warm:
 		fn.Warm++
 	case Cold:
@@ -213,18 +215,22 @@ func (t *tally) add(o *Outcome) bool {
 	}
 	fn.Latency += latency
 	fn.Wait += wait
-	fn.Work += o.Work
+	fn.Work += j.work
 	t.latency.add(int64(latency))
 	weight := 1.0
 	if t.weights != nil {
-		weight = t.weights[o.Function]
+		weight = t.weights[j.function]
 	}
 	t.weighted += weight * float64(latency)
 	t.waiting += weight * float64(wait)
 	t.weight += weight
-	if o.Class != Dropped {
+	switch {
+	case j.class == Dropped:
+	case wait == 0:
+		t.immediate++
+	default:
 		for i, limit := range limits {
-			if o.Dispatch-o.Arrival <= limit {
+			if j.dispatch-j.arrival <= limit {
 				t.dispatch[i]++
 			}
 			if wait <= limit {
@@ -267,8 +273,9 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 	r.Latency = latencyOf(&t.latency, float64(r.LatencySum)/n)
 	r.WastedGBS = t.wasted / gb / float64(decide.Second)
 	r.RUM = rumColdStart*float64(r.Cold) + r.WastedGBS/rumPerGBS
-	r.SLODispatch = SLO{float64(t.dispatch[0]) / n, float64(t.dispatch[1]) / n, float64(t.dispatch[2]) / n}
-	r.SLOStart = SLO{float64(t.start[0]) / n, float64(t.start[1]) / n, float64(t.start[2]) / n}
+	within := func(count [3]int64, i int) float64 { return float64(t.immediate+count[i]) / n }
+	r.SLODispatch = SLO{within(t.dispatch, 0), within(t.dispatch, 1), within(t.dispatch, 2)}
+	r.SLOStart = SLO{within(t.start, 0), within(t.start, 1), within(t.start, 2)}
 	r.AppColdPct = appColdPct(t.trace, t.functions)
 	r.WeightedWaitS = t.waiting / float64(decide.Second)
 	if t.weight > 0 {
