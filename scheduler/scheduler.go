@@ -341,10 +341,13 @@ func (s *Scheduler) expire() {
 		}
 		s.drop(r)
 	}
-	for s.settle(); len(s.expiry) > 0 && s.expiry[0].at <= now; s.settle() {
-		c := s.expiry.pop().container
-		s.timers[c].queued = decide.Forever
-		s.end(c)
+	// No entry is later than what it stands for: only where one is due is it looked into.
+	for len(s.expiry) > 0 && s.expiry[0].at <= now {
+		if s.settle(); len(s.expiry) > 0 && s.expiry[0].at <= now {
+			c := s.expiry.pop().container
+			s.timers[c].queued = decide.Forever
+			s.end(c)
+		}
 	}
 }
 

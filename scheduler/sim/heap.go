@@ -76,61 +76,56 @@ func (h *eventHeap) pop() event {
 	return top
 }
 
-// A finishHeap orders the invokers by their next completion, then by number.
-type finishHeap struct {
-	heap  []finish
-	where []int32 // of an invoker in the heap
+// A tournament knows the earliest of the next completions of the invokers: a tree
+// with eight children to a node, of which each node is the minimum. For a few invokers
+// that is one pass over a line or two of the cache without a branch that the
+// processor could guess wrong, which is what a heap spends its time on.
+type tournament struct {
+	levels [][]decide.Time // levels[0] by invoker, padded with Forever to full nodes
 }
 
-type finish struct {
-	at      decide.Time
-	invoker decide.InvokerID
-}
+const fanOut = 8
 
-func (a finish) before(b finish) bool { return a.at < b.at || a.at == b.at && a.invoker < b.invoker }
-
-func (h *finishHeap) reset(n int) {
-	h.heap = make([]finish, n)
-	h.where = make([]int32, n)
-	for i := range n {
-		h.heap[i], h.where[i] = finish{decide.Forever, decide.InvokerID(i)}, int32(i)
-	}
-}
-
-func (h *finishHeap) at() decide.Time       { return h.heap[0].at }
-func (h *finishHeap) top() decide.InvokerID { return h.heap[0].invoker }
-
-func (h *finishHeap) set(inv decide.InvokerID, at decide.Time) {
-	i := int(h.where[inv])
-	q := h.heap
-	e := finish{at, inv}
-	if q[i].at == at {
-		return
-	}
-	for i > 0 {
-		up := (i - 1) / 2
-		if !e.before(q[up]) {
-			break
-		}
-		q[i] = q[up]
-		h.where[q[i].invoker] = int32(i)
-		i = up
-	}
+func newTournament(n int) tournament {
+	var t tournament
 	for {
-		c := 2*i + 1
-		if c >= len(q) {
-			break
+		nodes := (n + fanOut - 1) / fanOut
+		level := make([]decide.Time, nodes*fanOut)
+		for i := range level {
+			level[i] = decide.Forever
 		}
-		if c+1 < len(q) && q[c+1].before(q[c]) {
-			c++
+		t.levels = append(t.levels, level)
+		if nodes == 1 {
+			return t
 		}
-		if !q[c].before(e) {
-			break
-		}
-		q[i] = q[c]
-		h.where[q[i].invoker] = int32(i)
-		i = c
+		n = nodes
 	}
-	q[i] = e
-	h.where[inv] = int32(i)
+}
+
+func least(q []decide.Time) decide.Time {
+	_ = q[fanOut-1]
+	return min(q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7])
+}
+
+// at is the earliest time.
+func (t *tournament) at() decide.Time { return least(t.levels[len(t.levels)-1]) }
+
+// top is the invoker with that time, the first of them.
+func (t *tournament) top() decide.InvokerID {
+	at, i := t.at(), 0
+	for k := len(t.levels) - 1; k >= 0; k-- {
+		for i *= fanOut; t.levels[k][i] != at; i++ {
+		}
+	}
+	return decide.InvokerID(i)
+}
+
+func (t *tournament) set(invoker decide.InvokerID, at decide.Time) {
+	i := int(invoker)
+	for k := range t.levels {
+		level := t.levels[k]
+		level[i] = at
+		i /= fanOut
+		at = least(level[i*fanOut:])
+	}
 }

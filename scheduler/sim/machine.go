@@ -31,7 +31,7 @@ type machine struct {
 	due      decide.Time // when something happens that is no arrival
 	wake     decide.Time // when the scheduler wants a tick
 	events   eventHeap   // Ready and Ended
-	finish   finishHeap  // the next completion of every invoker
+	finish   tournament  // the next completion of every invoker
 	invokers []invoker
 
 	jobs       []job // by RequestID
@@ -115,7 +115,7 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Option
 			limit:    o.Cluster.StartLimit,
 		}
 	}
-	m.finish.reset(len(m.invokers))
+	m.finish = newTournament(len(m.invokers))
 	m.tally.now = m.now
 	m.wake = s.Wake()
 	m.due = m.next()
