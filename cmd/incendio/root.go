@@ -119,7 +119,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		a.runCommand(), a.ingestCommand(), a.tracesCommand(),
 		a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
 		a.validateCommand(), a.simulateCommand(), a.backtestCommand(),
-		a.bundleCommand(), a.reportCommand(), a.synthCommand(),
+		a.bundleCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{

@@ -87,26 +87,32 @@ func calendar(name string, t time.Time) bool {
 	return ok && day == want
 }
 
-// First returns the first n values of each column.
-func (c Columns) First(n int) Columns {
-	out := Columns{}
-	if c.Cap != nil {
-		out.Cap = c.Cap[:n]
-	}
-	if c.Floor != nil {
-		out.Floor = c.Floor[:n]
-	}
+// At returns the values of each column at the given numbers.
+func (c Columns) At(rows []int) Columns {
+	out := Columns{Cap: pick(c.Cap, rows), Floor: pick(c.Floor, rows)}
 	if c.Conditions != nil {
 		out.Conditions = map[string][]bool{}
 		for name, v := range c.Conditions {
-			out.Conditions[name] = v[:n]
+			out.Conditions[name] = pick(v, rows)
 		}
 	}
 	if c.Regressors != nil {
 		out.Regressors = map[string][]float64{}
 		for name, v := range c.Regressors {
-			out.Regressors[name] = v[:n]
+			out.Regressors[name] = pick(v, rows)
 		}
+	}
+	return out
+}
+
+// pick returns the values at the given numbers, nil of nil.
+func pick[T any](values []T, at []int) []T {
+	if values == nil {
+		return nil
+	}
+	out := make([]T, len(at))
+	for i, j := range at {
+		out[i] = values[j]
 	}
 	return out
 }

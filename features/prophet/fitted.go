@@ -323,6 +323,20 @@ func (c *Components) add(sum *float64, effect float64, m Mode) {
 	*sum += effect
 }
 
+// Cycle is seasonality i at times, as in a Forecast but whatever its condition.
+func (f *Fitted) Cycle(i int, times []time.Time) []float64 {
+	at := 0
+	for j := range i {
+		at += f.Seasonalities[j].Columns()
+	}
+	s := &f.Seasonalities[i]
+	out := make([]float64, len(times))
+	for j, t := range times {
+		out[j] = s.effect(Days(t), f.Beta[at:at+s.Columns()]) * f.scale(s.Mode)
+	}
+	return out
+}
+
 // scale is what an effect of the given mode is multiplied with to be in units of y or
 // a share of the trend.
 func (f *Fitted) scale(m Mode) float64 {

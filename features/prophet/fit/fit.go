@@ -95,27 +95,16 @@ func (m Model) fitRows(times []time.Time, y []float64, columns prophet.Columns) 
 // columns are those of the rows in order. Of a logistic trend, capacity and floor are
 // then there, of others they are not.
 func (m Model) columns(c prophet.Columns, order []int) prophet.Columns {
-	out := prophet.Columns{}
-	if m.Growth == prophet.Logistic {
-		out.Cap, out.Floor = slices.Repeat([]float64{m.Cap}, len(order)), slices.Repeat([]float64{m.Floor}, len(order))
-		if c.Cap != nil {
-			out.Cap = pick(c.Cap, order)
-		}
-		if c.Floor != nil {
-			out.Floor = pick(c.Floor, order)
-		}
+	out := c.At(order)
+	if m.Growth != prophet.Logistic {
+		out.Cap, out.Floor = nil, nil
+		return out
 	}
-	if len(c.Conditions) > 0 {
-		out.Conditions = map[string][]bool{}
-		for name, v := range c.Conditions {
-			out.Conditions[name] = pick(v, order)
-		}
+	if out.Cap == nil {
+		out.Cap = slices.Repeat([]float64{m.Cap}, len(order))
 	}
-	if len(c.Regressors) > 0 {
-		out.Regressors = map[string][]float64{}
-		for name, v := range c.Regressors {
-			out.Regressors[name] = pick(v, order)
-		}
+	if out.Floor == nil {
+		out.Floor = slices.Repeat([]float64{m.Floor}, len(order))
 	}
 	return out
 }

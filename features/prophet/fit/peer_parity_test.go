@@ -38,7 +38,11 @@ func TestPeer(t *testing.T) {
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			n := len(c.y)
-			f, err := c.model.FitColumns(t.Context(), c.times[:n], c.y, c.columns.First(n))
+			history := make([]int, n)
+			for j := range history {
+				history[j] = j
+			}
+			f, err := c.model.FitColumns(t.Context(), c.times[:n], c.y, c.columns.At(history))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,342 @@
+// Package table reads and continues histories in the form that users of Prophet know:
+// CSV files with the columns ds and y, and files of holidays.
+package table
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/incendio-faas/incendio/features/prophet"
+)
+
+// A Table is a history: rows in order of time, UTC. Rows of equal times stay as they
+// stood in the file.
+type Table struct {
+	Times   []time.Time
+	Y       []float64 // NaN where the value is missing
+	Columns prophet.Columns
+}
+
+// Wanted names the columns to read beside ds, y, cap and floor.
+type Wanted struct {
+	Conditions []string // true or false
+	Regressors []string // numbers
+}
+
+// ErrNoRows is returned for a table without rows.
+var ErrNoRows = errors.New("no rows")
+
+// Read reads a CSV file with a header; name is for messages, which say file:line. The
+// columns ds and y must be there, cap and floor may, and those that are wanted must.
+// Others are not looked at. A value of y, a capacity, a floor or a regressor is missing
+// if it is empty, NA, NaN or null; infinite ones are an error.
+func Read(r io.Reader, name string, want Wanted) (*Table, error) {
+	rows, err := open(r, name, append(append([]string{"ds", "y"}, want.Conditions...), want.Regressors...))
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{Columns: prophet.Columns{}}
+	if len(want.Conditions) > 0 {
+		t.Columns.Conditions = map[string][]bool{}
+	}
+	if len(want.Regressors) > 0 {
+		t.Columns.Regressors = map[string][]float64{}
+	}
+	for rows.next() {
+		t.Times = append(t.Times, rows.time("ds"))
+		t.Y = append(t.Y, rows.number("y"))
+		if rows.has("cap") {
+			t.Columns.Cap = append(t.Columns.Cap, rows.number("cap"))
+		}
+		if rows.has("floor") {
+			t.Columns.Floor = append(t.Columns.Floor, rows.number("floor"))
+		}
+		for _, c := range want.Conditions {
+			t.Columns.Conditions[c] = append(t.Columns.Conditions[c], rows.truth(c))
+		}
+		for _, c := range want.Regressors {
+			t.Columns.Regressors[c] = append(t.Columns.Regressors[c], rows.number(c))
+		}
+	}
+	if rows.err != nil {
+		return nil, rows.err
+	}
+	if len(t.Times) == 0 {
+		return nil, fmt.Errorf("%s: %w", name, ErrNoRows)
+	}
+	t.sort()
+	return t, nil
+}
+
+// sort puts the rows in order of time.
+func (t *Table) sort() {
+	order := make([]int, len(t.Times))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return t.Times[a].Compare(t.Times[b]) })
+	t.Times, t.Y, t.Columns = pick(t.Times, order), pick(t.Y, order), t.Columns.At(order)
+}
+
+func pick[T any](v []T, at []int) []T {
+	out := make([]T, len(at))
+	for i, j := range at {
+		out[i] = v[j]
+	}
+	return out
+}
+
+// Values is the number of values that are not missing.
+func (t *Table) Values() int {
+	n := 0
+	for _, v := range t.Y {
+		if !math.IsNaN(v) {
+			n++
+		}
+	}
+	return n
+}
+
+// Span is the time from the first to the last value that is not missing, and the
+// smallest step between two of them that is not 0; 0 if there are fewer than two.
+func (t *Table) Span() (span, step time.Duration) {
+	var first, last time.Time
+	seen := false
+	for i, at := range t.Times {
+		if math.IsNaN(t.Y[i]) {
+			continue
+		}
+		if !seen {
+			first, seen = at, true
+		} else if d := at.Sub(last); d > 0 && (step == 0 || d < step) {
+			step = d
+		}
+		last = at
+	}
+	return last.Sub(first), step
+}
+
+// ReadHolidays reads a CSV file with the columns holiday and ds, and if there are any,
+// lower_window and upper_window (whole days) and prior_scale. Missing ones are 0, which
+// leaves the prior scale to the model. The holidays are in order of name.
+func ReadHolidays(r io.Reader, name string) ([]prophet.Holiday, error) {
+	rows, err := open(r, name, []string{"holiday", "ds"})
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*prophet.Holiday{}
+	for rows.next() {
+		label := strings.TrimSpace(rows.text("holiday"))
+		if label == "" {
+			rows.fail("holiday must have a name")
+			break
+		}
+		day := prophet.DayOf(rows.time("ds"))
+		window := [2]int{rows.days("lower_window"), rows.days("upper_window")}
+		if window[0] > 0 || window[1] < 0 {
+			rows.fail(fmt.Sprintf("lower_window must be at most 0 and upper_window at least 0, got %d and %d", window[0], window[1]))
+		}
+		scale := 0.
+		if rows.has("prior_scale") {
+			if v := rows.number("prior_scale"); !math.IsNaN(v) {
+				if scale = v; v <= 0 {
+					rows.fail(fmt.Sprintf("prior_scale must be > 0, got %g", v))
+				}
+			}
+		}
+		h := all[label]
+		if h == nil {
+			h = &prophet.Holiday{Name: label, PriorScale: scale}
+			all[label] = h
+		} else if h.PriorScale != scale {
+			rows.fail(fmt.Sprintf("prior_scale of %q must be the same on all its days, got %g and %g", label, h.PriorScale, scale))
+		}
+		h.Dates, h.Windows = append(h.Dates, day), append(h.Windows, window)
+		h.LowerWindow, h.UpperWindow = min(h.LowerWindow, window[0]), max(h.UpperWindow, window[1])
+	}
+	if rows.err != nil {
+		return nil, rows.err
+	}
+	var out []prophet.Holiday
+	for _, label := range slices.Sorted(maps.Keys(all)) {
+		h := *all[label]
+		if !slices.ContainsFunc(h.Windows, func(w [2]int) bool { return w != [2]int{h.LowerWindow, h.UpperWindow} }) {
+			h.Windows = nil
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// rows walks over the rows of a CSV file. Its first error ends the walk.
+type rows struct {
+	name   string
+	csv    *csv.Reader
+	column map[string]int
+	row    []string
+	err    error
+}
+
+var mark = []byte("\ufeff") // some programs begin a file with it
+
+func open(r io.Reader, name string, needed []string) (*rows, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	t := &rows{name: name, csv: csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, mark))), column: map[string]int{}}
+	t.csv.ReuseRecord = true
+	header, err := t.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: the file is empty: it must begin with a header such as %s", name, strings.Join(needed, ","))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for i, c := range header {
+		c = strings.TrimSpace(c)
+		if _, twice := t.column[c]; twice {
+			return nil, fmt.Errorf("%s:1: column %q is there twice", name, c)
+		}
+		t.column[c] = i
+	}
+	for _, c := range needed {
+		if !t.has(c) {
+			return nil, fmt.Errorf("%s:1: there is no column %q in %q", name, c, header)
+		}
+	}
+	return t, nil
+}
+
+func (t *rows) has(column string) bool {
+	_, ok := t.column[column]
+	return ok
+}
+
+func (t *rows) next() bool {
+	if t.err != nil {
+		return false
+	}
+	var err error
+	if t.row, err = t.csv.Read(); err != nil {
+		if !errors.Is(err, io.EOF) {
+			t.err = fmt.Errorf("%s: %w", t.name, err)
+		}
+		return false
+	}
+	return true
+}
+
+// fail keeps the first error of the present row.
+func (t *rows) fail(what string) {
+	if t.err == nil {
+		line, _ := t.csv.FieldPos(0)
+		t.err = fmt.Errorf("%s:%d: %s", t.name, line, what)
+	}
+}
+
+func (t *rows) text(column string) string { return t.row[t.column[column]] }
+
+// layouts of ds, the most usual first.
+var layouts = []string{
+	"2006-01-02", "2006-01-02 15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04",
+	"2006-01-02 15:04:05Z07:00",
+}
+
+// Limits of ds: within them, the difference of two times is a time.Duration.
+var (
+	earliest = time.Date(1800, 1, 1, 0, 0, 0, 0, time.UTC)
+	latest   = time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func (t *rows) time(column string) time.Time {
+	text := strings.TrimSpace(t.text(column))
+	for _, l := range layouts {
+		if at, err := time.Parse(l, text); err == nil {
+			if at = at.UTC(); at.Before(earliest) || !at.Before(latest) {
+				t.fail(fmt.Sprintf("%s must lie from 1800 to 2089, got %q", column, text))
+			}
+			return at
+		}
+	}
+	t.fail(fmt.Sprintf("%s must be a time such as 2024-03-01 or 2024-03-01 12:30:00, got %q", column, text))
+	return time.Time{}
+}
+
+func (t *rows) number(column string) float64 {
+	text := strings.TrimSpace(t.text(column))
+	switch strings.ToLower(text) {
+	case "", "na", "nan", "null", "n/a", "none":
+		return math.NaN()
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(v, 0) {
+		t.fail(fmt.Sprintf("%s must be a finite number, or empty if it is missing, got %q", column, text))
+	}
+	return v
+}
+
+func (t *rows) truth(column string) bool {
+	switch text := strings.ToLower(strings.TrimSpace(t.text(column))); text {
+	case "true", "1", "t", "yes":
+		return true
+	case "false", "0", "f", "no":
+		return false
+	default:
+		t.fail(fmt.Sprintf("%s must be true or false, got %q", column, text))
+		return false
+	}
+}
+
+// maxWindow is the longest window of a holiday: every offset is a column.
+const maxWindow = 366
+
+// days is a whole number of days, 0 if the column or the value is missing.
+func (t *rows) days(column string) int {
+	if !t.has(column) {
+		return 0
+	}
+	v := t.number(column)
+	if math.IsNaN(v) {
+		return 0
+	}
+	if v != math.Trunc(v) || math.Abs(v) > maxWindow {
+		t.fail(fmt.Sprintf("%s must be a whole number of days, at most %d, got %g", column, maxWindow, v))
+		return 0
+	}
+	return int(v)
+}
+
+// Ahead are the times of the table and n later ones, with what is known of them: capacity
+// and floor stay as they were last; a condition or a regressor that is a column is not
+// known, so that there may be no later times.
+func (t *Table) Ahead(f Frequency, n int) ([]time.Time, prophet.Columns, error) {
+	later, err := f.After(t.Times[len(t.Times)-1], n)
+	if err != nil {
+		return nil, prophet.Columns{}, err
+	}
+	if n > 0 {
+		for _, name := range slices.Sorted(maps.Keys(t.Columns.Conditions)) {
+			return nil, prophet.Columns{}, fmt.Errorf("condition %q is not known after the last row: instead of a horizon, give rows without y", name)
+		}
+		for _, name := range slices.Sorted(maps.Keys(t.Columns.Regressors)) {
+			return nil, prophet.Columns{}, fmt.Errorf("regressor %q is not known after the last row: instead of a horizon, give rows without y", name)
+		}
+	}
+	c := t.Columns
+	for _, column := range []*[]float64{&c.Cap, &c.Floor} {
+		if v := *column; v != nil {
+			*column = slices.Concat(v, slices.Repeat(v[len(v)-1:], n))
+		}
+	}
+	return slices.Concat(t.Times, later), c, nil
+}
