@@ -119,6 +119,15 @@ type Source interface {
 	Day(ctx context.Context, day int) (*Counts, error)
 }
 
+// A RangeSource is a [Source] that can read a part of a day without all of the rest.
+type RangeSource interface {
+	Source
+
+	// DayRange returns the counts of a day for the functions from, from+1, … to-1, which
+	// are 0, 1, … to-from-1 in the result, and for the minutes of the trace inside w.
+	DayRange(ctx context.Context, day int, from, to FunctionID, w Window) (*Counts, error)
+}
+
 // A Trace is what was observed of a platform.
 type Trace struct {
 	Name   string
@@ -159,20 +168,77 @@ func (t *Trace) DenseRange(ctx context.Context, w Window, from, to FunctionID) (
 		return rows, nil
 	}
 	for day := w.From / MinutesPerDay; day*MinutesPerDay < w.To; day++ {
-		c, err := t.Day(ctx, day)
+		c, err := t.DayRange(ctx, day, from, to, w)
 		if err != nil {
 			return nil, err
 		}
 		for i := range rows {
-			minute, count := c.Function(from + FunctionID(i))
+			minute, count := c.Function(FunctionID(i))
 			for j, m := range minute {
-				if at := day*MinutesPerDay + int(m) - w.From; at >= 0 && at < n {
-					rows[i][at] += float64(count[j])
-				}
+				rows[i][day*MinutesPerDay+int(m)-w.From] += float64(count[j])
 			}
 		}
 	}
 	return rows, nil
+}
+
+// Function returns the counts per minute of one function inside w. From a [RangeSource]
+// nothing else is read.
+func (t *Trace) Function(ctx context.Context, f FunctionID, w Window) (Series, error) {
+	if f < 0 || int(f) >= len(t.Functions) {
+		return Series{}, fmt.Errorf("function %d of a trace of %d", f, len(t.Functions))
+	}
+	rows, err := t.DenseRange(ctx, w, f, f+1)
+	if err != nil {
+		return Series{}, err
+	}
+	return Series{Function: f, Start: t.Time(w.From), Step: time.Minute, Count: rows[0]}, nil
+}
+
+// DayRange implements [RangeSource] for every trace; one whose source is none reads the
+// whole day.
+func (t *Trace) DayRange(ctx context.Context, day int, from, to FunctionID, w Window) (*Counts, error) {
+	if s, ok := t.Source.(RangeSource); ok {
+		return s.DayRange(ctx, day, from, to, w)
+	}
+	c, err := t.Day(ctx, day)
+	if err != nil {
+		return nil, err
+	}
+	return c.Range(from, to, w), nil
+}
+
+// Range returns the part of c for the functions from, from+1, … to-1, which are
+// 0, 1, … to-from-1 in the result, and for the minutes of the trace inside w. It shares
+// the rows with c where w has the whole day.
+func (c *Counts) Range(from, to FunctionID, w Window) *Counts {
+	out := &Counts{Day: c.Day, Offset: make([]int, to-from+1)}
+	last := len(c.Offset) - 1
+	first := c.Offset[min(int(from), last)]
+	for i := range out.Offset {
+		out.Offset[i] = c.Offset[min(int(from)+i, last)] - first
+	}
+	out.Minute, out.Count = c.Minute[first:first+out.Offset[to-from]], c.Count[first:first+out.Offset[to-from]]
+	midnight := c.Day * MinutesPerDay
+	if w.From <= midnight && w.To >= midnight+MinutesPerDay {
+		return out
+	}
+	return out.inside(w.From-midnight, w.To-midnight)
+}
+
+// inside returns the rows of c in the minutes [from, to) of the day.
+func (c *Counts) inside(from, to int) *Counts {
+	out := &Counts{Day: c.Day, Offset: make([]int, len(c.Offset))}
+	for f := range len(c.Offset) - 1 {
+		minute, count := c.Function(FunctionID(f))
+		for i, m := range minute {
+			if int(m) >= from && int(m) < to {
+				out.Minute, out.Count = append(out.Minute, m), append(out.Count, count[i])
+			}
+		}
+		out.Offset[f+1] = len(out.Minute)
+	}
+	return out
 }
 
 // Memory is a Source that holds the counts of all days.

@@ -8,7 +8,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets/parquet"
 )
 
-// A wide is one day of many functions, an eighth of whose minutes have a count.
+// A wide has many functions on days that are all alike.
 type wide struct {
 	*input
 	day       *datasets.Counts
@@ -16,20 +16,28 @@ type wide struct {
 }
 
 func (w wide) Read(_ context.Context, _ []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
-	return w.functions, sink.Day(w.day)
+	for day := range w.rows {
+		c := *w.day
+		c.Day = day
+		if err := sink.Day(&c); err != nil {
+			return nil, err
+		}
+	}
+	return w.functions, nil
 }
 
-func newWide(b *testing.B, functions int) wide {
-	w := wide{input: days(0, 1)}
+// newWide makes n days of functions of which share gives the counts that are not 0, of 97.
+func newWide(t testing.TB, functions, n int, share func(f int) int) wide {
+	w := wide{input: days(0, n)}
 	w.input.rows[0] = [][3]int64{{int64(functions) - 1, 0, 1}}
 	var err error
-	if w.functions, err = w.input.Read(b.Context(), nil, discard{}); err != nil {
-		b.Fatal(err)
+	if w.functions, err = w.input.Read(t.Context(), nil, discard{}); err != nil {
+		t.Fatal(err)
 	}
 	w.day = &datasets.Counts{Offset: []int{0}}
 	for f := range functions {
 		for m := range datasets.MinutesPerDay {
-			if (f*7919+m*104729)%97 < f%25 {
+			if (f*7919+m*104729)%97 < share(f) {
 				w.day.Minute = append(w.day.Minute, int32(m))
 				w.day.Count = append(w.day.Count, int64(1+(f+m)%9))
 			}
@@ -39,8 +47,11 @@ func newWide(b *testing.B, functions int) wide {
 	return w
 }
 
+// eighth gives an eighth of the counts of all functions together, from none to a quarter.
+func eighth(f int) int { return f % 25 }
+
 func BenchmarkWriteDay(b *testing.B) {
-	w := newWide(b, 10_000)
+	w := newWide(b, 10_000, 1, eighth)
 	for b.Loop() {
 		s, err := parquet.Open(b.TempDir())
 		if err != nil {
@@ -54,7 +65,7 @@ func BenchmarkWriteDay(b *testing.B) {
 }
 
 func BenchmarkReadDay(b *testing.B) {
-	w := newWide(b, 10_000)
+	w := newWide(b, 10_000, 1, eighth)
 	s, err := parquet.Open(b.TempDir())
 	if err != nil {
 		b.Fatal(err)

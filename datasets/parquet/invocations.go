@@ -99,10 +99,10 @@ func (s *source) eachInvocation(ctx context.Context, day int, w datasets.Window,
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if low, high, ok := in.bounds(g, 1); ok && (high < from || low >= to) {
+		if !in.may(g, 1, from, to) {
 			continue
 		}
-		columns, err := in.group(g)
+		columns, err := in.read([]int{g})
 		if err != nil {
 			return corrupt(err)
 		}

@@ -194,16 +194,22 @@ func TestDamagedInvocations(t *testing.T) {
 	}
 }
 
+// even has n invocations at equal distances over day 0; n must divide the microseconds of a day.
+func even(n int) []datasets.Invocation {
+	all := make([]datasets.Invocation, n)
+	for i := range all {
+		all[i] = datasets.Invocation{
+			Function: datasets.FunctionID(i % 2), Arrival: time.Duration(i) * (24 * time.Hour / time.Duration(n)), Duration: time.Duration(i) * time.Microsecond,
+		}
+	}
+	return all
+}
+
 // More invocations than a row group holds, and only the groups of the window are read.
 func TestManySingleInvocations(t *testing.T) {
 	in := newSingles(0, 1)
-	in.invocations[0] = nil
 	const n = 300_000
-	for i := range n {
-		in.invocations[0] = append(in.invocations[0], datasets.Invocation{
-			Function: datasets.FunctionID(i % 2), Arrival: time.Duration(i) * (24 * time.Hour / n), Duration: time.Duration(i) * time.Microsecond,
-		})
-	}
+	in.invocations[0] = even(n)
 	s := open(t, t.TempDir())
 	if d := ingest(t, s, in, true); d.Invocations != n {
 		t.Errorf("%d invocations", d.Invocations)

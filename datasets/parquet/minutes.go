@@ -54,42 +54,76 @@ type source struct {
 
 // Day implements [datasets.Source].
 func (s *source) Day(ctx context.Context, day int) (*datasets.Counts, error) {
+	whole := datasets.Window{From: day * datasets.MinutesPerDay, To: (day + 1) * datasets.MinutesPerDay}
+	c, err := s.DayRange(ctx, day, 0, datasets.FunctionID(s.functions), whole)
+	if err != nil {
+		return nil, err
+	}
+	if total := c.Total(); int64(len(c.Minute)) != s.days[day].Rows || total != s.days[day].Invocations {
+		return nil, corrupt(fmt.Errorf("%s: %d rows with %d invocations: the manifest says %d and %d",
+			filepath.Join(s.dir, dayFile(day)), len(c.Minute), total, s.days[day].Rows, s.days[day].Invocations))
+	}
+	return c, nil
+}
+
+// DayRange implements [datasets.RangeSource]. It reads the row groups whose statistics
+// admit one of the functions in one of the minutes. All minutes of a function stand
+// together, so that a part of the day spares groups only where no function in them is
+// invoked in it.
+func (s *source) DayRange(ctx context.Context, day int, from, to datasets.FunctionID, w datasets.Window) (*datasets.Counts, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if day < 0 || day >= len(s.days) {
 		return nil, fmt.Errorf("%s: day %d of a trace of %d days", s.dir, day, len(s.days))
 	}
+	if from < 0 || to < from || int(to) > s.functions {
+		return nil, fmt.Errorf("%s: functions [%d, %d): must be in [0, %d)", s.dir, from, to, s.functions)
+	}
 	path := filepath.Join(s.dir, dayFile(day))
-	columns, err := readFile(path, minuteColumns(nil, nil, nil), s.days[day].Rows)
+	in, err := openFile(path, minuteColumns(nil, nil, nil), s.days[day].Rows)
+	if err != nil {
+		return nil, corrupt(err)
+	}
+	defer in.close()
+	if n := in.rows(); n != s.days[day].Rows {
+		return nil, corrupt(fmt.Errorf("%s: %d rows: the manifest says %d", path, n, s.days[day].Rows))
+	}
+	midnight := day * datasets.MinutesPerDay
+	var groups []int
+	for g := range in.groups() {
+		if in.may(g, 0, int64(from), int64(to)) && in.may(g, 1, int64(w.From-midnight), int64(w.To-midnight)) {
+			groups = append(groups, g)
+		}
+	}
+	columns, err := in.read(groups)
 	if err != nil {
 		return nil, corrupt(err)
 	}
 	c := &datasets.Counts{
 		Day:    day,
-		Offset: make([]int, s.functions+1),
+		Offset: make([]int, to+1),
 		Minute: columns[1].Data.([]int32),
 		Count:  columns[2].Data.([]int64),
 	}
 	last := int32(0)
 	for i, f := range columns[0].Data.([]int32) {
 		if f < last || int(f) >= s.functions {
-			return nil, corrupt(fmt.Errorf("%s: column \"function\": row %d: %d after %d: must ascend and be below %d", path, i, f, last, s.functions))
+			return nil, corrupt(fmt.Errorf("%s: column \"function\": row %d of row groups %v: %d after %d: must ascend and be below %d", path, i, groups, f, last, s.functions))
 		}
 		last = f
-		c.Offset[f+1]++
+		if f < int32(to) {
+			c.Offset[f+1]++
+		}
 	}
-	for f := range s.functions {
+	for f := range to {
 		c.Offset[f+1] += c.Offset[f]
 	}
+	c.Minute, c.Count = c.Minute[:c.Offset[to]], c.Count[:c.Offset[to]]
 	if err := validateCounts(c); err != nil {
 		return nil, corrupt(fmt.Errorf("%s: %w", path, err))
 	}
-	if total := c.Total(); int64(len(c.Minute)) != s.days[day].Rows || total != s.days[day].Invocations {
-		return nil, corrupt(fmt.Errorf("%s: %d rows with %d invocations: the manifest says %d and %d",
-			path, len(c.Minute), total, s.days[day].Rows, s.days[day].Invocations))
-	}
-	return c, nil
+	return c.Range(from, to, w), nil
 }
 
 // validateCounts checks what every reader of a day relies on.

@@ -28,7 +28,11 @@ func readFile(path string, want []Column, limit int64) ([]Column, error) {
 		return nil, err
 	}
 	defer r.close()
-	return r.read(0, r.groups())
+	all := make([]int, r.groups())
+	for g := range all {
+		all[g] = g
+	}
+	return r.read(all)
 }
 
 // A fileReader reads row groups of a file. One goroutine reads one column after the
@@ -145,11 +149,14 @@ func (r *fileReader) bounds(g, c int) (low, high int64, ok bool) {
 	return 0, 0, false
 }
 
-// group reads one row group.
-func (r *fileReader) group(g int) ([]Column, error) { return r.read(g, g+1) }
+// may reports whether row group g may have a value of the column c in [from, to).
+func (r *fileReader) may(g, c int, from, to int64) bool {
+	low, high, ok := r.bounds(g, c)
+	return !ok || high >= from && low < to
+}
 
-// read reads the row groups [from, to).
-func (r *fileReader) read(from, to int) (columns []Column, err error) {
+// read reads row groups, in ascending order.
+func (r *fileReader) read(groups []int) (columns []Column, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", r.path, err)
@@ -157,7 +164,7 @@ func (r *fileReader) read(from, to int) (columns []Column, err error) {
 	}()
 	defer recovered(&err)
 	for i, c := range r.want {
-		if c.Data, err = r.column(r.index[i], c.Data, from, to); err != nil {
+		if c.Data, err = r.column(r.index[i], c.Data, groups); err != nil {
 			return nil, fmt.Errorf("column %q: %w", c.Name, err)
 		}
 		columns = append(columns, c)
@@ -188,37 +195,37 @@ func typed(leaf *schema.Column) (any, error) {
 	}
 }
 
-// column reads the leaf i of row groups [from, to) into a slice of the type of as.
-func (r *fileReader) column(i int, as any, from, to int) (any, error) {
+// column reads the leaf i of row groups into a slice of the type of as.
+func (r *fileReader) column(i int, as any, groups []int) (any, error) {
 	rows := 0
-	for g := from; g < to; g++ {
+	for _, g := range groups {
 		rows += int(r.r.RowGroup(g).NumRows())
 	}
 	switch as.(type) {
 	case []int32:
-		return readGroups(r.r, i, from, to, make([]int32, 0, rows), readFlat)
+		return readGroups(r.r, i, groups, make([]int32, 0, rows), readFlat)
 	case []int64:
-		return readGroups(r.r, i, from, to, make([]int64, 0, rows), readFlat)
+		return readGroups(r.r, i, groups, make([]int64, 0, rows), readFlat)
 	case []float64:
-		return readGroups(r.r, i, from, to, make([]float64, 0, rows), readFlat)
+		return readGroups(r.r, i, groups, make([]float64, 0, rows), readFlat)
 	case []bool:
-		return readGroups(r.r, i, from, to, make([]bool, 0, rows), readFlat)
+		return readGroups(r.r, i, groups, make([]bool, 0, rows), readFlat)
 	case []string:
 		interned := map[string]string{}
-		return readGroups(r.r, i, from, to, nil, func(r *file.Reader, g, i int, out []string) ([]string, error) {
+		return readGroups(r.r, i, groups, nil, func(r *file.Reader, g, i int, out []string) ([]string, error) {
 			return readStrings(r, g, i, out, interned)
 		})
 	case [][]int64:
-		return readGroups(r.r, i, from, to, nil, readLists[int64])
+		return readGroups(r.r, i, groups, nil, readLists[int64])
 	case [][]float64:
-		return readGroups(r.r, i, from, to, nil, readLists[float64])
+		return readGroups(r.r, i, groups, nil, readLists[float64])
 	}
 	return nil, fmt.Errorf("a column of %T cannot be read", as)
 }
 
-// readGroups appends the leaf i of row groups [from, to) to out.
-func readGroups[T any](r *file.Reader, i, from, to int, out []T, read func(r *file.Reader, g, i int, out []T) ([]T, error)) ([]T, error) {
-	for g := from; g < to; g++ {
+// readGroups appends the leaf i of row groups to out.
+func readGroups[T any](r *file.Reader, i int, groups []int, out []T, read func(r *file.Reader, g, i int, out []T) ([]T, error)) ([]T, error) {
+	for _, g := range groups {
 		n := int(r.RowGroup(g).NumRows())
 		if n == 0 {
 			continue
