@@ -120,6 +120,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
 		a.validateCommand(), a.simulateCommand(), a.backtestCommand(),
 		a.bundleCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
+		a.gbdtCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{

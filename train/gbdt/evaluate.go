@@ -69,8 +69,8 @@ var metrics = map[string]metric{
 	},
 	"tweedie": {loss: func(o *Options, label float32, p float64) float64 {
 		p, v := max(p, smallest), o.TweedieVariancePower
-		a := float64(label) * math.Exp((1-v)*math.Log(p)) / (1 - v)
-		return math.Exp((2-v)*math.Log(p))/(2-v) - a
+		a := float64(label) * exponential((1-v)*math.Log(p)) / (1 - v)
+		return exponential((2-v)*math.Log(p))/(2-v) - a
 	}},
 	"binary_logloss": {loss: func(_ *Options, label float32, p float64) float64 {
 		if label <= 0 {

@@ -81,7 +81,7 @@ func (l *learner) grow(rows []int32, g, h float64) Tree {
 	}
 	root := leaf{to: len(rows), g: g, h: h, best: noSplit, parent: -1}
 	l.leaves = append(l.leaves[:0], root)
-	t := Tree{LeafValue: []float64{0}, LeafWeight: []float64{0}, LeafCount: []int{len(rows)}, Shrinkage: 1}
+	t := Tree{LeafValue: []float64{flushZero(l.splitter.output(g, h))}, LeafWeight: []float64{0}, LeafCount: []int{len(rows)}, Shrinkage: 1}
 	l.search(0, -1)
 	for len(l.leaves) < l.options.NumLeaves {
 		k := 0

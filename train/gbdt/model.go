@@ -31,6 +31,9 @@ type Model struct {
 	// as name:value, e.g. "binary sigmoid:1". Empty means that predictions are raw.
 	Objective string
 	Columns   []string
+	// LabelIndex is the place of the label among the columns of the data file that the
+	// model was trained on, counted from 0 with the label.
+	LabelIndex int
 	// Infos describes the columns, length len(Columns).
 	Infos []ColumnInfo
 	Trees []Tree
@@ -69,9 +72,13 @@ func (m *Model) PredictTable(t *Table) ([]float64, error) {
 	}
 	link := m.link()
 	out := make([]float64, t.Rows)
-	for i := range out {
-		out[i] = link(m.PredictRaw(t.Row(i)))
-	}
+	p := newPool(0)
+	defer p.close()
+	p.blocks(t.Rows, func(from, to int) {
+		for i := from; i < to; i++ {
+			out[i] = link(m.PredictRaw(t.Row(i)))
+		}
+	})
 	return out, nil
 }
 
@@ -122,13 +129,13 @@ func parseLink(line string) (func(float64) float64, error) {
 	case "regression_l1", "huber", "fair", "quantile", "mape":
 		return identity, nil
 	case "poisson", "gamma", "tweedie":
-		return math.Exp, nil
+		return exponential, nil
 	case "binary":
 		sigmoid, err := param("sigmoid", 1)
 		if err != nil {
 			return nil, err
 		}
-		return func(v float64) float64 { return 1 / (1 + math.Exp(-sigmoid*v)) }, nil
+		return func(v float64) float64 { return 1 / (1 + exponential(-sigmoid*v)) }, nil
 	}
 	return nil, fmt.Errorf("gbdt: objective %q is not supported", fields[0])
 }

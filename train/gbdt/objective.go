@@ -3,7 +3,6 @@ package gbdt
 import (
 	"fmt"
 	"math"
-	"strconv"
 )
 
 // A gradient holds the first and second derivative of the loss of one row, float32 as
@@ -56,7 +55,7 @@ var objectives = map[string]func(o Options) objective{
 	"fair":          func(o Options) objective { return fair{c: o.FairC} },
 	"quantile":      func(o Options) objective { return quantile{alpha: float32(o.Alpha)} },
 	"mape":          func(Options) objective { return percentage{} },
-	"poisson":       func(o Options) objective { return poisson{inflate: math.Exp(o.PoissonMaxDeltaStep)} },
+	"poisson":       func(o Options) objective { return poisson{inflate: exponential(o.PoissonMaxDeltaStep)} },
 	"gamma":         func(Options) objective { return gamma{} },
 	"tweedie":       func(o Options) objective { return tweedie{power: o.TweedieVariancePower} },
 	"binary":        newBinary,
@@ -221,7 +220,7 @@ func (poisson) Start(label, weight []float32) float64 {
 }
 
 func (o poisson) Gradient(score float64, label float32) (g, h float64) {
-	e := math.Exp(score)
+	e := exponential(score)
 	return e - float64(label), float64(e * o.inflate)
 }
 
@@ -246,7 +245,7 @@ func (gamma) Start(label, weight []float32) float64 {
 }
 
 func (gamma) Gradient(score float64, label float32) (g, h float64) {
-	e := float64(float64(label) * math.Exp(-score))
+	e := float64(float64(label) * exponential(-score))
 	return 1 - e, e
 }
 
@@ -267,14 +266,14 @@ func (tweedie) Start(label, weight []float32) float64 {
 
 func (o tweedie) Gradient(score float64, label float32) (g, h float64) {
 	y, p := float64(label), o.power
-	low, high := math.Exp((1-p)*score), math.Exp((2-p)*score)
+	low, high := exponential((1-p)*score), exponential((2-p)*score)
 	g = -float64(y*low) + high
 	h = -float64(float64(y*(1-p))*low) + float64((2-p)*high)
 	return g, h
 }
 
 func (tweedie) metric() string { return "tweedie" }
-func (o tweedie) line() string { return "tweedie tweedie_variance_power:" + short(o.power) }
+func (tweedie) line() string   { return "tweedie" }
 
 // checkCounts reports labels that are negative or all 0.
 func checkCounts(objective string, label, weight []float32) error {
@@ -353,14 +352,14 @@ func (o *binary) Gradient(score float64, label float32) (g, h float64) {
 	if label > 0 {
 		y, w = 1, o.weights[1]
 	}
-	g = -y * o.sigmoid / (1 + math.Exp(y*o.sigmoid*score))
+	g = -y * o.sigmoid / (1 + exponential(y*o.sigmoid*score))
 	a := math.Abs(g)
 	return g * w, a * (o.sigmoid - a) * w
 }
 
 func (*binary) metric() string { return "binary_logloss" }
 func (o *binary) line() string {
-	return "binary sigmoid:" + strconv.FormatFloat(o.sigmoid, 'g', 6, 64)
+	return "binary sigmoid:" + short(o.sigmoid)
 }
 
 func mean(label, weight []float32) float64 {

@@ -4,6 +4,7 @@ package gbdt_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,20 +26,10 @@ func shared(t *testing.T) string {
 // TestParityText reads every golden model, with categorical splits and links, and
 // compares its predictions with LightGBM's.
 func TestParityText(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(shared(t), "*", "model.txt"))
-	if err != nil || len(dirs) < 17 {
-		t.Fatalf("%d models, %v", len(dirs), err)
-	}
-	for _, file := range dirs {
-		dir := filepath.Dir(file)
+	for _, dir := range goldenDirs(t) {
+		file := filepath.Join(dir, "model.txt")
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			var table *gbdt.Table
-			for _, line := range readLines(t, filepath.Join(dir, "train.conf")) {
-				if value, ok := strings.CutPrefix(line, "valid="); ok {
-					table = readTable(t, filepath.Join(dir, value))
-				}
-			}
-			m := readModel(t, file)
+			table, m := readGolden(t, dir).valid, readModel(t, file)
 			raw, want := readNumbers(t, filepath.Join(dir, "pred_raw.txt")), readNumbers(t, filepath.Join(dir, "pred.txt"))
 			if len(raw) != table.Rows || len(want) != table.Rows {
 				t.Fatalf("%d and %d predictions for %d rows", len(raw), len(want), table.Rows)
@@ -56,26 +47,37 @@ func TestParityText(t *testing.T) {
 	}
 }
 
-// TestParity trains every golden case without categorical features and compares the
-// trees and metrics with LightGBM's. SHARED_DATA is the folder that holds golden.
+// goldenDirs lists the folders of the golden cases.
+func goldenDirs(t *testing.T) []string {
+	confs, err := filepath.Glob(filepath.Join(shared(t), "*", "train.conf"))
+	if err != nil || len(confs) < 17 {
+		t.Fatalf("%d cases, %v", len(confs), err)
+	}
+	for i, c := range confs {
+		confs[i] = filepath.Dir(c)
+	}
+	return confs
+}
+
+// TestParity trains every golden case and compares the model with LightGBM's, byte for
+// byte, and the metrics with what LightGBM printed. It prints the table of docs/models.md.
 func TestParity(t *testing.T) {
-	root := shared(t)
-	for _, name := range []string{
-		"l1_synth", "l2_synth", "l1_example", "l2_example", "l1_earlystop", "l1_noavg",
-		"l1_nomissing", "l1_zeromissing", "l1_reg", "l1_weighted", "l1_bagging",
-		"l1_bagging_subset", "quantile90", "poisson", "huber", "binary_example", "l1_categorical",
-	} {
+	var table strings.Builder
+	table.WriteString("| case | trees | metric | LightGBM | ours | first differing tree |\n| --- | --- | --- | --- | --- | --- |\n")
+	for _, dir := range goldenDirs(t) {
+		name := filepath.Base(dir)
 		t.Run(name, func(t *testing.T) {
-			g := readGolden(t, filepath.Join(root, name))
+			g := readGolden(t, dir)
 			m, report, err := gbdt.Train(context.Background(), g.train, g.valid, g.options, train.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(m.Trees) != len(g.model.Trees) {
-				t.Errorf("%d trees, want %d", len(m.Trees), len(g.model.Trees))
-			}
+			difference := "none"
 			if first, how := firstDifference(m, g.model); first >= 0 {
 				t.Errorf("tree %d differs: %s", first, how)
+				difference = strconv.Itoa(first) + ": " + how
+			} else if strings.TrimSpace(text(t, m)) != strings.TrimSpace(g.text) {
+				t.Error("the trees are the same, but the texts differ")
 			}
 			worst := 0.0 // relative difference of a metric
 			for _, e := range report.History {
@@ -89,7 +91,16 @@ func TestParity(t *testing.T) {
 			if worst > 6e-6 {
 				t.Errorf("a metric differs by %.2g of its value", worst)
 			}
-			t.Logf("%d trees are the same, metrics within %.2g", len(m.Trees), worst)
+			metric, want, got := "", "none measured", "none measured"
+			for _, e := range report.History {
+				if e.Set == gbdt.ValidationSet && e.Iteration == len(m.Trees) && e.Metric == g.options.Metric[0] {
+					metric = e.Metric
+					want = strconv.FormatFloat(g.metrics[strconv.Itoa(e.Iteration)+"/"+e.Set][e.Metric], 'g', -1, 64)
+					got = strconv.FormatFloat(e.Value, 'g', 6, 64)
+				}
+			}
+			fmt.Fprintf(&table, "| %s | %d of %d | %s | %s | %s | %s |\n", name, len(m.Trees), len(g.model.Trees), metric, want, got, difference)
 		})
 	}
+	t.Logf("the last tree's metric on valid_1:\n%s", table.String())
 }

@@ -226,6 +226,14 @@ func (p *parser) model() (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := head.values["label_index"]; ok {
+		if m.LabelIndex, err = head.integer("label_index"); err != nil {
+			return nil, err
+		}
+		if m.LabelIndex < 0 || m.LabelIndex > len(m.Columns) {
+			return nil, syntax(head.lines["label_index"], "label_index must be in [0, %d], got %d", len(m.Columns), m.LabelIndex)
+		}
+	}
 	for p.line() != treesEnd {
 		if got, want := p.line(), treePrefix+strconv.Itoa(len(m.Trees)); got != want {
 			return nil, syntax(p.at+1, "must be %q, got %q", want, clip(got))

@@ -61,3 +61,18 @@ func (r *random) sample(n, k int) []int {
 	slices.Sort(chosen)
 	return chosen
 }
+
+// Seeds are what one seed of LightGBM stands for.
+type Seeds struct{ Data, Bagging, Feature int }
+
+// DeriveSeeds returns the seeds that LightGBM derives from its parameter seed.
+func DeriveSeeds(seed int) Seeds {
+	r := newRandom(seed)
+	draw := func() int { return int(r.next()>>16&0x7fff) % math.MaxInt16 }
+	var s Seeds
+	s.Data = draw()
+	s.Bagging = draw()
+	draw() // of dropped trees, which only another kind of boosting has
+	s.Feature = draw()
+	return s
+}

@@ -24,7 +24,7 @@ func (m *Model) WriteText(w io.Writer) error {
 		infos[i] = c.text()
 	}
 	b := bufio.NewWriter(w)
-	fmt.Fprintf(b, "tree\nversion=v3\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=%d\n", len(m.Columns)-1)
+	fmt.Fprintf(b, "tree\nversion=v3\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=%d\nmax_feature_idx=%d\n", m.LabelIndex, len(m.Columns)-1)
 	if m.Objective != "" {
 		fmt.Fprintf(b, "objective=%s\n", m.Objective)
 	}
