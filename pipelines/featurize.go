@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/floats"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -44,6 +46,10 @@ func featureStage(r *Run) Stage {
 	}
 }
 
+// batchBytes bounds the memory for the counts of a batch of functions: that of the stage
+// does not grow with the length of the trace.
+const batchBytes = 256 << 20
+
 func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	span := r.trace.Span
 	grid := fit.Minutes(r.trace, span)
@@ -60,30 +66,34 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	for at := 0; at < span.Len(); at += every {
 		times = append(times, grid.At(at))
 	}
+	fleet, err := m.NewFleet(grid, span.Len())
+	if err != nil {
+		return Outcome{}, err
+	}
 	var params paramTable
-	var parts componentTable
+	parts := newComponentTable(len(r.trace.Functions) * len(times))
 	var best example
-	// Functions in batches: memory does not grow with their number.
-	const batch = 256
+	batch := max(1, batchBytes/(8*span.Len()))
 	for from := 0; from < len(r.trace.Functions); from += batch {
 		to := min(from+batch, len(r.trace.Functions))
 		series, err := r.trace.DenseRange(ctx, span, datasets.FunctionID(from), datasets.FunctionID(to))
 		if err != nil {
 			return Outcome{}, err
 		}
-		fitted, err := m.Fleet(ctx, grid, series, r.env.Workers)
+		fitted, err := fleet.Fit(ctx, series, r.env.Workers)
 		if err != nil {
 			return Outcome{}, err
 		}
+		forecasts := evaluate(fitted, times, r.env.Workers)
 		for i, f := range fitted {
-			id := datasets.FunctionID(from + i)
-			fc := f.Forecast(times)
+			id, fc := datasets.FunctionID(from+i), forecasts[i]
 			params.add(id, f, fc)
 			parts.add(id, times, fc)
 			if e := (example{f.Salience(fc), floats.Sum(series[i]), id, f, series[i]}); e.tellsMore(best) {
 				best = e
 			}
 		}
+		best.series = slices.Clone(best.series) // not the whole batch with it
 		bar.Set(to, "")
 	}
 	if err := writeTable(r.Path(decompositionTable), params.columns()); err != nil {
@@ -98,6 +108,23 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 		out.Warnings = append(out.Warnings, missing)
 	}
 	return out, writeJSON(r.Path(decompositionFile), best.section(r.trace, grid, missing))
+}
+
+// evaluate evaluates every model at times.
+func evaluate(fitted []*prophet.Fitted, times []time.Time, workers int) []*prophet.Forecast {
+	out := make([]*prophet.Forecast, len(fitted))
+	var g errgroup.Group
+	share := (len(fitted) + workers - 1) / workers
+	for from := 0; from < len(fitted); from += share {
+		g.Go(func() error {
+			for i := from; i < min(from+share, len(fitted)); i++ {
+				out[i] = fitted[i].Forecast(times)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // nothing fails
+	return out
 }
 
 // terms names what a model has.
@@ -231,23 +258,30 @@ type componentTable struct {
 	holiday     []float64
 }
 
+// newComponentTable makes room for n rows.
+func newComponentTable(n int) *componentTable {
+	column := func() []float64 { return make([]float64, 0, n) }
+	return &componentTable{
+		function: make([]int32, 0, n), unix: make([]int64, 0, n),
+		trend: column(), yhat: column(), daily: column(), weekly: column(), holiday: column(),
+	}
+}
+
 func (t *componentTable) add(id datasets.FunctionID, times []time.Time, fc *prophet.Forecast) {
-	values := map[string][]float64{}
-	for _, c := range fc.Terms() {
-		values[c.Name] = c.Value
-	}
-	at := func(name string, i int) float64 {
-		if v := values[name]; v != nil {
-			return v[i]
-		}
-		return 0
-	}
-	for i, x := range times {
+	for _, x := range times {
 		t.function = append(t.function, int32(id))
 		t.unix = append(t.unix, x.Unix())
-		t.trend, t.yhat = append(t.trend, fc.Trend[i]), append(t.yhat, fc.Yhat[i])
-		t.daily, t.weekly, t.holiday = append(t.daily, at("daily", i)), append(t.weekly, at("weekly", i)), append(t.holiday, at(prophet.HolidayTerm, i))
 	}
+	t.trend, t.yhat = append(t.trend, fc.Trend...), append(t.yhat, fc.Yhat...)
+	terms := fc.Terms()
+	// term appends a term, of zeros if the model has none of that name.
+	term := func(out []float64, name string) []float64 {
+		if i := slices.IndexFunc(terms, func(c prophet.Component) bool { return c.Name == name }); i >= 0 {
+			return append(out, terms[i].Value...)
+		}
+		return append(out, make([]float64, len(times))...)
+	}
+	t.daily, t.weekly, t.holiday = term(t.daily, "daily"), term(t.weekly, "weekly"), term(t.holiday, prophet.HolidayTerm)
 }
 
 func (t *componentTable) columns() []parquet.Column {

@@ -18,9 +18,14 @@ type decomposer struct {
 	trace   *datasets.Trace
 	train   datasets.Window
 	all     datasets.Window // training and validation
-	model   fit.Model
-	cutoffs []int // minutes of the training window that are known
-	began   time.Time
+	fleet   *fit.Fleet
+
+	// Ends of what is known, in minutes since the window began: the rolling origins of the
+	// training window, then the whole window; and the holidays that were known then.
+	cutoffs  []int
+	holidays [][]prophet.Holiday
+	refits   int // how many of them are rolling origins
+	began    time.Time
 }
 
 // A decomposition is that of one function.
@@ -31,14 +36,27 @@ type decomposition struct {
 }
 
 // newDecomposer prepares the model; totals are the counts of all functions per minute
-// of the training and the validation window.
-func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []datasets.Holiday, totals []float64, rep *Report) *decomposer {
+// of the training and the validation window. Anomalous days are learned at every rolling
+// origin from what came before it, as the rest is.
+func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []datasets.Holiday, totals []float64, rep *Report) (*decomposer, error) {
 	all := datasets.Window{From: s.Train.From, To: s.Valid.To}
+	grid := fit.Minutes(t, all)
 	d := &decomposer{options: o, trace: t, train: s.Train, all: all, cutoffs: o.cutoffs(s.Train.Len()), began: time.Now()}
-	special := events(Calendar(holidays, t, all), fit.AnomalousDays(fit.Minutes(t, all), totals))
-	d.model = o.prophetModel(all.Len(), special)
+	d.refits = len(d.cutoffs)
+	if s.Valid.Len() > 0 {
+		d.cutoffs = append(d.cutoffs, all.Len())
+	}
+	calendar := Calendar(holidays, t, all)
+	for _, c := range d.cutoffs {
+		d.holidays = append(d.holidays, events(slices.Clone(calendar), fit.AnomalousDays(grid, totals[:c])))
+	}
+	special := d.holidays[len(d.holidays)-1]
+	var err error
+	if d.fleet, err = o.prophetModel(all.Len(), special).NewFleet(grid, all.Len()); err != nil {
+		return nil, err
+	}
 	rep.note("decomposition: %s trend, seasonalities %v, %d holidays; refitted at %d rolling origins",
-		o.Growth, seasonalityNames(o.prophetModel(s.Train.Len(), nil)), len(special), len(d.cutoffs))
+		o.Growth, seasonalityNames(o.prophetModel(s.Train.Len(), nil)), len(special), d.refits)
 	for _, p := range []struct {
 		name    string
 		minutes int
@@ -50,7 +68,7 @@ func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []d
 	if n := len(holidays) - inSpan(holidays, t, all); n > 0 {
 		rep.note("%d of %d holidays lie outside the training and validation windows: nothing is learned of them unless another day of their name is inside", n, len(holidays))
 	}
-	return d
+	return d, nil
 }
 
 // events adds to the configured holidays the anomalous days of the sum of all functions,
@@ -142,22 +160,13 @@ func (d *decomposer) fit(ctx context.Context, series [][]float64) ([]decompositi
 }
 
 func (d *decomposer) fitInto(ctx context.Context, series [][]float64, out []decomposition) error {
-	grid := fit.Minutes(d.trace, d.all)
-	known := make([][]float64, len(series))
-	for i, y := range series {
-		known[i] = y[:d.train.Len()]
-	}
-	rolling, err := d.model.RollingOrigin(ctx, grid, known, d.cutoffs, d.options.Workers)
-	if err != nil {
-		return err
-	}
-	final, err := d.model.Fleet(ctx, grid, series, d.options.Workers)
+	rolling, err := d.fleet.RollingHolidays(ctx, series, d.cutoffs, d.holidays, d.options.Workers)
 	if err != nil {
 		return err
 	}
 	for i := range out {
-		out[i] = decomposition{final: final[i]}
-		for _, o := range rolling {
+		out[i] = decomposition{final: rolling[len(rolling)-1].Fitted[i]}
+		for _, o := range rolling[:d.refits] {
 			out[i].origins = append(out[i].origins, features.Origin{From: d.train.From + o.Cutoff, Fitted: o.Fitted[i]})
 		}
 	}

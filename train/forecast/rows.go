@@ -60,7 +60,10 @@ func (p sampler) train(f datasets.FunctionID, minute int) bool {
 // fillRows decomposes the functions with trees, in batches, and appends their rows to
 // the samples of their clusters, in order of function.
 func (t *trainer) fillRows(ctx context.Context) error {
-	d := newDecomposer(t.options, t.trace, t.splits, t.holidays, t.totals, t.report)
+	d, err := newDecomposer(t.options, t.trace, t.splits, t.holidays, t.totals, t.report)
+	if err != nil {
+		return fmt.Errorf("decompose functions: %w", err)
+	}
 	firstRow := t.splits.Train.From + d.cutoffs[0]
 	draw := newSampler(t.options, t.splits, len(t.trees), firstRow)
 	t.validMinutes = draw.valid
@@ -77,7 +80,6 @@ func (t *trainer) fillRows(ctx context.Context) error {
 		}
 		parts := make([]decomposition, len(batch))
 		if t.options.Components {
-			var err error
 			if parts, err = d.fit(ctx, series); err != nil {
 				return fmt.Errorf("decompose functions: %w", err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"sync"
@@ -59,7 +60,8 @@ type Fleet struct {
 	every  int  // values of a series in one mean
 
 	mu      sync.Mutex
-	bases   map[int]func() *basis // by number of seasonalities, see origin
+	terms   []Model // one of each set of terms that came up
+	bases   []func() *basis
 	designs map[string]func() (*gridDesign, error)
 }
 
@@ -81,7 +83,6 @@ func (m Model) NewFleet(g Grid, n int) (*Fleet, error) {
 	return &Fleet{
 		model: m, fine: g, length: n, every: every,
 		grid:    Grid{Start: g.Start.Add(time.Duration(every-1) * g.Step / 2), Step: time.Duration(every) * g.Step},
-		bases:   map[int]func() *basis{},
 		designs: map[string]func() (*gridDesign, error){},
 	}, nil
 }
@@ -90,7 +91,7 @@ func (m Model) NewFleet(g Grid, n int) (*Fleet, error) {
 // what Model.Fit returns for it alone, bit for bit, for any number of workers (all cores
 // if workers < 1) and whatever was fitted before.
 func (f *Fleet) Fit(ctx context.Context, series [][]float64, workers int) ([]*prophet.Fitted, error) {
-	whole := []origin{{model: f.model, end: f.length / f.every}}
+	whole := []origin{f.origin(f.model, f.length/f.every)}
 	fitted, err := f.fit(ctx, series, whole, workers)
 	if err != nil {
 		return nil, err
@@ -98,12 +99,31 @@ func (f *Fleet) Fit(ctx context.Context, series [][]float64, workers int) ([]*pr
 	return fitted[0], nil
 }
 
-// An origin is a part of the history, from its start, and what is fitted to it. Models
-// of one fleet with as many seasonalities have the same ones.
+// An origin is a part of the history, from its start, and what is fitted to it.
 type origin struct {
 	model Model
-	end   int // means in the part
+	end   int           // means in the part
+	terms int           // number of the basis
+	basis func() *basis // built when it is asked for
 }
+
+// origin returns the origin of m, which differs from the fleet's model in its terms and
+// its changepoints at most. Equal terms have one basis.
+func (f *Fleet) origin(m Model, end int) origin {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.terms, func(o Model) bool {
+		return slices.Equal(o.Seasonalities, m.Seasonalities) && slices.EqualFunc(o.Holidays, m.Holidays, sameHoliday)
+	})
+	if i < 0 {
+		i = len(f.terms)
+		f.terms = append(f.terms, m)
+		f.bases = append(f.bases, sync.OnceValue(func() *basis { return m.newBasis(f.grid, f.length/f.every) }))
+	}
+	return origin{model: m, end: end, terms: i, basis: f.bases[i]}
+}
+
+func sameHoliday(a, b prophet.Holiday) bool { return reflect.DeepEqual(a, b) }
 
 // fit fits every series at every origin, which ascend.
 func (f *Fleet) fit(ctx context.Context, series [][]float64, origins []origin, workers int) ([][]*prophet.Fitted, error) {
@@ -133,18 +153,6 @@ func (f *Fleet) fit(ctx context.Context, series [][]float64, origins []origin, w
 		}
 	})
 	return out, err
-}
-
-// basis returns the basis of m.
-func (f *Fleet) basis(m Model) *basis {
-	f.mu.Lock()
-	shared, ok := f.bases[len(m.Seasonalities)]
-	if !ok {
-		shared = sync.OnceValue(func() *basis { return m.newBasis(f.grid, f.length/f.every) })
-		f.bases[len(m.Seasonalities)] = shared
-	}
-	f.mu.Unlock()
-	return shared()
 }
 
 // keptDesigns bounds the memory for series that miss different values; what comes
@@ -207,7 +215,7 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 	if !o.model.shared() {
 		return w.alone(o.model)
 	}
-	if b := f.basis(o.model); s.basis != b {
+	if b := o.basis(); s.basis != b {
 		s.begin(b)
 	}
 	s.extend(o.end)
@@ -215,7 +223,7 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 		values := slices.Repeat([]float64{s.y[w.runs[0].first]}, count(w.runs))
 		return o.model.fallback(f.grid.At(w.runs[0].first), f.grid.At(w.runs[len(w.runs)-1].end-1), values), nil
 	}
-	w.key = fmt.Appendf(w.key[:0], "%d:", o.end)
+	w.key = fmt.Appendf(w.key[:0], "%d %d:", o.terms, o.end)
 	for _, r := range w.runs {
 		w.key = fmt.Appendf(w.key, "%d-%d ", r.first, r.end)
 	}

@@ -39,16 +39,33 @@ func (m Model) RollingOrigin(ctx context.Context, g Grid, series [][]float64, cu
 // it lies in the history.
 //
 // All cutoffs share what the fleet shares, and each series is read once for all of
-// those with the same seasonalities: a cutoff costs little more than its solve.
+// those with the same terms: a cutoff costs little more than its solve.
 func (f *Fleet) RollingOrigin(ctx context.Context, series [][]float64, cutoffs []int, workers int) ([]Origin, error) {
+	return f.RollingHolidays(ctx, series, cutoffs, nil, workers)
+}
+
+// RollingHolidays is RollingOrigin with holidays[i], those that were known at cutoffs[i],
+// in place of the model's: what is learned from the history, such as its anomalous days,
+// must not come from later either. Nil holidays are the model's at every cutoff.
+func (f *Fleet) RollingHolidays(ctx context.Context, series [][]float64, cutoffs []int, holidays [][]prophet.Holiday, workers int) ([]Origin, error) {
+	if holidays != nil && len(holidays) != len(cutoffs) {
+		return nil, fmt.Errorf("prophet: %d lists of holidays for %d cutoffs: must be as many", len(holidays), len(cutoffs))
+	}
 	out := make([]Origin, len(cutoffs))
 	origins := make([]origin, len(cutoffs))
 	for i, c := range cutoffs {
 		if c < 1 || c > f.length || i > 0 && c <= cutoffs[i-1] {
 			return nil, fmt.Errorf("prophet: cutoffs must ascend within the series, got %v", cutoffs)
 		}
+		m := f.model.before(f.fine, c)
+		if holidays != nil {
+			m.Holidays = holidays[i]
+			if err := m.Validate(); err != nil {
+				return nil, err
+			}
+		}
 		out[i].Cutoff = c
-		origins[i] = origin{model: f.model.before(f.fine, c), end: c / f.every}
+		origins[i] = f.origin(m, c/f.every)
 	}
 	fitted, err := f.fit(ctx, series, origins, workers)
 	if err != nil {

@@ -1,0 +1,90 @@
+package forecast_test
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/train/forecast"
+)
+
+// TestNoFutureInComponents changes what comes after a minute: the decompositions that
+// were fitted before, and the features of all rows before it, must stay as they are, bit
+// by bit. The present is chosen to be anomalous in one history and usual in the other.
+func TestNoFutureInComponents(t *testing.T) {
+	const days, steps = 18, 18 * datasets.MinutesPerDay
+	trace := &datasets.Trace{Start: time.Date(2021, 3, 1, 0, 0, 0, 0, time.UTC), Span: datasets.Window{To: steps}, Functions: make([]datasets.Function, 2)}
+	splits := datasets.Split(trace.Span)
+	n := splits.Valid.To
+	series := make([][]float64, 2)
+	totals := make([]float64, n)
+	for i := range series {
+		series[i] = make([]float64, n)
+		for j := range series[i] {
+			series[i][j] = math.Floor(10 + 6*math.Sin(2*math.Pi*float64(j)/1440) + float64((j*7919+i*13)%5))
+			if day := j / datasets.MinutesPerDay; day == 5 { // a burst
+				series[i][j] *= 4
+			}
+			totals[j] += series[i][j]
+		}
+	}
+	fitted := func(totals []float64, series [][]float64) [][]features.Origin {
+		t.Helper()
+		out, err := forecast.Origins(t.Context(), options(), trace, splits, totals, series)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	before := fitted(totals, series)
+
+	const now = 8*datasets.MinutesPerDay + 700
+	totals = slices.Clone(totals)
+	for i := range series {
+		series[i] = slices.Clone(series[i])
+		for j := now; j < n; j++ {
+			totals[j] += 3 * series[i][j]
+			series[i][j] *= 4 // as the burst
+		}
+	}
+	after := fitted(totals, series)
+
+	for i := range series {
+		same, changed := 0, 0
+		for k, o := range before[i] {
+			a, b := asJSON(t, o), asJSON(t, after[i][k])
+			switch {
+			case o.From > now && a != b:
+				changed++
+			case o.From <= now && a == b:
+				same++
+			case o.From <= now:
+				t.Errorf("function %d: the decomposition at minute %d depends on minutes from %d on", i, o.From, now)
+			}
+		}
+		if same == 0 || changed == 0 {
+			t.Errorf("function %d: %d decompositions before the change and %d that it changed: the test shows nothing", i, same, changed)
+		}
+		a := features.Components{Start: trace.Start, Origins: before[i]}
+		b := features.Components{Start: trace.Start, Origins: after[i]}
+		past := features.NewHistory(1)
+		for minute := before[i][0].From; minute < now; minute += 41 {
+			if x, y := a.Append(nil, minute, past), b.Append(nil, minute, past); !slices.Equal(x, y) {
+				t.Fatalf("function %d: the features at minute %d are %v, with another future %v", i, minute, x, y)
+			}
+		}
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
