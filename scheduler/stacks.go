@@ -100,6 +100,12 @@ var baselines = slices.Concat([]Row{
 			return compose(policy.CIDRE(s.Profiles, decide.Time(value("target_ms")*float64(decide.Millisecond))))
 		},
 	},
+	{
+		Name: "oracle", Source: "perfect forecasts, eviction after Belady by next use and cost: a reference", Clairvoyant: true,
+		build: func(s Setting, _ func(string) float64) Stack {
+			return compose(policy.Oracle(s.Profiles, s.Future, s.Start))
+		},
+	},
 }, []Row{
 	rule("random", "a request drawn at random", 0, false),
 	rule("sjf", "shortest expected job first, initialisation included", 0, false),

@@ -42,10 +42,7 @@ const (
 // containers at most once a second, and kills the last one of too many; with the
 // first a speculative start could be later than a cold start.
 func CIDRE(profiles []decide.Profile, target decide.Time) Parts {
-	d := &speculative{target: float64(target), functions: make([]speculation, len(profiles))}
-	for f := range d.functions {
-		d.functions[f].cold = true
-	}
+	d := newSpeculative(len(profiles), target)
 	return Parts{d, &cip{
 		dispatcher: d,
 		weight:     weights(profiles), frequency: make([]float64, len(profiles)), used: make([]float64, len(profiles)),
@@ -58,6 +55,14 @@ func CIDRE(profiles []decide.Profile, target decide.Time) Parts {
 type speculative struct {
 	target    float64 // in microseconds
 	functions []speculation
+}
+
+func newSpeculative(functions int, target decide.Time) *speculative {
+	d := &speculative{target: float64(target), functions: make([]speculation, functions)}
+	for f := range d.functions {
+		d.functions[f].cold = true
+	}
+	return d
 }
 
 // speculation is what the conditions need of a function.
