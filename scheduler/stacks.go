@@ -101,6 +101,18 @@ var baselines = slices.Concat([]Row{
 		},
 	},
 	{
+		Name: "lass", Source: "Wang, Ali-Eldin and Shenoy, LaSS, HPDC 2021: containers by a queueing model, fair share, deflation", Reconstruction: true,
+		Parameters: lassParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			stack := compose(policy.LaSS(s.Profiles, s.Invokers, policy.LaSSOptions{
+				Wait: decide.Time(value("wait_ms") * float64(decide.Millisecond)), Quantile: value("quantile"), Deflate: value("deflate"),
+			}))
+			stack.CPUShare = 1 // a container owns its CPU
+
+			return stack
+		},
+	},
+	{
 		Name: "oracle", Source: "perfect forecasts, eviction after Belady by next use and cost: a reference", Clairvoyant: true,
 		build: func(s Setting, _ func(string) float64) Stack {
 			return compose(policy.Oracle(s.Profiles, s.Future, s.Start))
@@ -130,6 +142,14 @@ var histogramParameters = func(o policy.HistogramOptions) []Parameter {
 		{"tail", "quantile of idle times that keeping alive shall cover", o.Tail, 0.5, 1},
 	}
 }(policy.DefaultHistogramOptions())
+
+var lassParameters = func(o policy.LaSSOptions) []Parameter {
+	return []Parameter{
+		{"wait_ms", "how long a request may wait for a container, in ms", o.Wait.Seconds() * 1000, 0, 60000},
+		{"quantile", "share of requests that wait no longer", o.Quantile, 0.01, 0.9999},
+		{"deflate", "part of its CPU that a container may lose under overload", o.Deflate, 0, 0.99},
+	}
+}(policy.DefaultLaSSOptions())
 
 func compose(p policy.Parts) Stack {
 	return Stack{Dispatcher: p.Dispatcher, Pool: p.Pool, Placer: p.Placer}

@@ -29,6 +29,10 @@ const (
 // and resumes when the mean wait of the last ten requests passes their mean execution,
 // 0.8 wait > d. A function without any container always gets one.
 //
+// It never stops where executions take longer than a start: there the wait for a busy
+// container is the longer one. The code does not have this exception; without it a
+// function of long executions waits for the one container it has until its requests are dropped.
+//
 // Idle containers are kept until the room is needed. Then the one with the least
 //
 //	clock + frequency * cost / (size * K)
@@ -139,7 +143,7 @@ func (d *speculative) wants(s decide.Snapshot, f decide.FunctionID) bool {
 	if s.FirstWarm(f) != decide.None { // it lacks nothing but CPU
 		return false
 	}
-	return s.Live(f) == 0 || d.functions[f].cold && s.StartingCount(f) < s.Waiting(f)
+	return s.Live(f) == 0 || s.StartingCount(f) < s.Waiting(f) && (d.functions[f].cold || s.Execution(f) > s.Initialise(f))
 }
 
 // cip is the pool of [CIDRE].

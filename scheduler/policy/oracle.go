@@ -21,10 +21,8 @@ const oracleGBs = 99.69
 // Belady's rule with costs; the last idle container of n of a function is next used by
 // its n-th arrival.
 //
-// Requests start as under [CIDRE], speculatively. Of the ways to start and to prewarm
-// that were tried on an overloaded trace this one did best: prewarming a second container
-// of a function, or at the cost of an idle one, took more memory than it gave back. It is
-// not optimal: eviction with costs and sizes is NP-hard even with the future known.
+// Requests start as under [CIDRE], speculatively. It is not optimal: eviction with costs
+// and sizes is NP-hard even with the future known.
 //
 // The clock begins at start.
 func Oracle(profiles []decide.Profile, future decide.Future, start decide.Time) Parts {
