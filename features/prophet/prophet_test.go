@@ -214,7 +214,13 @@ func TestFlat(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for name, change := range map[string]func(*prophet.Fitted){
-		"growth":       func(f *prophet.Fitted) { f.Growth = "logistic" },
+		"growth":  func(f *prophet.Fitted) { f.Growth = "cubic" },
+		"cap":     func(f *prophet.Fitted) { f.Growth, f.Cap = prophet.Logistic, f.Floor },
+		"mode":    func(f *prophet.Fitted) { f.Seasonalities[0].Mode = "both" },
+		"windows": func(f *prophet.Fitted) { f.Holidays[1].Windows = [][2]int{{0, 0}} },
+		"scale": func(f *prophet.Fitted) {
+			f.Regressors, f.Beta = []prophet.Regressor{{Name: "x"}}, append(f.Beta, 1)
+		},
 		"y_scale":      func(f *prophet.Fitted) { f.YScale = 0 },
 		"sigma":        func(f *prophet.Fitted) { f.SigmaObs = math.NaN() },
 		"end":          func(f *prophet.Fitted) { f.End = f.Start.Add(-1) },
@@ -241,8 +247,13 @@ func TestComponentsDoesNotAllocate(t *testing.T) {
 }
 
 func FuzzFitted(f *testing.F) {
-	b, _ := json.Marshal(example())
-	f.Add(b)
+	for _, m := range []*prophet.Fitted{example(), kinds()} {
+		b, err := json.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := new(prophet.Fitted)
 		if json.Unmarshal(b, m) != nil || m.Validate() != nil {
