@@ -195,9 +195,9 @@ func newCursor(group *file.RowGroupReader, leaf int, c *schema.Column) (cursor, 
 			return cursorOf(r, def, func(b []byte, v int32) []byte {
 				return time.Unix(int64(v)*86400, 0).UTC().AppendFormat(b, time.DateOnly)
 			}), nil
-		case schema.DecimalLogicalType, schema.TimeLogicalType:
+		case *schema.DecimalLogicalType, *schema.TimeLogicalType:
 			return refuse()
-		case schema.IntLogicalType:
+		case *schema.IntLogicalType:
 			if !logical.IsSigned() {
 				return cursorOf(r, def, func(b []byte, v int32) []byte { return strconv.AppendUint(b, uint64(uint32(v)), 10) }), nil
 			}
@@ -205,7 +205,7 @@ func newCursor(group *file.RowGroupReader, leaf int, c *schema.Column) (cursor, 
 		return cursorOf(r, def, func(b []byte, v int32) []byte { return strconv.AppendInt(b, int64(v), 10) }), nil
 	case *file.Int64ColumnChunkReader:
 		switch logical := c.LogicalType().(type) {
-		case schema.TimestampLogicalType:
+		case *schema.TimestampLogicalType:
 			convert := time.UnixMilli
 			switch logical.TimeUnit() {
 			case schema.TimeUnitMicros:
@@ -214,9 +214,9 @@ func newCursor(group *file.RowGroupReader, leaf int, c *schema.Column) (cursor, 
 				convert = func(v int64) time.Time { return time.Unix(0, v) }
 			}
 			return cursorOf(r, def, func(b []byte, v int64) []byte { return appendTime(b, convert(v)) }), nil
-		case schema.DecimalLogicalType, schema.TimeLogicalType:
+		case *schema.DecimalLogicalType, *schema.TimeLogicalType:
 			return refuse()
-		case schema.IntLogicalType:
+		case *schema.IntLogicalType:
 			if !logical.IsSigned() {
 				return cursorOf(r, def, func(b []byte, v int64) []byte { return strconv.AppendUint(b, uint64(v), 10) }), nil
 			}
@@ -229,7 +229,7 @@ func newCursor(group *file.RowGroupReader, leaf int, c *schema.Column) (cursor, 
 	case *file.Float64ColumnChunkReader:
 		return cursorOf(r, def, func(b []byte, v float64) []byte { return appendFloat(b, v, 64) }), nil
 	case *file.ByteArrayColumnChunkReader:
-		if _, ok := c.LogicalType().(schema.DecimalLogicalType); ok {
+		if _, ok := c.LogicalType().(*schema.DecimalLogicalType); ok {
 			return refuse()
 		}
 		return cursorOf(r, def, func(b []byte, v parquet.ByteArray) []byte { return append(b, v...) }), nil

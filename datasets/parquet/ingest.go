@@ -417,12 +417,19 @@ func (q *quarantine) open(fs files, path string) (err error) {
 	return nil
 }
 
+// maxRejected bounds what a hostile file, a few bytes of which may unpack to billions
+// of rows, can make of the quarantine.
+const maxRejected = 1 << 20
+
 // maxMessage bounds what a line of the quarantine quotes of a hostile file.
 const maxMessage = 500
 
 func (q *quarantine) add(reason string, e *datasets.SyntaxError) error {
 	if q.first == nil {
 		q.first = e
+	}
+	if q.Rows == maxRejected {
+		return fmt.Errorf("%w: more than %d, whatever the limit; the first is %w", ErrQuarantine, maxRejected, q.first)
 	}
 	q.Rows++
 	q.Reasons[reason]++

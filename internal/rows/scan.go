@@ -192,27 +192,30 @@ func (s *scan) lines(ctx context.Context, row func(l *lineReader, line []byte) e
 	for blank := 0; ; {
 		line, err := l.next()
 		switch {
+		case err == nil && len(line) > 0:
+			blank = 0
+			if err := row(l, line); err != nil {
+				return err
+			}
+			continue
+		case err == nil:
+			if blank++; blank > maxBlank {
+				return &datasets.SyntaxError{File: s.file.Path, Line: l.line, Msg: fmt.Sprintf("more than %d blank lines: expected rows", maxBlank)}
+			}
+			continue
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.Is(err, errLongLine) && !s.started:
 			return &datasets.SyntaxError{File: s.file.Path, Line: l.line, Msg: fmt.Sprintf("longer than %d bytes: expected a header or a row", maxRow)}
 		case errors.Is(err, errLongLine):
 			s.rows++
-			err = s.reject(l.line, Fault{LongLine, fmt.Sprintf("longer than %d bytes", maxRow)})
-		case err != nil:
-			return s.file.readError(err)
-		case len(line) == 0:
-			if blank++; blank > maxBlank {
-				return &datasets.SyntaxError{File: s.file.Path, Line: l.line, Msg: fmt.Sprintf("more than %d blank lines: expected rows", maxBlank)}
+			if err := s.reject(l.line, Fault{LongLine, fmt.Sprintf("longer than %d bytes", maxRow)}); err != nil {
+				return err
 			}
-			continue
+			blank = 0
 		default:
-			err = row(l, line)
+			return s.file.readError(err)
 		}
-		if err != nil {
-			return err
-		}
-		blank = 0
 	}
 }
 
