@@ -33,6 +33,7 @@ type decomposeFlags struct {
 	holidays, country           string
 	changepoints                int
 	changepointRange            float64
+	changepointTimes            []string
 	tau, seasonal, holidayTau   float64
 	noYearly, noWeekly, noDaily bool
 	seasonalities, regressors   []string
@@ -68,8 +69,9 @@ upper_window and prior_scale. --country takes a code such as US, GB or DE-BW.
 
 With --json, "forecast" has the rows of the file in order of time, then those of the
 horizon. Components of additive terms are in units of y; those of multiplicative ones are
-shares of the trend: yhat = trend * (1 + multiplicative) + additive. Without --json, the
-plots FILE.forecast.svg and FILE.components.svg are written to the folder --out.`,
+shares of the trend: yhat = trend * (1 + multiplicative) + additive. Without --json, or
+if --out is given, the plots FILE.forecast.svg and FILE.components.svg are written to that
+folder.`,
 		Example: `  incendio decompose sales.csv --horizon 365
   incendio decompose requests.csv --freq 5min --horizon 288 --seasonality hourly:0.0416667:4
   incendio decompose users.csv --growth logistic --cap 8.5 --mode multiplicative --country US --json`,
@@ -87,6 +89,7 @@ plots FILE.forecast.svg and FILE.components.svg are written to the folder --out.
 	fs.StringVar(&f.country, "country", "", "add the public holidays of a country, by its `code`")
 	fs.IntVar(&f.changepoints, "changepoints", m.Changepoints, "number of automatic changepoints")
 	fs.Float64Var(&f.changepointRange, "changepoint-range", m.ChangepointRange, "share of the history in which they are")
+	fs.StringArrayVar(&f.changepointTimes, "changepoint", nil, "the trend may bend at this `time`, rather than at automatic changepoints; may be repeated")
 	fs.Float64Var(&f.tau, "changepoint-prior-scale", m.ChangepointPriorScale, "how much the trend may bend")
 	fs.Float64Var(&f.seasonal, "seasonality-prior-scale", m.SeasonalityPriorScale, "how large seasonalities may be")
 	fs.Float64Var(&f.holidayTau, "holidays-prior-scale", m.HolidaysPriorScale, "how large effects of holidays and regressors may be")
@@ -150,12 +153,14 @@ func (a *app) decompose(cmd *cobra.Command, f decomposeFlags, file string) error
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	d.warn(log)
+	var plots []string
+	if !a.json || cmd.Flags().Changed("out") {
+		if plots, err = d.draw(f.out); err != nil {
+			return err
+		}
+	}
 	if a.json {
 		return a.print(d.json())
-	}
-	plots, err := d.draw(f.out)
-	if err != nil {
-		return err
 	}
 	return d.summary(a.out, plots)
 }
@@ -166,6 +171,13 @@ func (f decomposeFlags) model() (fit.Model, error) {
 	m.Growth, m.Cap, m.Floor, m.SeasonalityMode = prophet.Growth(f.growth), f.cap, f.floor, prophet.Mode(f.mode)
 	m.Changepoints, m.ChangepointRange, m.ChangepointPriorScale = f.changepoints, f.changepointRange, f.tau
 	m.SeasonalityPriorScale, m.HolidaysPriorScale = f.seasonal, f.holidayTau
+	for _, text := range f.changepointTimes {
+		at, err := table.ParseTime(text)
+		if err != nil {
+			return m, fmt.Errorf("--changepoint: %w", err)
+		}
+		m.ChangepointTimes = append(m.ChangepointTimes, at)
+	}
 	for _, text := range f.seasonalities {
 		s, err := parseSeasonality(text)
 		if err != nil {
@@ -385,8 +397,8 @@ func (d *decomposed) warn(log *slog.Logger) {
 }
 
 // layout is how times are written: without the clock if it is midnight throughout.
-func (d *decomposed) layout() string {
-	for _, t := range d.forecast.Time {
+func layout(times []time.Time) string {
+	for _, t := range times {
 		if !t.Equal(t.Truncate(24 * time.Hour)) {
 			return time.DateTime
 		}
@@ -455,7 +467,7 @@ func (r row) MarshalJSON() ([]byte, error) {
 
 func (d *decomposed) json() decomposition {
 	f, fc := d.fitted, d.forecast
-	layout := d.layout()
+	form := layout(fc.Time)
 	out := decomposition{
 		Params:       params{f.K, f.M, f.Delta, f.Beta, f.SigmaObs},
 		Changepoints: []string{},
@@ -465,12 +477,16 @@ func (d *decomposed) json() decomposition {
 		Components:   d.components(),
 	}
 	out.Timing.FitMS = out.FitMS
+	var bends []time.Time
 	for _, s := range f.Changepoints {
-		out.Changepoints = append(out.Changepoints, f.Time(s).Round(time.Second).Format(layout))
+		bends = append(bends, f.Time(s).Round(time.Second))
+	}
+	for _, t := range bends {
+		out.Changepoints = append(out.Changepoints, t.Format(layout(bends)))
 	}
 	parts := fc.Components()
 	for i, t := range fc.Time {
-		r := row{{"ds", t.Format(layout)}, {"trend", fc.Trend[i]}}
+		r := row{{"ds", t.Format(form)}, {"trend", fc.Trend[i]}}
 		for _, c := range parts {
 			r = append(r, cell{c.Name, c.Value[i]})
 		}
@@ -518,8 +534,11 @@ func (d *decomposed) draw(dir string) ([]string, error) {
 		Title: filepath.Base(d.name), Times: d.forecast.Time, Observed: observed, Yhat: d.forecast.Yhat,
 		Lower: d.forecast.Lower, Upper: d.forecast.Upper, History: d.fitted.End,
 	}
-	if d.model.Growth == prophet.Logistic {
+	if d.fitted.Growth == prophet.Logistic {
 		outlook.Cap, outlook.Floor = d.columns.Cap, d.columns.Floor
+		if outlook.Cap == nil {
+			outlook.Cap = slices.Repeat([]float64{d.fitted.Cap}, len(outlook.Times))
+		}
 	}
 	var names []string
 	for _, p := range []struct {
@@ -546,14 +565,14 @@ func (d *decomposed) draw(dir string) ([]string, error) {
 // summary says in a few lines what was found.
 func (d *decomposed) summary(out io.Writer, plots []string) error {
 	f, fc := d.fitted, d.forecast
-	layout := d.layout()
+	form := layout(fc.Time)
 	bends := 0
 	for _, v := range f.Delta {
 		if v != 0 {
 			bends++
 		}
 	}
-	fmt.Fprintf(out, "%s: %d values from %s to %s\n", d.name, f.Observations, f.Start.Format(layout), f.End.Format(layout))
+	fmt.Fprintf(out, "%s: %d values from %s to %s\n", d.name, f.Observations, f.Start.Format(form), f.End.Format(form))
 	fmt.Fprintf(out, "%s trend with %d changepoints, %d of which bend it; noise %.4g; log posterior %.6f; fitted in %.1f ms\n\n",
 		f.Growth, len(f.Delta), bends, f.Noise(), f.LogPosterior, float64(d.took.Microseconds())/1000)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -570,7 +589,7 @@ func (d *decomposed) summary(out io.Writer, plots []string) error {
 		return err
 	}
 	last := len(fc.Time) - 1
-	fmt.Fprintf(out, "\nat %s: yhat %.6g", fc.Time[last].Format(layout), fc.Yhat[last])
+	fmt.Fprintf(out, "\nat %s: yhat %.6g", fc.Time[last].Format(form), fc.Yhat[last])
 	if fc.Lower != nil {
 		fmt.Fprintf(out, ", between %.6g and %.6g", fc.Lower[last], fc.Upper[last])
 	}

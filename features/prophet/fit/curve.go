@@ -2,7 +2,6 @@ package fit
 
 import (
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/floats"
 
@@ -26,6 +25,7 @@ type curve struct {
 	y        []float64 // scaled
 	capacity []float64 // scaled; nil unless logistic
 	head     int       // columns of the trend in x: t and 1, or 1
+	parts    []part    // the columns of X
 	shared   bool      // whether there are multiplicative columns
 
 	// At the parameters that were evaluated last, a value per row:
@@ -37,17 +37,30 @@ type curve struct {
 	uphill  []float64 // minus the gradient of assemble, length n
 }
 
+// A part is columns of X beside each other that are multiplicative, or that are not.
+type part struct {
+	from, to int // among the free columns
+	share    bool
+}
+
 func (d *design) newCurve(y, capacity []float64) *curve {
 	T := len(y)
 	rows := make([]float64, 5*T)
-	return &curve{
+	c := &curve{
 		design: d, y: y, capacity: capacity,
-		head:   d.head(),
-		shared: slices.Contains(d.share, true),
-		g:      rows[:T:T], g1: rows[T : 2*T : 2*T], g2: rows[2*T : 3*T : 3*T], factor: rows[3*T : 4*T : 4*T], rest: rows[4*T:],
+		head: d.head(),
+		g:    rows[:T:T], g1: rows[T : 2*T : 2*T], g2: rows[2*T : 3*T : 3*T], factor: rows[3*T : 4*T : 4*T], rest: rows[4*T:],
 		tangent: make([]float64, d.n*d.n),
 		uphill:  make([]float64, d.n),
 	}
+	for i, share := range d.share {
+		if n := len(c.parts); n == 0 || c.parts[n-1].share != share {
+			c.parts = append(c.parts, part{from: c.head + i, share: share})
+		}
+		c.parts[len(c.parts)-1].to = c.head + i + 1
+		c.shared = c.shared || share
+	}
+	return c
 }
 
 // evaluate computes what depends on theta, and returns the sum of squared residuals.
@@ -62,7 +75,6 @@ func (c *curve) evaluate(theta []float64) (sse float64) {
 		offset = theta[0]
 	}
 	f, j := c.free, 0
-	beta := theta[c.head:f]
 	for i, y := range c.y {
 		for j < len(c.changepoints) && c.segment[j] <= i {
 			slope += theta[f+j]
@@ -70,18 +82,14 @@ func (c *curve) evaluate(theta []float64) (sse float64) {
 			j++
 		}
 		u := slope*c.t[i] + offset
-		x := c.x[i*f+c.head : (i+1)*f]
+		x := c.x[i*f : (i+1)*f]
 		factor, added := 1.0, 0.0
-		if c.shared {
-			for col, v := range x {
-				if c.share[col] {
-					factor += beta[col] * v
-				} else {
-					added += beta[col] * v
-				}
+		for _, p := range c.parts {
+			if effect := floats.Dot(x[p.from:p.to], theta[p.from:p.to]); p.share {
+				factor += effect
+			} else {
+				added += effect
 			}
-		} else {
-			added = floats.Dot(x, beta)
 		}
 		g, g1, g2 := u, 1.0, 0.0
 		if c.capacity != nil {
@@ -107,9 +115,9 @@ func (c *curve) assemble(theta []float64, curvature bool) {
 	clear(H)
 	clear(b)
 
-	// From the last changepoint backwards: sums of e, the products of a column with the
-	// derivative by u, and of (t-s_j) e over the rows from s_j on.
-	m0, m1, e := make([]float64, f), make([]float64, f), make([]float64, f)
+	// From the last changepoint backwards: sums of each column, times what it has in
+	// common with the derivative by u, and of these times t-s_j, over the rows from s_j on.
+	m0, m1 := make([]float64, f), make([]float64, f)
 	var u0, u1, u2 float64 // of the derivative by u with itself, times 1, t-s_j and its square
 	var r0, r1 float64     // of the residual with the derivative by u
 	S := len(c.changepoints)
@@ -136,22 +144,22 @@ func (c *curve) assemble(theta []float64, curvature bool) {
 				own -= r * c.factor[i] * c.g2[i]
 				mixed -= r * c.g1[i]
 			}
-			for col := range head {
-				e[col] = own * x[col]
-			}
-			for col := head; col < f; col++ {
-				if c.share[col-head] {
-					e[col] = mixed * x[col]
-					b[col] += r * c.g[i] * x[col]
-				} else {
-					e[col] = w * x[col]
-					b[col] += r * x[col]
-				}
-			}
 			t := c.t[i] - s
-			for col, v := range e {
-				m0[col] += v
-				m1[col] += t * v
+			add := func(from, to int, with, uphill float64) {
+				floats.AddScaled(m0[from:to], with, x[from:to])
+				floats.AddScaled(m1[from:to], t*with, x[from:to])
+				floats.AddScaled(b[from:to], uphill, x[from:to])
+			}
+			for col := range head {
+				m0[col] += own * x[col]
+				m1[col] += t * own * x[col]
+			}
+			for _, p := range c.parts {
+				if p.share {
+					add(p.from, p.to, mixed, r*c.g[i])
+				} else {
+					add(p.from, p.to, w, r)
+				}
 			}
 			u0 += own
 			u1 += t * own
@@ -212,44 +220,28 @@ func (c *curve) assemble(theta []float64, curvature bool) {
 	b[0], b[1] = b[0]-m*b[1], -k*b[1]
 }
 
-// effects fills the part of the tangent of the columns of X with each other. Those of
-// two additive columns do not change.
+// effects fills the part of the tangent of the columns of X with each other. Without
+// multiplicative columns it does not change.
 func (c *curve) effects(scaled []float64) {
 	n, f, head := c.n, c.free, c.head
-	for a := head; a < f; a++ {
-		for b := head; b <= a; b++ {
-			if !c.share[a-head] && !c.share[b-head] {
-				c.tangent[a*n+b] = c.gram[a*n+b]
-			}
-		}
-	}
 	if !c.shared {
+		for a := head; a < f; a++ {
+			copy(c.tangent[a*n+head:a*n+a+1], c.gram[a*n+head:])
+		}
 		return
 	}
 	for i := range c.y {
 		x := c.x[i*f : (i+1)*f]
-		for col := head; col < f; col++ {
-			scaled[col] = x[col]
-			if c.share[col-head] {
-				scaled[col] *= c.g[i]
+		for _, p := range c.parts {
+			with := 1.0
+			if p.share {
+				with = c.g[i]
 			}
+			floats.ScaleTo(scaled[p.from:p.to], with, x[p.from:p.to])
 		}
 		for a := head; a < f; a++ {
-			v := scaled[a]
-			if v == 0 {
-				continue
-			}
-			row := c.tangent[a*n : a*n+a+1]
-			if c.share[a-head] {
-				for b := head; b <= a; b++ {
-					row[b] += v * scaled[b]
-				}
-				continue
-			}
-			for b := head; b < a; b++ {
-				if c.share[b-head] {
-					row[b] += v * scaled[b]
-				}
+			if v := scaled[a]; v != 0 {
+				floats.AddScaled(c.tangent[a*n+head:a*n+a+1], v, scaled[head:a+1])
 			}
 		}
 	}

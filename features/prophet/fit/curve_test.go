@@ -346,3 +346,30 @@ func TestCurvesInAFleet(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkCurve fits a logistic trend with yearly and weekly terms to 8 years of days,
+// additive and multiplicative.
+func BenchmarkCurve(b *testing.B) {
+	const n = 2900
+	s := series(n, day, func(at time.Time, i int) float64 {
+		x := float64(i) / n
+		return 90/(1+math.Exp(-5*(x-0.3)))*(1+0.1*math.Sin(2*math.Pi*prophet.Days(at)/365.25)+0.05*math.Cos(2*math.Pi*prophet.Days(at)/7)) + 3*noise(i)
+	})
+	at := times(s)
+	for _, mode := range []prophet.Mode{prophet.Additive, prophet.Multiplicative} {
+		b.Run(string(mode), func(b *testing.B) {
+			m := fit.DefaultModel()
+			m.Growth, m.Cap, m.SeasonalityMode = prophet.Logistic, 100, mode
+			m.Seasonalities = fit.ProphetSeasonalities(n*day, day)
+			var lp float64
+			for b.Loop() {
+				f, err := m.FitTimes(b.Context(), at, s.Count)
+				if err != nil {
+					b.Fatal(err)
+				}
+				lp = f.LogPosterior
+			}
+			b.ReportMetric(lp, "lp")
+		})
+	}
+}

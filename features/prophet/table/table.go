@@ -259,17 +259,26 @@ var (
 )
 
 func (t *rows) time(column string) time.Time {
-	text := strings.TrimSpace(t.text(column))
+	at, err := ParseTime(t.text(column))
+	if err != nil {
+		t.fail(column + " " + err.Error())
+	}
+	return at
+}
+
+// ParseTime reads a time as it stands in a column ds: a day or a time, UTC if it names no
+// zone, from 1800 to 2089.
+func ParseTime(text string) (time.Time, error) {
+	text = strings.TrimSpace(text)
 	for _, l := range layouts {
 		if at, err := time.Parse(l, text); err == nil {
 			if at = at.UTC(); at.Before(earliest) || !at.Before(latest) {
-				t.fail(fmt.Sprintf("%s must lie from 1800 to 2089, got %q", column, text))
+				return at, fmt.Errorf("must lie from 1800 to 2089, got %q", text)
 			}
-			return at
+			return at, nil
 		}
 	}
-	t.fail(fmt.Sprintf("%s must be a time such as 2024-03-01 or 2024-03-01 12:30:00, got %q", column, text))
-	return time.Time{}
+	return time.Time{}, fmt.Errorf("must be a time such as 2024-03-01 or 2024-03-01 12:30:00, got %q", text)
 }
 
 func (t *rows) number(column string) float64 {
