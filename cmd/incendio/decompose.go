@@ -396,8 +396,8 @@ func (d *decomposed) warn(log *slog.Logger) {
 	}
 }
 
-// layout is how times are written: without the clock if it is midnight throughout.
-func layout(times []time.Time) string {
+// dateLayout is how times are written: without the clock if it is midnight throughout.
+func dateLayout(times []time.Time) string {
 	for _, t := range times {
 		if !t.Equal(t.Truncate(24 * time.Hour)) {
 			return time.DateTime
@@ -467,7 +467,7 @@ func (r row) MarshalJSON() ([]byte, error) {
 
 func (d *decomposed) json() decomposition {
 	f, fc := d.fitted, d.forecast
-	form := layout(fc.Time)
+	form := dateLayout(fc.Time)
 	out := decomposition{
 		Params:       params{f.K, f.M, f.Delta, f.Beta, f.SigmaObs},
 		Changepoints: []string{},
@@ -482,7 +482,7 @@ func (d *decomposed) json() decomposition {
 		bends = append(bends, f.Time(s).Round(time.Second))
 	}
 	for _, t := range bends {
-		out.Changepoints = append(out.Changepoints, t.Format(layout(bends)))
+		out.Changepoints = append(out.Changepoints, t.Format(dateLayout(bends)))
 	}
 	parts := fc.Components()
 	for i, t := range fc.Time {
@@ -565,7 +565,7 @@ func (d *decomposed) draw(dir string) ([]string, error) {
 // summary says in a few lines what was found.
 func (d *decomposed) summary(out io.Writer, plots []string) error {
 	f, fc := d.fitted, d.forecast
-	form := layout(fc.Time)
+	form := dateLayout(fc.Time)
 	bends := 0
 	for _, v := range f.Delta {
 		if v != 0 {
