@@ -90,6 +90,12 @@ type outcome struct {
 // incendio runs the program, which must end with one of codes within limit.
 func incendio(t *testing.T, limit time.Duration, codes []int, args ...string) outcome {
 	t.Helper()
+	return incendioIn(t, "", limit, codes, args...)
+}
+
+// incendioIn is incendio in the working directory dir.
+func incendioIn(t *testing.T, dir string, limit time.Duration, codes []int, args ...string) outcome {
+	t.Helper()
 	name, err := program()
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +104,7 @@ func incendio(t *testing.T, limit time.Duration, codes []int, args ...string) ou
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr, cmd.Dir = &stdout, &stderr, dir
 	began := time.Now()
 	err = cmd.Run()
 	o := outcome{cmd.ProcessState.ExitCode(), stdout.Bytes(), time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}

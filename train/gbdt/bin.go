@@ -33,9 +33,9 @@ func (b *binning) bins() int {
 	return len(b.bounds)
 }
 
-// threshold returns the largest value in bin i.
+// threshold returns the largest value in bin i: +Inf if only missing values lie above.
 func (b *binning) threshold(i int) float64 {
-	return min(b.bounds[i], largest)
+	return b.bounds[i]
 }
 
 // categoriesOf returns the categories of some bins.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,6 +104,9 @@ func (m *Model) question(t *Tree, n int32) string {
 			}
 		}
 		return column + " in {" + strings.Join(set, ", ") + "}"
+	}
+	if math.IsInf(t.Threshold[n], 1) && d.Missing() == MissingNaN && !d.DefaultLeft() {
+		return column + " is not missing"
 	}
 	s := column + " <= " + strconv.FormatFloat(t.Threshold[n], 'g', -1, 64)
 	missing := ""

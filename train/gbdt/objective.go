@@ -98,8 +98,9 @@ func (squared) Check(_, _ []float32) error { return nil }
 
 func (squared) Start(label, weight []float32) float64 { return mean(label, weight) }
 
+// Gradient is rounded before it is weighed, as LightGBM's does for this loss.
 func (squared) Gradient(score float64, label float32) (g, h float64) {
-	return score - float64(label), 1
+	return round32(score - float64(label)), 1
 }
 
 func (squared) metric() string { return "l2" }

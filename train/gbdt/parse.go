@@ -3,6 +3,7 @@ package gbdt
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -133,6 +134,15 @@ func parseFloat(s string) (float64, error) {
 		return 0, fmt.Errorf("must be a finite number, got %q", s)
 	}
 	return v, nil
+}
+
+// parseThreshold is parseFloat for a value that is infinite where a split separates the
+// missing values from all others.
+func parseThreshold(s string) (float64, error) {
+	if s == "inf" {
+		return math.Inf(1), nil
+	}
+	return parseFloat(s)
 }
 
 func parseFloat32(s string) (float32, error) {
@@ -338,7 +348,7 @@ func (s *section) tree(columns int) (Tree, error) {
 	if t.SplitGain, err = list(s, "split_gain", nodes, true, parseFloat32); err != nil {
 		return t, err
 	}
-	if t.Threshold, err = list(s, "threshold", nodes, false, parseFloat); err != nil {
+	if t.Threshold, err = list(s, "threshold", nodes, false, parseThreshold); err != nil {
 		return t, err
 	}
 	if t.DecisionType, err = list(s, "decision_type", nodes, false, parseDecision); err != nil {

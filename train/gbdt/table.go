@@ -24,7 +24,7 @@ type Table struct {
 	Weight []float32
 }
 
-// largest bounds the magnitude of a feature: LightGBM writes an infinite threshold as it.
+// largest bounds the magnitude of a feature: beyond it, LightGBM reads infinities.
 const largest = 1e300
 
 // Row returns row i, which aliases Data.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,7 +110,12 @@ func join[T any](s []T, text func(T) string) string {
 }
 
 // exact is C's %.17g, which reads back as the same float64.
-func exact(v float64) string { return strconv.FormatFloat(v, 'g', 17, 64) }
+func exact(v float64) string {
+	if math.IsInf(v, 1) {
+		return "inf"
+	}
+	return strconv.FormatFloat(v, 'g', 17, 64)
+}
 
 // short is C's %g.
 func short(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
