@@ -3,6 +3,7 @@ package forecast
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -105,12 +106,15 @@ func (rt *Runtime) advance(minute int, counts []float64) {
 
 // scratch is what the evaluation of one row needs, one per goroutine.
 type scratch struct {
-	row []float64
-	out []float64
+	row   []float64
+	trees Scratch
+
+	// Of many rows of one function.
+	rows, mean, median []float64
 }
 
 func newScratch(m *Model) scratch {
-	return scratch{make([]float64, 0, len(m.columns)), make([]float64, 1)}
+	return scratch{row: make([]float64, 0, len(m.columns))}
 }
 
 // A predictor follows one function.
@@ -202,10 +206,35 @@ func occasional(p, batch float64) Forecast {
 // evaluate forecasts from the row in s.
 func (p *predictor) evaluate(s *scratch) Forecast {
 	scale := float64(p.set.Scale())
-	f := Forecast{
-		Mean:   p.cluster.Mean.Forecast(s.row, scale, p.cap, s.out),
-		Median: p.cluster.Median.Forecast(s.row, scale, p.cap, s.out),
+	return p.combine(
+		p.cluster.Mean.Forecast(s.row, scale, p.cap, &s.trees),
+		p.cluster.Median.Forecast(s.row, scale, p.cap, &s.trees))
+}
+
+// evaluateRows calls each with the forecasts from the rows in s, in order.
+func (p *predictor) evaluateRows(s *scratch, each func(i int, f Forecast)) {
+	width, scale := len(p.set.Columns()), float64(p.set.Scale())
+	n := len(s.rows) / width
+	s.mean, s.median = slices.Grow(s.mean[:0], n)[:n], slices.Grow(s.median[:0], n)[:n]
+	for _, h := range []struct {
+		head *Head
+		out  []float64
+	}{{&p.cluster.Mean, s.mean}, {&p.cluster.Median, s.median}} {
+		if h.head.Trees != nil {
+			h.head.Trees.PredictRows(s.rows, h.out, &s.trees)
+		}
+		for i := range n {
+			h.out[i] = h.head.finish(h.out[i], s.rows[i*width:(i+1)*width], scale, p.cap)
+		}
 	}
+	for i := range n {
+		each(i, p.combine(s.mean[i], s.median[i]))
+	}
+}
+
+// combine makes a forecast of the mean and the median.
+func (p *predictor) combine(mean, median float64) Forecast {
+	f := Forecast{Mean: mean, Median: median}
 	f.Q90 = max(f.Median, p.cluster.Calibration.Quantile(f.Mean, P90))
 	f.Q99 = max(f.Q90, p.cluster.Calibration.Quantile(f.Mean, P99))
 	return f

@@ -74,11 +74,20 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 							dense[at] += float64(count[j])
 						}
 					}
+					p, s := &predictors[i], &scratches[k]
+					s.rows = s.rows[:0]
 					for now := first; now < last; now++ {
-						if now >= w.From {
-							tab.set(now, i, predictors[i].forecast(now, &scratches[k]))
+						switch {
+						case now < w.From:
+						case p.class == Trees: // all minutes of the day at once
+							s.rows = p.set.Append(s.rows, now, p.past)
+						default:
+							tab.set(now, i, p.forecast(now, s))
 						}
-						predictors[i].observe(now, dense[now-day*datasets.MinutesPerDay])
+						p.observe(now, dense[now-day*datasets.MinutesPerDay])
+					}
+					if p.class == Trees {
+						p.evaluateRows(s, func(j int, f Forecast) { tab.set(max(first, w.From)+j, i, f) })
 					}
 				}
 				return nil

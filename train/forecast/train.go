@@ -383,10 +383,10 @@ func (t *trainer) score(ctx context.Context, name string, head online.Head, s *s
 	k := scored{head: head, predicted: make([]float64, len(s.count))}
 	const chunk = 1024
 	err := parallel(ctx, (len(s.count)+chunk-1)/chunk, t.options.Workers, func(b int) {
-		scratch := make([]float64, 1)
-		for i := b * chunk; i < min((b+1)*chunk, len(s.count)); i++ {
-			k.predicted[i] = m.Clusters[0].Mean.Forecast(s.frame.Row(i), s.scale[i], s.limit[i], scratch)
-		}
+		var scratch online.Scratch
+		from, to := b*chunk, min((b+1)*chunk, len(s.count))
+		width := len(s.frame.Columns)
+		m.Clusters[0].Mean.Forecasts(s.frame.Data[from*width:to*width], s.scale[from:to], s.limit[from:to], k.predicted[from:to], &scratch)
 	})
 	if err != nil {
 		return scored{}, err
