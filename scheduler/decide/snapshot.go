@@ -45,6 +45,21 @@ func (v Snapshot) PreviousArrival(f FunctionID) Time { return v.s.functions[f].p
 // the history alone.
 func (v Snapshot) Backlog() []FunctionID { return v.s.backlog }
 
+// Smallest is the function with the least memory of those with waiting requests, or
+// None, and [Snapshot.Larger] the next one after f in that order, which is by
+// number among equals. So those whose containers fit in what is free are found without
+// a look at the others.
+func (v Snapshot) Smallest() FunctionID { return v.s.ranked.next(0) }
+
+// Larger is described with Smallest.
+func (v Snapshot) Larger(f FunctionID) FunctionID {
+	return v.s.ranked.next(int(v.s.ranked.rank[f]) + 1)
+}
+
+// Matched is the number of functions that have a waiting request and a container with
+// room for it, whatever the CPU of its invoker.
+func (v Snapshot) Matched() int { return int(v.s.matched) }
+
 // Waiting is the number of waiting requests of f.
 func (v Snapshot) Waiting(f FunctionID) int { return int(v.s.functions[f].waiting.n) }
 

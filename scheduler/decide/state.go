@@ -55,6 +55,8 @@ type State struct {
 
 	queue   list         // all waiting requests, in order of arrival
 	backlog []FunctionID // functions with waiting requests
+	ranked  ranks        // the same ones by their memory
+	matched int32        // how many of them have a container with room for a request
 }
 
 type function struct {
@@ -152,6 +154,7 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 		}
 		s.functions[f] = function{Profile: p, waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None}
 	}
+	s.ranked = newRanks(s.functions)
 	return s, nil
 }
 
@@ -194,6 +197,10 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 		fn.waiting.head = r
 		fn.backlogAt = int32(len(s.backlog))
 		s.backlog = append(s.backlog, f)
+		s.ranked.add(f)
+		if fn.warm != None {
+			s.matched++
+		}
 	}
 	fn.waiting.tail = r
 	fn.waiting.n++
@@ -232,6 +239,10 @@ func (s *State) Dequeue(r RequestID) {
 		s.functions[moved].backlogAt = fn.backlogAt
 		s.backlog = s.backlog[:last]
 		fn.backlogAt = None
+		s.ranked.remove(q.function)
+		if fn.warm != None {
+			s.matched--
+		}
 	}
 	q.waiting = false
 }
@@ -490,6 +501,8 @@ func (s *State) linkWarm(c ContainerID) {
 	box.warmPrev, box.warmNext = None, fn.warm
 	if fn.warm != None {
 		s.containers[fn.warm].warmPrev = c
+	} else if fn.waiting.n > 0 {
+		s.matched++
 	}
 	fn.warm = c
 	fn.available++
@@ -500,8 +513,8 @@ func (s *State) unlinkWarm(c ContainerID) {
 	fn := &s.functions[box.function]
 	if box.warmPrev != None {
 		s.containers[box.warmPrev].warmNext = box.warmNext
-	} else {
-		fn.warm = box.warmNext
+	} else if fn.warm = box.warmNext; fn.warm == None && fn.waiting.n > 0 {
+		s.matched--
 	}
 	if box.warmNext != None {
 		s.containers[box.warmNext].warmPrev = box.warmPrev

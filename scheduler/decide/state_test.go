@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -217,6 +218,7 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 	backlog := slices.Clone(v.Backlog())
 	slices.Sort(backlog)
 	var wantBacklog []decide.FunctionID
+	matched := 0
 	for f := range decide.FunctionID(len(profiles)) {
 		waiting, oldest := 0, decide.RequestID(decide.None)
 		for _, r := range m.queue {
@@ -267,9 +269,21 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 		if !slices.Equal(warm, wantWarm) {
 			t.Fatalf("available of %d: %v, want %v", f, warm, wantWarm)
 		}
+		if waiting > 0 && len(wantWarm) > 0 {
+			matched++
+		}
 	}
 	if !slices.Equal(backlog, wantBacklog) {
 		t.Fatalf("backlog %v, want %v", backlog, wantBacklog)
+	}
+	equal("matched", v.Matched(), matched)
+	var byMemory []decide.FunctionID
+	for f := v.Smallest(); f != decide.None; f = v.Larger(f) {
+		byMemory = append(byMemory, f)
+	}
+	slices.SortStableFunc(wantBacklog, func(a, b decide.FunctionID) int { return cmp.Compare(profiles[a].Memory, profiles[b].Memory) })
+	if !slices.Equal(byMemory, wantBacklog) {
+		t.Fatalf("backlog by memory %v, want %v", byMemory, wantBacklog)
 	}
 	for i := range decide.InvokerID(len(specs)) {
 		var used, unclaimed, idleMemory int64
@@ -384,4 +398,38 @@ func TestNewStateRejects(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+}
+
+// TestManyFunctions: the backlog by memory, where it has more than one level.
+func TestManyFunctions(t *testing.T) {
+	const n = 10000
+	profiles := make([]decide.Profile, n)
+	for f := range profiles {
+		profiles[f] = decide.Profile{Memory: int64(1 + f*7919%n), CPU: 1}
+	}
+	s, err := decide.NewState(profiles, []decide.InvokerSpec{{Memory: n, Cores: 1}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := s.Snapshot()
+	rapid.Check(t, func(t *rapid.T) {
+		set := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 0, 12, rapid.ID).Draw(t, "functions")
+		for r, f := range set {
+			s.Arrive(decide.RequestID(r), decide.FunctionID(f))
+		}
+		slices.SortFunc(set, func(a, b int) int { return cmp.Compare(profiles[a].Memory, profiles[b].Memory) })
+		f := v.Smallest()
+		for _, want := range set {
+			if f != decide.FunctionID(want) {
+				t.Fatalf("function %d, want %d", f, want)
+			}
+			s.Dequeue(v.Oldest(f))
+			if f = v.Larger(f); v.Waiting(decide.FunctionID(want)) != 0 {
+				t.Fatalf("function %d still waits", want)
+			}
+		}
+		if f != decide.None || v.Smallest() != decide.None {
+			t.Fatalf("function %d after the last", f)
+		}
+	})
 }

@@ -26,13 +26,13 @@ type Density struct{ signals decide.Signals }
 func NewDensity(signals decide.Signals) *Density { return &Density{signals} }
 
 // Next implements decide.Dispatcher.
-func (p *Density) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+func (p *Density) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
 	var memory, cpu float64
 	for i := range decide.InvokerID(s.Invokers()) {
 		memory += float64(s.Unclaimed(i) + s.IdleMemory(i))
 		cpu += max(0, s.InvokerSpec(i).Cores-s.BusyCPU(i))
 	}
-	return best(s, func(f decide.FunctionID, cold bool) float64 {
+	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
 		// The inverse: the least first. A priority of 0 goes after all others, and
 		// so does what more than fills the cluster, but it is started.
 		size := ratio(s.CPU(f), cpu)

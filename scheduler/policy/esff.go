@@ -17,12 +17,12 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 type ESFF struct{}
 
 // Next implements decide.Dispatcher.
-func (ESFF) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+func (ESFF) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
 	var free int64
 	for i := range decide.InvokerID(s.Invokers()) {
 		free = max(free, s.Unclaimed(i))
 	}
-	return best(s, func(f decide.FunctionID, cold bool) float64 {
+	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
 		n := float64(s.Waiting(f))
 		batch := n * float64(s.Execution(f))
 		if !cold {

@@ -20,8 +20,8 @@ const (
 type LeastSlack struct{}
 
 // Next implements decide.Dispatcher.
-func (LeastSlack) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
-	return best(s, func(f decide.FunctionID, cold bool) float64 {
+func (LeastSlack) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
 		_, arrival := s.Request(s.Oldest(f))
 		start := s.Initialise(f)
 		slack := max(sloDefault, decide.Time(sloColdShare*float64(start))) - (s.Now() - arrival)

@@ -101,8 +101,9 @@ func priority(g decide.Signals, s decide.Snapshot, f decide.FunctionID) float64 
 }
 
 // best returns the start with the least cost of those that are possible. Ties go to
-// the request that arrived first, then to the smaller number. A cost of never is not started.
-func best(s decide.Snapshot, cost func(f decide.FunctionID, cold bool) float64) (decide.Start, bool) {
+// the request that arrived first, then to the smaller number. A cost of never is not
+// started.
+func best(s decide.Snapshot, ev decide.Event, cost func(f decide.FunctionID, cold bool) float64) (decide.Start, bool) {
 	var (
 		d      = survey(s)
 		chosen decide.Start
@@ -110,18 +111,41 @@ func best(s decide.Snapshot, cost func(f decide.FunctionID, cold bool) float64) 
 		least  float64
 		since  decide.Time
 	)
-	for _, f := range s.Backlog() {
+	try := func(f decide.FunctionID) {
 		st, ok := d.start(f)
 		if !ok {
-			continue
+			return
 		}
 		c := cost(f, st.Container == decide.None)
 		if c == never {
-			continue
+			return
 		}
 		_, at := s.Request(st.Request)
 		if !found || c < least || c == least && (at < since || at == since && st.Request < chosen.Request) {
 			chosen, found, least, since = st, true, c, at
+		}
+	}
+	// Mostly no function but the event's has both a request that waits and a container
+	// for it; then of the others only those can start whose new container fits.
+	own, matched := decide.FunctionID(decide.None), 0
+	if ev.Kind != decide.Tick && s.Waiting(ev.Function) > 0 {
+		own = ev.Function
+		try(own)
+		if s.FirstWarm(own) != decide.None {
+			matched = 1
+		}
+	}
+	if s.Matched() > matched {
+		for _, f := range s.Backlog() {
+			if f != own {
+				try(f)
+			}
+		}
+		return chosen, found
+	}
+	for f := s.Smallest(); f != decide.None && s.Memory(f) <= d.most; f = s.Larger(f) {
+		if f != own {
+			try(f)
 		}
 	}
 	return chosen, found

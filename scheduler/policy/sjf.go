@@ -7,8 +7,8 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 type SJF struct{}
 
 // Next implements decide.Dispatcher.
-func (SJF) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
-	return best(s, func(f decide.FunctionID, cold bool) float64 {
+func (SJF) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
 		t := s.Execution(f)
 		if cold {
 			t += s.Initialise(f)
