@@ -9,18 +9,33 @@ import (
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
-// Arrivals yields the invocations of t inside w in order of arrival (ties in order
+// A Placement says where in its minute an invocation lies of which only the minute is known.
+type Placement uint8
+
+// The placements.
+const (
+	Uniform     Placement = iota // independent and uniform
+	Equidistant                  // the i-th of n at i/n of the minute, i from 0
+	MinuteStart                  // all at the begin of the minute
+)
+
+// Arrivals is [Placed] with the placement Uniform.
+func Arrivals(ctx context.Context, t *Trace, w Window, rnd uint64) iter.Seq2[Invocation, error] {
+	return Placed(ctx, t, w, rnd, Uniform)
+}
+
+// Placed yields the invocations of t inside w in order of arrival (ties in order
 // of function), for [InvocationSource]s as they were observed. Of other days only
-// counts are known, and not where in a minute an invocation lay: arrivals are then
-// independent and uniform inside their minute, which is what a Poisson process looks
-// like once its count is known. Durations that were not observed are drawn from the
+// counts are known, and not where in a minute an invocation lay: that is for the
+// placement to say. Uniform is what a Poisson process looks like once its count is
+// known. Durations that were not observed are drawn from the
 // function's execution times. All draws follow from rnd and from the position of
 // the invocation in the trace alone, so every policy that is judged sees the same.
 //
 // One day of counts is held in memory at a time.
-func Arrivals(ctx context.Context, t *Trace, w Window, rnd uint64) iter.Seq2[Invocation, error] {
+func Placed(ctx context.Context, t *Trace, w Window, rnd uint64, place Placement) iter.Seq2[Invocation, error] {
 	return func(yield func(Invocation, error) bool) {
-		d := drawer{t.Functions, seed.Key(rnd, "arrival"), seed.Key(rnd, "duration")}
+		d := drawer{t.Functions, seed.Key(rnd, "arrival"), seed.Key(rnd, "duration"), place}
 		for day := w.From / MinutesPerDay; day*MinutesPerDay < w.To; day++ {
 			if err := ctx.Err(); err != nil {
 				yield(Invocation{}, err)
@@ -48,11 +63,23 @@ func Arrivals(ctx context.Context, t *Trace, w Window, rnd uint64) iter.Seq2[Inv
 type drawer struct {
 	functions          []Function
 	arrivals, duration uint64 // keys
+	place              Placement
 }
 
 // base is the number of the draw for the first invocation of f in the minute at of the
 // trace: 2^20 invocations of one function in one minute have distinct draws.
 func (d *drawer) base(f FunctionID, at int) uint64 { return (uint64(at)<<32 | uint64(f)) << 20 }
+
+// within is where in its minute the i-th of n invocations lies.
+func (d *drawer) within(base, i, n uint64) time.Duration {
+	switch d.place {
+	case Equidistant:
+		return time.Duration(float64(i) / float64(n) * float64(time.Minute)).Truncate(Resolution)
+	case MinuteStart:
+		return 0
+	}
+	return time.Duration(seed.Uniform(d.arrivals, base+i) * float64(time.Minute)).Truncate(Resolution)
+}
 
 // durationOf draws the duration of the invocation with the given draw.
 func (d *drawer) durationOf(f FunctionID, draw uint64) time.Duration {
@@ -73,8 +100,7 @@ func (d *drawer) drawn(ctx context.Context, c *Counts, w Window, yield func(Invo
 			for i := range uint64(cell.count) {
 				batch = append(batch, Invocation{
 					Function: cell.function,
-					Arrival: time.Duration(at)*time.Minute +
-						time.Duration(seed.Uniform(d.arrivals, base+i)*float64(time.Minute)).Truncate(Resolution),
+					Arrival:  time.Duration(at)*time.Minute + d.within(base, i, uint64(cell.count)),
 					Duration: d.durationOf(cell.function, base+i),
 				})
 			}

@@ -53,6 +53,7 @@ func Bound(ctx context.Context, t *datasets.Trace, w *Workload, o Options) (*Res
 	if w.requests == 0 {
 		return nil, w.empty(t)
 	}
+	t = w.scheduled(t)
 	if err := fits(t, o.Cluster); err != nil {
 		return nil, err
 	}

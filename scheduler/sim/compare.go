@@ -146,8 +146,9 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 		r.SpeedupVsNative = max(native, 1) / max(float64(r.LatencySum), 1)
 		rep.Policies[i] = r.Row
 	}
+	scheduled := w.scheduled(t)
 	for f := range bound.Functions {
-		rep.Load += bound.Functions[f].Work.Seconds() * t.Functions[f].CPU
+		rep.Load += bound.Functions[f].Work.Seconds() * scheduled.Functions[f].CPU
 	}
 	rep.Load /= o.Cluster.TotalCores() * float64(w.window.Len()) * 60
 	return rep, nil

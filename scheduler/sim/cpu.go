@@ -37,12 +37,14 @@ type processor interface {
 }
 
 // newProcessor returns the processor of a discipline other than ps, or nil.
-func newProcessor(sharing string, cores int64) processor {
-	switch sharing {
-	case FIFO:
+func newProcessor(sharing string, cores int64, concurrency int32) processor {
+	switch {
+	case sharing == FIFO:
 		return &fifo{cores: cores, free: cores}
-	case SRPT:
+	case sharing == SRPT:
 		return &srpt{cores: cores}
+	case concurrency > 1:
+		return newShared(cores)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Option
 	for i := range m.invokers {
 		m.invokers[i] = invoker{
 			ps:       ps{cores: cores, rate: workUnit},
-			other:    newProcessor(o.Cluster.Sharing, cores),
+			other:    newProcessor(o.Cluster.Sharing, cores, m.concurrency),
 			capacity: int64(o.Cluster.MemoryMB) << 20,
 			limit:    o.Cluster.StartLimit,
 		}

@@ -70,6 +70,22 @@ const (
 	SRPT = "srpt"
 )
 
+// Where in its minute a request arrives of which the trace knows the minute only.
+// Single invocations, where the trace has them and they are not scaled, arrive when
+// they did.
+const (
+	Uniform     = "uniform"     // at independent times
+	Poisson     = "poisson"     // as uniform, but as many as a Poisson process has with the minute's count as its mean
+	Equidistant = "equidistant" // the i-th of n at i/n
+	MinuteStart = "start"       // all at the begin
+)
+
+// What a container belongs to.
+const (
+	PerFunction = "function"
+	PerApp      = "app" // its application: any of the functions can run in it
+)
+
 // A Cluster is the machines that a trace is replayed on.
 type Cluster struct {
 	// Invokers is the number of equal machines, >= 1. Default 8.
@@ -146,6 +162,13 @@ type Options struct {
 	// trace reaches back, so that no policy is judged on an empty platform.
 	// >= 0. Default 60.
 	WarmupMinutes int `mapstructure:"warmup_minutes" json:"warmup_minutes"`
+	// Arrivals inside a minute: "uniform" (the default), "poisson", "equidistant" or "start".
+	Arrivals string `mapstructure:"arrivals" json:"arrivals"`
+	// Unit of containers: "function" (the default) or "app". With "app" an application
+	// is what the scheduler sees as one function: with the memory of all its functions,
+	// the CPU of the largest and the start cost of the slowest, as all are loaded
+	// together. Requests keep the durations of their own functions.
+	Unit string `mapstructure:"unit" json:"unit"`
 	// ScaleArrivals multiplies the count of every function and minute; what is left
 	// of a fraction is one more request with that probability. > 0. Default 1.
 	ScaleArrivals float64 `mapstructure:"scale_arrivals" json:"scale_arrivals"`
@@ -164,6 +187,8 @@ func DefaultOptions() Options {
 		Scheduler:     scheduler.DefaultOptions(),
 		Seed:          1,
 		WarmupMinutes: 60,
+		Arrivals:      Uniform,
+		Unit:          PerFunction,
 		ScaleArrivals: 1,
 	}
 }
@@ -179,6 +204,19 @@ func (o Options) Validate() error {
 	}
 	if !(o.ScaleArrivals > 0) || math.IsInf(o.ScaleArrivals, 0) {
 		errs = append(errs, fmt.Errorf("sim: scale_arrivals must be positive, got %g", o.ScaleArrivals))
+	}
+	switch o.Arrivals {
+	case Uniform, Poisson, Equidistant, MinuteStart:
+	default:
+		errs = append(errs, fmt.Errorf("sim: arrivals must be %s, %s, %s or %s, got %q", Uniform, Poisson, Equidistant, MinuteStart, o.Arrivals))
+	}
+	switch o.Unit {
+	case PerFunction, PerApp:
+	default:
+		errs = append(errs, fmt.Errorf("sim: unit must be %s or %s, got %q", PerFunction, PerApp, o.Unit))
+	}
+	if o.Scheduler.Concurrency > 1 && o.Cluster.Sharing != PS {
+		errs = append(errs, fmt.Errorf("sim: concurrency is %d: the requests of a container share its CPU, which needs sharing %s, got %q", o.Scheduler.Concurrency, PS, o.Cluster.Sharing))
 	}
 	for f, w := range o.Weights {
 		if !(w >= 0) || math.IsInf(w, 0) {
@@ -278,6 +316,7 @@ func Run(ctx context.Context, t *datasets.Trace, w *Workload, newStack NewStack,
 	if w.requests == 0 {
 		return nil, w.empty(t)
 	}
+	t = w.scheduled(t)
 	if o.Weights != nil && len(o.Weights) != len(t.Functions) {
 		return nil, fmt.Errorf("sim: %d weights for %d functions", len(o.Weights), len(t.Functions))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/queueing"
 )
 
 // A Workload is the requests of a window of a trace and of the warm-up before it,
@@ -19,6 +20,8 @@ type Workload struct {
 	from   int             // first minute, that of the warm-up
 	seed   uint64
 	scale  float64
+	place  string // as Options.Arrivals
+	apps   *apps  // nil: containers are of functions
 
 	held     bool      // items holds the requests; else they are drawn anew in every run
 	items    []request // sorted by arrival
@@ -59,7 +62,10 @@ func Stream(ctx context.Context, t *datasets.Trace, o Options) (*Workload, error
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	w := &Workload{window: o.Window, seed: o.Seed, scale: o.ScaleArrivals}
+	w := &Workload{window: o.Window, seed: o.Seed, scale: o.ScaleArrivals, place: o.Arrivals}
+	if o.Unit == PerApp {
+		w.apps = newApps(t)
+	}
 	if w.window.Len() == 0 {
 		w.window = t.Span
 	}
@@ -96,7 +102,10 @@ func Single(t *datasets.Trace, invocations []datasets.Invocation, o Options) (*W
 	if o.ScaleArrivals != 1 {
 		return nil, fmt.Errorf("sim: scale_arrivals is %g: single invocations cannot be scaled", o.ScaleArrivals)
 	}
-	w := &Workload{window: o.Window, seed: o.Seed, scale: 1, held: true}
+	w := &Workload{window: o.Window, seed: o.Seed, scale: 1, place: Uniform, held: true}
+	if o.Unit == PerApp {
+		w.apps = newApps(t)
+	}
 	if w.window.Len() == 0 {
 		w.window = t.Span
 	}
@@ -112,6 +121,9 @@ func Single(t *datasets.Trace, invocations []datasets.Invocation, o Options) (*W
 		last = r.arrival
 		if r.arrival < from || r.arrival >= to {
 			continue
+		}
+		if w.apps != nil {
+			r.function = w.apps.of[r.function]
 		}
 		if len(w.items) == 0 {
 			w.first = uint64(n)
@@ -180,14 +192,27 @@ func (w *Workload) each(ctx context.Context, t *datasets.Trace, f func(n uint64,
 		}
 		return nil
 	}
+	if w.apps != nil {
+		t = w.apps.base
+	}
 	scaled := *t
 	scaled.Source = w.source(t)
+	place := datasets.Uniform
+	switch w.place {
+	case Equidistant:
+		place = datasets.Equidistant
+	case MinuteStart:
+		place = datasets.MinuteStart
+	}
 	n := uint64(0)
-	for inv, err := range datasets.Arrivals(ctx, &scaled, datasets.Window{From: w.from, To: w.window.To}, w.seed) {
+	for inv, err := range datasets.Placed(ctx, &scaled, datasets.Window{From: w.from, To: w.window.To}, w.seed, place) {
 		if err != nil {
 			return fmt.Errorf("read arrivals: %w", err)
 		}
 		r := request{decide.FromDuration(inv.Arrival), decide.FromDuration(inv.Duration), inv.Function}
+		if w.apps != nil {
+			r.function = w.apps.of[r.function]
+		}
 		if err := f(n, r); err != nil {
 			return err
 		}
@@ -196,23 +221,36 @@ func (w *Workload) each(ctx context.Context, t *datasets.Trace, f func(n uint64,
 	return nil
 }
 
-// source is the trace's own, with the counts scaled.
+// source is the trace's own, with the counts scaled, and drawn where they are only means.
 func (w *Workload) source(t *datasets.Trace) datasets.Source {
-	if w.scale == 1 {
-		return t.Source
+	switch {
+	case w.place == Poisson:
+		return &countSource{t.Source, seed.Key(w.seed, "poisson arrivals"), func(count int64, u float64) int64 {
+			return int64(queueing.PoissonQuantile(float64(count)*w.scale, u))
+		}}
+	case w.scale != 1:
+		// Rounded up or down at random so that the expectation is kept.
+		return &countSource{t.Source, seed.Key(w.seed, "scale arrivals"), func(count int64, u float64) int64 {
+			want := float64(count) * w.scale
+			whole := math.Floor(want)
+			if u < want-whole {
+				whole++
+			}
+			return int64(whole)
+		}}
 	}
-	return &scaledSource{t.Source, w.scale, seed.Key(w.seed, "scale arrivals")}
+	return t.Source
 }
 
-// A scaledSource multiplies counts, and rounds up or down at random so that the
-// expectation is kept.
-type scaledSource struct {
+// A countSource has other counts than its source: functions of those and of a draw
+// from [0, 1), which belongs to the function and the minute.
+type countSource struct {
 	datasets.Source
-	scale float64
 	key   uint64
+	count func(count int64, u float64) int64
 }
 
-func (s *scaledSource) Day(ctx context.Context, day int) (*datasets.Counts, error) {
+func (s *countSource) Day(ctx context.Context, day int) (*datasets.Counts, error) {
 	c, err := s.Source.Day(ctx, day)
 	if err != nil {
 		return nil, err
@@ -227,15 +265,10 @@ func (s *scaledSource) Day(ctx context.Context, day int) (*datasets.Counts, erro
 		out.Offset[f] = len(out.Count)
 		minute, count := c.Function(datasets.FunctionID(f))
 		for i, m := range minute {
-			want := float64(count[i]) * s.scale
-			whole := math.Floor(want)
 			at := uint64(day)*datasets.MinutesPerDay + uint64(m)
-			if seed.Uniform(s.key, at<<32|uint64(f)) < want-whole {
-				whole++
-			}
-			if whole > 0 {
+			if n := s.count(count[i], seed.Uniform(s.key, at<<32|uint64(f))); n > 0 {
 				out.Minute = append(out.Minute, m)
-				out.Count = append(out.Count, int64(whole))
+				out.Count = append(out.Count, n)
 			}
 		}
 	}
