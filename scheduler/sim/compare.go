@@ -49,6 +49,8 @@ type Report struct {
 
 	// Results are what lies behind the rows, in their order.
 	Results []*Result `json:"-"`
+
+	scheduled *datasets.Trace // as the schedulers saw it
 }
 
 // Compare replays the workload of o under every policy, up to workers (>= 1) at a
@@ -139,16 +141,15 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 	results = append(results[:len(policies):len(policies)], bound)
 	rep := &Report{
 		Trace: t.Name, Requests: w.requests, Seed: o.Seed, Window: w.window, Cluster: o.Cluster,
-		Policies: make([]Row, len(results)), Results: results,
+		Policies: make([]Row, len(results)), Results: results, scheduled: w.scheduled(t),
 	}
 	for i, r := range results {
 		// A sum of nothing but zeros counts as a microsecond, which JSON can express.
 		r.SpeedupVsNative = max(native, 1) / max(float64(r.LatencySum), 1)
 		rep.Policies[i] = r.Row
 	}
-	scheduled := w.scheduled(t)
 	for f := range bound.Functions {
-		rep.Load += bound.Functions[f].Work.Seconds() * scheduled.Functions[f].CPU
+		rep.Load += bound.Functions[f].Work.Seconds() * rep.scheduled.Functions[f].CPU
 	}
 	rep.Load /= o.Cluster.TotalCores() * float64(w.window.Len()) * 60
 	return rep, nil

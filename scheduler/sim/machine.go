@@ -138,6 +138,8 @@ func (m *machine) arrive(n uint64, r request) error {
 	}
 	m.jobs[id] = job{number: n, function: r.function, stage: waiting, arrival: r.arrival, work: r.work, container: decide.None}
 	m.inFlight++
+	m.clock(r.arrival) // before it waits
+	m.tally.waiting++
 	return m.handle(decide.Event{At: r.arrival, Kind: decide.Arrival, Function: r.function, Request: id, Container: decide.None})
 }
 
@@ -325,6 +327,7 @@ func (m *machine) run(d *decide.Decision) error {
 	}
 	if j.stage == waiting {
 		j.dispatch = m.now
+		m.tally.waiting--
 	}
 	j.stage, j.start, j.container = busy, m.now, d.Container
 	if box.running == 0 {
@@ -401,6 +404,7 @@ func (m *machine) create(d *decide.Decision) error {
 			return fmt.Errorf("%w: a container of function %d is created for request %d of function %d, which does not wait for one", ErrInvariant, d.Function, d.Request, j.function)
 		}
 		j.stage, j.dispatch = ordered, decided
+		m.tally.waiting--
 		n = j.number
 	}
 	initialise, terminate := m.draws.container(d.Function, n, d.Request != decide.None)
@@ -436,6 +440,7 @@ func (m *machine) drop(d *decide.Decision) error {
 	if j.stage != waiting {
 		return fmt.Errorf("%w: request %d is dropped and does not wait", ErrInvariant, d.Request)
 	}
+	m.tally.waiting--
 	j.class, j.dispatch, j.start = Dropped, m.now, j.arrival+m.timeout
 	m.done(d.Request, j, j.start+j.work)
 	return nil

@@ -49,8 +49,17 @@ type Row struct {
 	// AppColdPct are percentiles, over the applications with requests, of the share
 	// of their requests that started cold, in percent.
 	AppColdPct AppColdPct `json:"app_cold_pct"`
+	// Jain is Jain's index of fairness over the functions with requests, in (0, 1]:
+	// (sum x)^2 / (n sum x^2) with x the share of their time in the system in which the
+	// requests of a function do their work. 1 treats all functions alike.
+	Jain float64 `json:"jain"`
 
 	Timing Timing `json:"timing"`
+
+	// OverSeeds has the figures over several seeds, by their names, where they were asked
+	// for: see [CompareSeeds]. Tables are there after [Report.AddTables].
+	OverSeeds map[string]any `json:"over_seeds,omitempty"`
+	Tables    *Tables        `json:"tables,omitempty"`
 }
 
 // Latency has the figures of a distribution of times, in milliseconds. Percentiles
@@ -109,17 +118,26 @@ type Result struct {
 	// execute nothing, as means over each minute of the window.
 	LiveGB   []float64
 	WastedGB []float64
+	// Waiting is the number of requests that wait for a container, as the mean over each
+	// minute, and ColdStarts that of the requests of the minute that started cold.
+	Waiting    []float64
+	ColdStarts []int64
 
 	Events int64 // that were handled, the warm-up included
 }
 
 // A FunctionResult has the figures of one function.
 type FunctionResult struct {
-	Warm, Cold, DelayedWarm, Dropped int64
+	Warm        int64 `json:"warm"`
+	Cold        int64 `json:"cold"`
+	DelayedWarm int64 `json:"delayed_warm"`
+	Dropped     int64 `json:"dropped"`
 
-	Latency decide.Time // sums
-	Wait    decide.Time
-	Work    decide.Time
+	// Sums in microseconds: arrival to completion, arrival to start, and execution with
+	// the CPU that the requests can use.
+	Latency decide.Time `json:"latency_us"`
+	Wait    decide.Time `json:"wait_us"`
+	Work    decide.Time `json:"work_us"`
 }
 
 // Requests is the number of requests to the function.
@@ -136,7 +154,7 @@ type tally struct {
 
 	latency  histogram
 	weighted float64 // sum of weight * latency, in microseconds
-	waiting  float64 // sum of weight * wait
+	waited   float64 // sum of weight * wait
 	weight   float64
 	// Requests that started when they arrived, and of the others those that were
 	// dispatched and that started within the limits.
@@ -146,17 +164,22 @@ type tally struct {
 	now     decide.Time
 	live    int64 // bytes of all containers
 	working int64 // of those that execute
+	waiting int64 // requests
 	wasted  float64
 	minute  int         // of the window that is being integrated
 	mark    decide.Time // its end
-	minutes []memory
+	minutes []minute
 
 	events   int64
 	decision histogram // nanoseconds
 }
 
-// memory is integrated over a minute, in byte microseconds.
-type memory struct{ live, wasted float64 }
+// A minute has integrals over it: of memory in byte microseconds, and of requests that
+// wait in microseconds; and the cold starts of the requests that arrived in it.
+type minute struct {
+	live, wasted, waiting float64
+	cold                  int64
+}
 
 var limits = [3]decide.Time{100 * decide.Millisecond, 500 * decide.Millisecond, 1000 * decide.Millisecond}
 
@@ -169,7 +192,7 @@ func newTally(t *datasets.Trace, w *Workload, o Options) *tally {
 		requests:  w.requests,
 		functions: make([]FunctionResult, len(t.Functions)),
 		mark:      decide.Time(w.window.From+1) * decide.Minute,
-		minutes:   make([]memory, w.window.Len()),
+		minutes:   make([]minute, w.window.Len()),
 	}
 }
 
@@ -188,6 +211,7 @@ func (t *tally) advance(at decide.Time) {
 		m := &t.minutes[t.minute]
 		m.live += float64(t.live) * float64(to-from)
 		m.wasted += wasted * float64(to-from)
+		m.waiting += float64(t.waiting) * float64(to-from)
 		from = to
 		if to == t.mark {
 			t.minute++
@@ -208,6 +232,7 @@ func (t *tally) add(j *job, done decide.Time) bool {
 		fn.Warm++
 	case Cold:
 		fn.Cold++
+		t.minutes[(j.arrival-t.begin)/decide.Minute].cold++
 	case DelayedWarm:
 		fn.DelayedWarm++
 	case Dropped:
@@ -222,7 +247,7 @@ func (t *tally) add(j *job, done decide.Time) bool {
 		weight = t.weights[j.function]
 	}
 	t.weighted += weight * float64(latency)
-	t.waiting += weight * float64(wait)
+	t.waited += weight * float64(wait)
 	t.weight += weight
 	switch {
 	case j.class == Dropped:
@@ -249,6 +274,9 @@ func (t *tally) check() error {
 	}
 	if sum != t.requests || t.latency.n != t.requests {
 		return fmt.Errorf("%w: %d requests have %d outcomes", ErrInvariant, t.requests, sum)
+	}
+	if t.waiting != 0 {
+		return fmt.Errorf("%w: %d requests wait after the last one is done", ErrInvariant, t.waiting)
 	}
 	if t.working != 0 {
 		return fmt.Errorf("%w: containers of %d bytes execute after the last request is done", ErrInvariant, t.working)
@@ -277,14 +305,19 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 	r.SLODispatch = SLO{within(t.dispatch, 0), within(t.dispatch, 1), within(t.dispatch, 2)}
 	r.SLOStart = SLO{within(t.start, 0), within(t.start, 1), within(t.start, 2)}
 	r.AppColdPct = appColdPct(t.trace, t.functions)
-	r.WeightedWaitS = t.waiting / float64(decide.Second)
+	r.Jain = jain(t.functions)
+	r.WeightedWaitS = t.waited / float64(decide.Second)
 	if t.weight > 0 {
 		r.WeightedMeanMS = t.weighted / t.weight / float64(decide.Millisecond)
 	}
 	r.Quantiles = curve(&t.latency)
 	r.LiveGB = make([]float64, len(t.minutes))
 	r.WastedGB = make([]float64, len(t.minutes))
+	r.Waiting = make([]float64, len(t.minutes))
+	r.ColdStarts = make([]int64, len(t.minutes))
 	for i, m := range t.minutes {
+		r.Waiting[i] = m.waiting / float64(decide.Minute)
+		r.ColdStarts[i] = m.cold
 		r.LiveGB[i] = m.live / gb / float64(decide.Minute)
 		r.WastedGB[i] = m.wasted / gb / float64(decide.Minute)
 	}
@@ -294,6 +327,28 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 		r.Timing.EventsPerS = float64(t.events) / s
 	}
 	return r
+}
+
+// jain is the index of fairness of Jain, Chiu and Hawe (DEC-TR-301, 1984) over the speeds of the functions.
+func jain(functions []FunctionResult) float64 {
+	var n, sum, squares float64
+	for f := range functions {
+		fn := &functions[f]
+		if fn.Requests() == 0 {
+			continue
+		}
+		x := 1.0
+		if fn.Latency > 0 {
+			x = float64(fn.Work) / float64(fn.Latency)
+		}
+		n++
+		sum += x
+		squares += x * x
+	}
+	if squares == 0 { // no request has any work: all are alike
+		return 1
+	}
+	return sum * sum / (n * squares)
 }
 
 // latencyOf has the percentiles of h, which counts microseconds, beside the mean.

@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// A Sweep is values of one parameter to compare policies at.
+type Sweep struct {
+	Parameter string
+	Values    []float64
+}
+
+// sweeps is the one table of parameters.
+var sweeps = []struct {
+	name  string
+	whole bool
+	set   func(o *Options, v float64)
+}{
+	{"concurrency", true, func(o *Options, v float64) { o.Scheduler.Concurrency = int(v) }},
+	{"cores", false, func(o *Options, v float64) { o.Cluster.Cores = v }},
+	{"invokers", true, func(o *Options, v float64) { o.Cluster.Invokers = int(v) }},
+	{"memory", true, func(o *Options, v float64) { o.Cluster.MemoryMB = int(v) }},
+	{"scale", false, func(o *Options, v float64) { o.ScaleArrivals = v }},
+	{"start-limit", true, func(o *Options, v float64) { o.Cluster.StartLimit = int(v) }},
+	{"timeout", false, func(o *Options, v float64) { o.Scheduler.Timeout = decide.Time(v * float64(decide.Second)) }},
+}
+
+// SweepParameters are the names that [ParseSweep] knows, sorted.
+func SweepParameters() []string {
+	names := make([]string, len(sweeps))
+	for i, s := range sweeps {
+		names[i] = s.name
+	}
+	return names
+}
+
+// ParseSweep reads "memory=1024,2048": memory in MB of an invoker, time-outs in
+// seconds, scale as Options.ScaleArrivals.
+func ParseSweep(text string) (Sweep, error) {
+	name, list, ok := strings.Cut(text, "=")
+	s := Sweep{Parameter: name}
+	i := slices.Index(SweepParameters(), name)
+	if !ok || i < 0 {
+		return s, fmt.Errorf("sim: sweep %q: must be PARAMETER=VALUE,… with one of %s", text, strings.Join(SweepParameters(), ", "))
+	}
+	for _, item := range strings.Split(list, ",") {
+		v, err := strconv.ParseFloat(item, 64)
+		switch {
+		case err != nil || math.IsNaN(v) || math.IsInf(v, 0):
+			return s, fmt.Errorf("sim: sweep %q: %q is no number", text, item)
+		case sweeps[i].whole && (v != math.Trunc(v) || math.Abs(v) > math.MaxInt32):
+			return s, fmt.Errorf("sim: sweep %q: %s must be a whole number, got %q", text, name, item)
+		case slices.Contains(s.Values, v):
+			return s, fmt.Errorf("sim: sweep %q: %q stands there twice", text, item)
+		}
+		s.Values = append(s.Values, v)
+	}
+	return s, nil
+}
+
+// A SweepReport has a report for each value, in the order of the sweep; it is what
+// `simulate --sweep --json` prints.
+type SweepReport struct {
+	Parameter string  `json:"parameter"`
+	Points    []Point `json:"points"`
+}
+
+// A Point is one value of a sweep.
+type Point struct {
+	Value  float64 `json:"value"`
+	Report *Report `json:"report"`
+}
+
+// Run compares at every value, several at once: compare is given o with the value set,
+// and its part of the workers. All values are checked before the first is run.
+func (s Sweep) Run(ctx context.Context, o Options, workers int, compare func(ctx context.Context, o Options, workers int) (*Report, error)) (*SweepReport, error) {
+	i := slices.Index(SweepParameters(), s.Parameter)
+	if i < 0 {
+		return nil, fmt.Errorf("sim: sweep of %q: must be one of %s", s.Parameter, strings.Join(SweepParameters(), ", "))
+	}
+	at := make([]Options, len(s.Values))
+	for k, v := range s.Values {
+		at[k] = o
+		sweeps[i].set(&at[k], v)
+		if err := at[k].Validate(); err != nil {
+			return nil, fmt.Errorf("%s=%g: %w", s.Parameter, v, err)
+		}
+	}
+	out := &SweepReport{Parameter: s.Parameter, Points: make([]Point, len(s.Values))}
+	err := spread(ctx, len(s.Values), workers, func(ctx context.Context, k, workers int) error {
+		rep, err := compare(ctx, at[k], workers)
+		if err != nil {
+			return fmt.Errorf("%s=%g: %w", s.Parameter, s.Values[k], err)
+		}
+		out.Points[k] = Point{s.Values[k], rep}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
