@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -16,8 +14,6 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
-	"github.com/incendio-faas/incendio/scheduler"
-	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train/forecast"
 )
 
@@ -148,106 +144,6 @@ func (a *app) printScores(r *forecast.BacktestReport) error {
 		fmt.Fprintf(a.out, "- %s\n", n)
 	}
 	return nil
-}
-
-func (a *app) printPolicies(r *sim.Report) error {
-	fmt.Fprintf(a.out, "%s in minutes %v of %s,\non %s x %g cores x %d MB, load %.2f\n", count(r.Requests, "request"), r.Window, r.Trace,
-		count(r.Cluster.Invokers, "invoker"), r.Cluster.Cores, r.Cluster.MemoryMB, r.Load)
-	w := tabwriter.NewWriter(a.out, 0, 0, 1, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "policy\twarm\tcold\tdelayed\tdrop\tmean ms\tp50\tp99\tspeed\tidle GBh\tRUM\t")
-	for _, p := range r.Policies {
-		if p.Kind == sim.KindBound {
-			fmt.Fprintf(w, "%s\t\t\t\t\t%s\t\t\t%.3f\t\t\t\n", p.Name, ms(p.Latency.Mean), p.SpeedupVsNative)
-			continue
-		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t\n", p.Name, p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
-			ms(p.Latency.Mean), ms(p.Latency.P50), ms(p.Latency.P99), p.SpeedupVsNative, p.WastedGBS/3600, p.RUM)
-	}
-	return w.Flush()
-}
-
-// ms is a latency with as many digits as say something.
-func ms(x float64) string {
-	if x >= 1000 {
-		return fmt.Sprintf("%.0f", x)
-	}
-	return fmt.Sprintf("%.1f", x)
-}
-
-func (a *app) simulateCommand() *cobra.Command {
-	var policies []string
-	c := &cobra.Command{
-		Use:   "simulate",
-		Short: "Replay a trace under policies",
-		Long:  "Replay a trace under policies.\n\n" + policyHelp(),
-		Args:  args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.scene(cmd.Context(), cmd.Flags(), datasets.AllWindow)
-			if err != nil {
-				return err
-			}
-			if err := distinct(policies); err != nil {
-				return usage(err)
-			}
-			rows, err := pipelines.Policies(cmd.Context(), policies, s.cfg, s.window, s.subject)
-			if err != nil {
-				return usage(err)
-			}
-			bar := s.env.Progress.Begin("simulate", 0)
-			rep, err := sim.Compare(cmd.Context(), s.trace, rows, pipelines.SimulationOptions(s.cfg, s.window), s.env.Workers)
-			bar.End()
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.print(rep)
-			}
-			return a.printPolicies(rep)
-		},
-	}
-	commonFlags(c.Flags(), "store", "registry", "trace", "seed", "workers", "cluster")
-	windowFlags(c.Flags(), false)
-	c.Flags().StringSliceVar(&policies, "policy", []string{allPolicies}, "policies to replay under, with parameters as in native:keep_alive_s=60; or all")
-	return c
-}
-
-// distinct refuses a list of policies that is empty or names one twice.
-func distinct(policies []string) error {
-	if len(policies) == 0 {
-		return errors.New("--policy names no policy")
-	}
-	for i, p := range policies {
-		switch {
-		case p == allPolicies && len(policies) > 1:
-			return fmt.Errorf("--policy %s: %s stands alone", strings.Join(policies, ","), p)
-		case slices.Contains(policies[:i], p):
-			return fmt.Errorf("--policy %s: %s stands there twice", strings.Join(policies, ","), p)
-		}
-	}
-	return nil
-}
-
-// allPolicies stands for every policy that can run.
-const allPolicies = "all"
-
-func policyHelp() string {
-	var b strings.Builder
-	b.WriteString("Policies:\n")
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, r := range scheduler.Baselines() {
-		source := r.Source
-		if r.Reconstruction {
-			source += " (reconstruction)"
-		}
-		fmt.Fprintf(w, "  %s\t%s\n", r.Name, source)
-		for _, p := range r.Parameters {
-			fmt.Fprintf(w, "    :%s=%g\t%s\n", p.Name, p.Default, p.Doc)
-		}
-	}
-	fmt.Fprintf(w, "  %s\tthe models of --bundle\n", scheduler.IncendioName)
-	fmt.Fprintf(w, "  %s\tproved, not simulated: no policy has a smaller mean\n", sim.LowerBound)
-	_ = w.Flush() // a strings.Builder takes all
-	return b.String()
 }
 
 func (a *app) backtestCommand() *cobra.Command {

@@ -73,8 +73,8 @@ func LaSS(profiles []decide.Profile, invokers []decide.InvokerSpec, o LaSSOption
 type fairShare struct{ pool *lass }
 
 // Next implements decide.Dispatcher.
-func (d fairShare) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
-	return best(s, func(f decide.FunctionID, cold bool) float64 {
+func (d fairShare) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
 		if cold && s.Live(f) > 0 {
 			return never // the controller gives it more, or does not
 		}

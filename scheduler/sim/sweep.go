@@ -78,9 +78,14 @@ type Point struct {
 	Report *Report `json:"report"`
 }
 
-// Run compares at every value, several at once: compare is given o with the value set,
-// and its part of the workers. All values are checked before the first is run.
-func (s Sweep) Run(ctx context.Context, o Options, workers int, compare func(ctx context.Context, o Options, workers int) (*Report, error)) (*SweepReport, error) {
+// Validate reports the first value that o cannot take.
+func (s Sweep) Validate(o Options) error {
+	_, err := s.options(o)
+	return err
+}
+
+// options are o at the values.
+func (s Sweep) options(o Options) ([]Options, error) {
 	i := slices.Index(SweepParameters(), s.Parameter)
 	if i < 0 {
 		return nil, fmt.Errorf("sim: sweep of %q: must be one of %s", s.Parameter, strings.Join(SweepParameters(), ", "))
@@ -93,8 +98,18 @@ func (s Sweep) Run(ctx context.Context, o Options, workers int, compare func(ctx
 			return nil, fmt.Errorf("%s=%g: %w", s.Parameter, v, err)
 		}
 	}
+	return at, nil
+}
+
+// Run compares at every value, several at once: compare is given o with the value set,
+// and its part of the workers. All values are checked before the first is run.
+func (s Sweep) Run(ctx context.Context, o Options, workers int, compare func(ctx context.Context, o Options, workers int) (*Report, error)) (*SweepReport, error) {
+	at, err := s.options(o)
+	if err != nil {
+		return nil, err
+	}
 	out := &SweepReport{Parameter: s.Parameter, Points: make([]Point, len(s.Values))}
-	err := spread(ctx, len(s.Values), workers, func(ctx context.Context, k, workers int) error {
+	err = spread(ctx, len(s.Values), workers, func(ctx context.Context, k, workers int) error {
 		rep, err := compare(ctx, at[k], workers)
 		if err != nil {
 			return fmt.Errorf("%s=%g: %w", s.Parameter, s.Values[k], err)
