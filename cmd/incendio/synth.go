@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2019"
 	"github.com/incendio-faas/incendio/datasets/synthetic"
+	"github.com/incendio-faas/incendio/pipelines"
 )
 
 // A synthesis is what synth --json prints.
@@ -82,7 +85,8 @@ configuration where no flag says otherwise. DIR must be new or empty.`,
 			if err != nil {
 				return err
 			}
-			bar := env.Progress.Begin("synth", 0)
+			bar := env.Progress.Begin("synth", o.Days-start+1)
+			trace.Source = reporting{trace.Source, bar, start - 1}
 			w, err := azure2019.Write(cmd.Context(), out, trace, start-1)
 			bar.End()
 			if err != nil {
@@ -108,6 +112,19 @@ configuration where no flag says otherwise. DIR must be new or empty.`,
 	c.Flags().IntVar(&start, "start", 1, "first `day` to write, from 1")
 	c.Flags().StringVar(&out, "out", "", "new or empty `directory` for the files")
 	return c
+}
+
+// A reporting source shows on a bar which day is asked for.
+type reporting struct {
+	datasets.Source
+	bar   pipelines.Bar
+	first int
+}
+
+// Day implements [datasets.Source].
+func (r reporting) Day(ctx context.Context, day int) (*datasets.Counts, error) {
+	r.bar.Set(day-r.first, fmt.Sprintf("d%02d", day+1))
+	return r.Source.Day(ctx, day)
 }
 
 // describeSynthesis prints what was written, and how it is taken in.

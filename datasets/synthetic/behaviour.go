@@ -22,7 +22,7 @@ type behaviour struct {
 
 	jitter float64 // of a function with a steady pace, in intervals; 0: Poisson
 
-	week    []float64 // length 7*24: relative rate by hour from Monday 00:00, mean 1
+	week    []float64 // length 7*24: relative rate by hour from Monday 00:00, mean 1; of Poisson processes
 	holiday float64   // factor of the rate on a holiday
 	trend   float64   // relative growth over the whole trace
 
@@ -66,6 +66,7 @@ func (b *behaviour) shape(people bool, rnd *rand.Rand) {
 		amplitude, weekend, peak = 0.35+0.35*rnd.Float64(), 0.6+0.35*rnd.Float64(), 14+1.5*rnd.NormFloat64()
 		b.holiday = weekend * (0.7 + 0.3*rnd.Float64())
 	}
+	b.week = make([]float64, 7*24)
 	var sum float64
 	for h := range b.week {
 		angle := 2 * math.Pi * (float64(h%24) + 0.5 - peak) / 24
@@ -80,6 +81,7 @@ func (b *behaviour) shape(people bool, rnd *rand.Rand) {
 	}
 	b.trend = 0.1 * rnd.NormFloat64()
 	if !people && b.rate <= fastestSteady && rnd.Float64() < steadyShare {
+		b.week = nil
 		b.jitter = 0.02 * math.Exp(3.5*rnd.Float64()) // from 2 % to two thirds of an interval
 		return
 	}

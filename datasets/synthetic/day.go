@@ -17,7 +17,8 @@ func (p *population) Day(ctx context.Context, day int) (*datasets.Counts, error)
 		return nil, fmt.Errorf("synthetic: day %d of a trace of %d days", day, p.opts.Days)
 	}
 	n := len(p.functions)
-	c := &datasets.Counts{Day: day, Offset: make([]int, n+1)}
+	room := p.cells() // growing step by step would take several times the memory
+	c := &datasets.Counts{Day: day, Offset: make([]int, n+1), Minute: make([]int32, 0, room), Count: make([]int64, 0, room)}
 	var previous, current [datasets.MinutesPerDay]int64
 	var factor [datasets.MinutesPerDay]float64
 	for f := range n {
@@ -50,6 +51,17 @@ func (p *population) Day(ctx context.Context, day int) (*datasets.Counts, error)
 		previous = current
 	}
 	return c, nil
+}
+
+// cells is about how many minutes of a day have invocations, over all functions, and
+// rarely less: 1 - exp(-rate) of the minutes with Poisson arrivals of a steady rate, and
+// fewer with any other.
+func (p *population) cells() int {
+	var n float64
+	for i := range p.behaviour {
+		n += datasets.MinutesPerDay * -math.Expm1(-p.behaviour[i].rate)
+	}
+	return int(1.05*n) + len(p.behaviour)
 }
 
 // stream is the generator of one purpose, function and day.

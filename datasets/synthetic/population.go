@@ -158,7 +158,7 @@ func (p *population) add(a application, x draft, people bool, u float64, rnd *ra
 		ID: id, Owner: a.owner, App: a.name, Name: fmt.Sprintf("%s-%d", x.trigger, int(id)-a.first), Trigger: x.trigger,
 		Memory: a.memory, CPU: []float64{0.5, 1, 1, 1, 2}[rnd.IntN(5)],
 	}
-	b := behaviour{rate: x.rate, follows: -1, week: make([]float64, 7*24), holiday: 1, calm: 1}
+	b := behaviour{rate: x.rate, follows: -1, holiday: 1, calm: 1}
 	switch {
 	case x.follows:
 		b.follows, b.probability = id-1, x.chance

@@ -19,25 +19,6 @@ func generate(t *testing.T, o synthetic.Options) *datasets.Trace {
 	return tr
 }
 
-func totals(t *testing.T, tr *datasets.Trace) (byFunction, byDay []int64) {
-	t.Helper()
-	byFunction, byDay = make([]int64, len(tr.Functions)), make([]int64, tr.Days())
-	for day := range byDay {
-		c, err := tr.Day(t.Context(), day)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for f := range tr.Functions {
-			_, count := c.Function(datasets.FunctionID(f))
-			for _, n := range count {
-				byFunction[f] += n
-				byDay[day] += n
-			}
-		}
-	}
-	return byFunction, byDay
-}
-
 func TestTimersAreExact(t *testing.T) {
 	// With the published load, some fire several times a minute.
 	tr := generate(t, synthetic.Options{Functions: 1500, Days: 3, Busiest: synthetic.PublishedBusiest, Seed: 1})

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
 )
 
 // Options say how the columns of a generic layout are read.
@@ -59,7 +61,8 @@ func (o Options) Parameters() string {
 		parts = append(parts, fmt.Sprintf("%s=%q", name, column))
 	}
 	sort.Strings(parts)
-	return fmt.Sprintf("columns={%s} start=%s seed=%d", strings.Join(parts, " "), o.Start.UTC().Format(time.DateOnly), o.Seed)
+	return fmt.Sprintf("columns={%s} start=%s seed=%d start_costs=%d",
+		strings.Join(parts, " "), o.Start.UTC().Format(time.DateOnly), o.Seed, datasets.StartCostVersion)
 }
 
 // Origin is a note on the dates of a trace whose rows do not tell them.
