@@ -19,7 +19,7 @@ export SHARED_DATA
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/incendio
@@ -88,6 +88,11 @@ parity: ## check against real peers and the real traces in SHARED_DATA
 	awk '/^exit [0-9]+$$/ { code = $$2; next } /^=== / { name = $$3; next } /^ *--- PASS/ { passed++ } /^ *--- FAIL/ { failed++ } \
 	  /^PASS$$|^    --- PASS/ { next } /^    [a-z0-9_]+\.go:[0-9]+: / { sub(/^ */, "  " name ": ") } { print; fflush() } \
 	  END { if (code) print "parity: FAILED: " passed+0 " checks hold, " failed+0 " do not"; else print "parity: all " passed " checks hold"; exit code }'
+
+.PHONY: bench-ingest
+bench-ingest: build ## time the ingest of a full-size day against DuckDB
+	@$(MAKE) --no-print-directory $(VENV)/ok
+	@$(VENV)/bin/python parity/bench_ingest.py --program $(BIN)
 
 .PHONY: notebooks
 notebooks: build ## execute the notebooks headless

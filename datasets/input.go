@@ -49,7 +49,8 @@ type Input interface {
 // A Sink takes what an [Input] reads. An error that it returns ends the reading
 // and is returned by Read.
 type Sink interface {
-	// Day takes the counts of one day, which it may keep.
+	// Day takes the counts of one day. It must not keep them: the input may write the
+	// next day to the same arrays.
 	Day(*Counts) error
 
 	// Invocations takes a day in place of Day, where the trace knows its single

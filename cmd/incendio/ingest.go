@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
 	"sort"
 	"strings"
@@ -157,6 +159,11 @@ nothing is stored and the exit code is 5.`,
 			in, err := reader.open(cmd.Context(), source{path: arg[1], seed: cfg.Seed, workers: env.Workers, layout: files})
 			if err != nil {
 				return err
+			}
+			// What a day holds is a few large arrays without pointers: cheap to collect, and
+			// much to hold twice. GOGC says otherwise.
+			if os.Getenv("GOGC") == "" {
+				defer debug.SetGCPercent(debug.SetGCPercent(33))
 			}
 			bar := env.Progress.Begin("ingest", 0)
 			d, changed, err := store.Ingest(cmd.Context(), in, o)

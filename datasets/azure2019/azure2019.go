@@ -340,9 +340,9 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	t := newTable(known)
+	c := new(datasets.Counts) // of one day after the other
 	for i, f := range in.of(counts) {
-		c, err := in.readCounts(ctx, &f, i, t, sink)
-		if err != nil {
+		if err := in.readCounts(ctx, &f, i, t, sink, c); err != nil {
 			return nil, err
 		}
 		if err := sink.Day(c); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ type collector struct {
 }
 
 func (c *collector) Day(d *datasets.Counts) error {
-	c.days = append(c.days, d)
+	c.days = append(c.days, &datasets.Counts{Day: d.Day, Offset: slices.Clone(d.Offset), Minute: slices.Clone(d.Minute), Count: slices.Clone(d.Count)})
 	return nil
 }
 

@@ -112,43 +112,40 @@ type fault struct {
 type row struct {
 	line     int // within the block, from 0
 	key      [4][]byte
-	from, to int // its cells
+	n        int // cells that are not 0
+	from, to int // where they are packed
 }
 
-// A parsed block keeps its rows and cells, those of one row next to each other.
+// A parsed block keeps its rows, and their cells packed next to each other.
 type parsed struct {
 	lines  int
 	rows   []row
 	faults []fault
-	cells
+	packed []byte
 }
 
-// cells are counts that are not 0, as small as they can be: those of a day are held
-// until its last row has been read.
-type cells struct {
-	minute []uint16 // of the day
-	count  []uint32
-}
-
-// A scanner scans blocks for one worker, with room for the cells of one.
+// A scanner scans blocks for one worker, with room for the cells of a row.
 type scanner struct {
 	header
-	cells
+	minute []uint16 // of the day
+	count  []uint32
+	packed []byte
 }
 
 // scan scans the lines of a block.
 func (s *scanner) scan(block []byte) *parsed {
-	// A cell takes two bytes of the block at least, and a row may be cut short.
-	if need := len(block)/2 + s.minutes + 1; len(s.minute) < need {
-		s.cells = cells{make([]uint16, need), make([]uint32, need)}
+	if s.minute == nil {
+		s.minute, s.count = make([]uint16, s.minutes), make([]uint32, s.minutes)
 	}
-	p, end := new(parsed), 0
+	p := new(parsed)
+	s.packed = s.packed[:0]
 	for len(block) > 0 {
 		line, rest := cutLine(block)
-		r := row{line: p.lines, from: end}
-		if n, reason, msg := s.parseRow(line, &r, end); reason == "" {
-			end += n
-			r.to = end
+		r := row{line: p.lines, from: len(s.packed)}
+		var reason, msg string
+		if r.n, reason, msg = s.parseRow(line, &r); reason == "" {
+			s.packed = pack(s.packed, s.minute[:r.n], s.count[:r.n])
+			r.to = len(s.packed)
 			p.rows = append(p.rows, r)
 		} else {
 			p.faults = append(p.faults, fault{p.lines, reason, msg})
@@ -156,11 +153,48 @@ func (s *scanner) scan(block []byte) *parsed {
 		p.lines++
 		block = rest
 	}
-	p.minute, p.count = slices.Clone(s.minute[:end]), slices.Clone(s.count[:end])
+	p.packed = slices.Clone(s.packed)
 	return p
 }
 
-func (s *scanner) parseRow(line []byte, r *row, end int) (n int, reason, msg string) {
+// wide in place of a byte says that a number follows that needs more.
+const wide = 0xff
+
+// pack appends cells, which are held until the last row of their day has been read, as
+// small as they can be: most take a byte for the distance from the minute after the cell
+// before, and a byte for the count.
+func pack(b []byte, minute []uint16, count []uint32) []byte {
+	next := uint16(0)
+	for i, m := range minute {
+		gap, n := m-next, count[i]
+		if gap < wide && n < wide {
+			b = append(b, byte(gap), byte(n))
+		} else {
+			b = append(b, wide)
+			b = binary.LittleEndian.AppendUint16(b, gap)
+			b = binary.LittleEndian.AppendUint32(b, n)
+		}
+		next = m + 1
+	}
+	return b
+}
+
+// unpack writes as many cells as there is room for.
+func unpack(b []byte, minute []int32, count []int64) {
+	next := int32(0)
+	for i := range minute {
+		if b[0] != wide {
+			minute[i], count[i] = next+int32(b[0]), int64(b[1])
+			b = b[2:]
+		} else {
+			minute[i], count[i] = next+int32(binary.LittleEndian.Uint16(b[1:])), int64(binary.LittleEndian.Uint32(b[3:]))
+			b = b[7:]
+		}
+		next = minute[i] + 1
+	}
+}
+
+func (s *scanner) parseRow(line []byte, r *row) (n int, reason, msg string) {
 	var fields [4][]byte
 	cells, more := line, true
 	for i := range fields {
@@ -175,7 +209,7 @@ func (s *scanner) parseRow(line []byte, r *row, end int) (n int, reason, msg str
 	for k, column := range s.key {
 		r.key[k] = fields[column]
 	}
-	return s.parseCells(cells, end)
+	return s.parseCells(cells)
 }
 
 // maxDigits of a count: 10^9 invocations of one function in a minute are no observation.
@@ -184,11 +218,10 @@ const maxDigits = 9
 // fourZeros is "0,0,0,0," as a little-endian word.
 const fourZeros = 0x2c302c302c302c30
 
-// parseCells writes the n counts of a row that are not 0 after the first end
-// cells. Most are 0: eight bytes are compared at a time with those of four zeros,
+// parseCells writes the n counts of a row that are not 0. Most are 0: eight bytes are compared at a time with those of four zeros,
 // and where they differ, the first difference says how many zeros to skip.
-func (s *scanner) parseCells(line []byte, end int) (n int, reason, msg string) {
-	minute, count := s.minute[end:end+s.minutes], s.count[end:end+s.minutes]
+func (s *scanner) parseCells(line []byte) (n int, reason, msg string) {
+	minute, count := s.minute[:s.minutes], s.count[:s.minutes]
 	column, i := 0, 0
 	for {
 		for i+8 <= len(line) {
@@ -251,19 +284,19 @@ func (h *header) diagnose(rest []byte, column int) (reason, msg string) {
 	return BadNumber, at + ": must be a whole number"
 }
 
-// readCounts reads the counts of one day. Blocks are scanned by several workers
+// readCounts reads the counts of one day into c. Blocks are scanned by several workers
 // and merged in the order of the file.
-func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *table, sink datasets.Sink) (*datasets.Counts, error) {
+func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *table, sink datasets.Sink, c *datasets.Counts) error {
 	r, err := f.open()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
 	blocks := &blockReader{r: r}
 	buf := make([]byte, blockSize)
 	h, rest, err := f.begin(blocks, buf)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	type job struct {
@@ -321,35 +354,36 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 	line := 2 // of the first row of the block
 	for j := range ordered {
 		if j.err != nil {
-			return nil, f.readError(j.err)
+			return f.readError(j.err)
 		}
 		var p *parsed
 		select {
 		case p = <-j.done:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 		if err := d.merge(p, f.path, line, sink); err != nil {
-			return nil, err
+			return err
 		}
 		line += p.lines
 		p.rows = nil // they refer to the buffer
 		free.Put(&j.buf)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := sink.Rows(f.name, int64(line-2)); err != nil {
-		return nil, err
+		return err
 	}
-	return d.counts(), nil
+	d.counts(c)
+	return nil
 }
 
-// A segment is the cells of one function in a block.
+// A segment is the cells of one function.
 type segment struct {
-	block    *parsed
-	from, to int
-	line     int // of the file; 0: no row
+	packed []byte
+	n      int
+	line   int // of the file; 0: no row
 }
 
 // A dayTable collects the rows of a day by function.
@@ -391,7 +425,7 @@ func (d *dayTable) merge(p *parsed, file string, line int, sink datasets.Sink) e
 			}
 			continue
 		}
-		d.segments[id] = segment{p, r.from, r.to, line + r.line}
+		d.segments[id] = segment{p.packed[r.from:r.to], r.n, line + r.line}
 	}
 	for _, f := range faults {
 		if err := reject(f); err != nil {
@@ -401,27 +435,23 @@ func (d *dayTable) merge(p *parsed, file string, line int, sink datasets.Sink) e
 	return nil
 }
 
-// counts puts the rows in order of function.
-func (d *dayTable) counts() *datasets.Counts {
-	c := &datasets.Counts{Day: d.day, Offset: make([]int, len(d.segments)+1)}
-	for f, s := range d.segments {
-		c.Offset[f+1] = c.Offset[f] + s.to - s.from
+// counts puts the rows in order of function, in the arrays of c.
+func (d *dayTable) counts(c *datasets.Counts) {
+	c.Day = d.day
+	c.Offset = append(c.Offset[:0], 0)
+	for _, s := range d.segments {
+		c.Offset = append(c.Offset, c.Offset[len(c.Offset)-1]+s.n)
 	}
 	total := c.Offset[len(d.segments)]
-	c.Minute, c.Count = make([]int32, total), make([]int64, total)
-	for f, s := range d.segments {
-		if s.block == nil {
-			continue
-		}
-		minute, count := c.Minute[c.Offset[f]:c.Offset[f+1]], c.Count[c.Offset[f]:c.Offset[f+1]]
-		for i, m := range s.block.minute[s.from:s.to] {
-			minute[i] = int32(m)
-		}
-		for i, v := range s.block.count[s.from:s.to] {
-			count[i] = int64(v)
-		}
+	if cap(c.Minute) < total {
+		// The days of a week differ by less than the room that is added, so that the arrays
+		// of the first day do for all.
+		c.Minute, c.Count = make([]int32, total, total+total/4), make([]int64, total, total+total/4)
 	}
-	return c
+	c.Minute, c.Count = c.Minute[:total], c.Count[:total]
+	for f, s := range d.segments {
+		unpack(s.packed, c.Minute[c.Offset[f]:c.Offset[f+1]], c.Count[c.Offset[f]:c.Offset[f+1]])
+	}
 }
 
 // A table is the functions that were seen so far.

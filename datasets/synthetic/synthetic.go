@@ -143,7 +143,7 @@ func Stream(o Options) (*datasets.Trace, error) {
 	}, nil
 }
 
-// A collector is a sink that keeps the days.
+// A collector is a sink that keeps the days, which the generator makes anew each time.
 type collector []*datasets.Counts
 
 func (c *collector) Day(day *datasets.Counts) error {
