@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/gbdt"
 	"github.com/incendio-faas/incendio/train/gbdt/lightgbm"
 )
@@ -101,7 +100,9 @@ func (a *app) trainTrees(cmd *cobra.Command, c *lightgbm.Config) error {
 	log.Info("data read", "rows", data.Table.Rows, "columns", len(data.Table.Columns), "duration", loaded)
 
 	began = time.Now()
-	m, report, err := gbdt.Train(cmd.Context(), data.Table, valid, c.Resolve(data), train.Discard)
+	bar := a.progress(log).Begin("boosting", c.Options.NumIterations)
+	m, report, err := gbdt.Train(cmd.Context(), data.Table, valid, c.Resolve(data), recorder{bar})
+	bar.End()
 	if err != nil {
 		return fmt.Errorf("train on %s: %w", c.Data, err)
 	}

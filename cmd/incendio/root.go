@@ -206,12 +206,16 @@ func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
 	if env.Workers == 0 {
 		env.Workers = runtime.NumCPU()
 	}
-	if f, ok := a.err.(*os.File); ok && isTerminal(f) {
-		env.Progress = bars{f}
-	} else {
-		env.Progress = lines{log, interval}
-	}
+	env.Progress = a.progress(log)
 	return env, nil
+}
+
+// progress shows steps on the terminal, or in the log where there is none.
+func (a *app) progress(log *slog.Logger) pipelines.Progress {
+	if f, ok := a.err.(*os.File); ok && isTerminal(f) {
+		return bars{f}
+	}
+	return lines{log, interval}
 }
 
 // revision names the code that runs by the digest of the executable: a cached result
