@@ -12,6 +12,8 @@
 // column HashFunction too and is per function. [Input.Read] gives the counts by
 // day and then the functions; [parquet.Store.Ingest] stores them.
 //
+// [Write] writes any trace as the official files.
+//
 // How the files are read:
 //
 //   - The numbers in the header of the counts are minutes of the day from 1, in
