@@ -55,6 +55,13 @@ bench-gbdt: ## train the same trees with LightGBM and with train/gbdt, and compa
 	@$(MAKE) --no-print-directory $(VENV)/ok
 	PARITY_PYTHON=$(abspath $(VENV))/bin/python $(GO) test -tags bench -count=1 -timeout 2h -v -run '^TestBenchLightGBM$$' ./train/gbdt
 
+# Prophet is a process for each run, and the two programs alternate.
+.PHONY: bench-prophet
+bench-prophet: ## fit and predict with Prophet and with features/prophet, and stream fleets
+	@$(MAKE) --no-print-directory $(VENV)/ok
+	PARITY_PYTHON=$(abspath $(VENV))/bin/python SHARED_DATA=$(abspath $(SHARED_DATA)) \
+	  $(GO) test -tags bench -count=1 -timeout 1h -v -run '^TestBench(Prophet|Fleet|Features)$$' ./features/prophet/fit ./pipelines
+
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME
 	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

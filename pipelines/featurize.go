@@ -48,7 +48,7 @@ func featureStage(r *Run) Stage {
 
 // batchBytes bounds the memory for the counts of a batch of functions: that of the stage
 // does not grow with the length of the trace.
-const batchBytes = 256 << 20
+const batchBytes = 64 << 20
 
 func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	span := r.trace.Span

@@ -41,12 +41,69 @@ const block = 64
 type run struct{ first, end int }
 
 // A fold computes the products of a seasonality's columns with y from the sums of y
-// over all rows of equal phase.
+// over all rows of equal phase. Half a period later a harmonic of odd number has the
+// opposite sign, and one of even number is the harmonic of half that number of half the
+// period: differences and sums of the two halves hence take its place, again and again.
 type fold struct {
-	period int         // steps of the grid
-	source int         // the fold to take sums from, -1 for y itself
-	first  int         // first column
-	table  [][]float64 // each column over one period
+	period int // steps of the grid
+	source int // the fold to take sums from, -1 for y itself
+	halves [][]wave
+	rest   []wave // over what is left of a period that cannot be halved any more
+}
+
+// A wave is a column of a seasonality over the part of a period that is needed.
+type wave struct {
+	column int
+	value  []float64
+}
+
+// newFold returns the fold of s with the given period in steps of g; first is the number
+// of its first column.
+func newFold(g Grid, s prophet.Seasonality, period, first int) fold {
+	f := fold{period: period, source: -1}
+	columns := make([][]float64, s.Columns())
+	var row []float64
+	for p := range period {
+		row = s.Append(row[:0], prophet.Days(g.At(p)))
+		for i, v := range row {
+			columns[i] = append(columns[i], v)
+		}
+	}
+	for i, values := range columns {
+		length, level := period, 0
+		for n := i/2 + 1; n%2 == 0 && length%2 == 0; n /= 2 {
+			length /= 2
+			level++
+		}
+		if length%2 != 0 {
+			f.rest = append(f.rest, wave{first + i, slices.Clone(values[:length])})
+			continue
+		}
+		for len(f.halves) <= level {
+			f.halves = append(f.halves, nil)
+		}
+		f.halves[level] = append(f.halves[level], wave{first + i, slices.Clone(values[:length/2])})
+	}
+	return f
+}
+
+// products puts the products of the columns with the sums by phase into b. It needs
+// scratch space for two halves of a period.
+func (f *fold) products(b, sums, scratch []float64) {
+	half, difference := scratch[:f.period/2], scratch[f.period/2:f.period]
+	for _, waves := range f.halves {
+		n := len(sums) / 2
+		first, second := sums[:n], sums[n:]
+		floats.AddScaledTo(difference[:n], first, -1, second)
+		for _, w := range waves {
+			b[w.column] = floats.Dot(w.value, difference[:n])
+		}
+		floats.AddTo(half[:n], first, second)
+		sums = half[:n]
+	}
+	for _, w := range f.rest {
+		b[w.column] = floats.Dot(w.value, sums)
+	}
 }
 
 // A column is a column of X over all rows.
@@ -120,15 +177,7 @@ func (b *basis) plan() {
 		period := int(math.Round(steps))
 		// 1e-12 of a period is a phase error below the columns' own.
 		if period >= 2 && 2*period <= b.rows && math.Abs(steps-float64(period)) < 1e-12*steps {
-			f := fold{period: period, source: -1, first: c, table: make([][]float64, s.Columns())}
-			var row []float64
-			for p := range period {
-				row = s.Append(row[:0], prophet.Days(b.grid.At(p)))
-				for i, v := range row {
-					f.table[i] = append(f.table[i], v)
-				}
-			}
-			b.folds = append(b.folds, f)
+			b.folds = append(b.folds, newFold(b.grid, s, period, c))
 		} else {
 			for i := c; i < c+s.Columns(); i++ {
 				col := column{number: i, value: make([]float64, b.rows)}

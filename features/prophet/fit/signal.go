@@ -23,7 +23,8 @@ type signal struct {
 	yy       float64     // sum of y^2
 	folded   [][]float64 // sums of y by phase, one per fold of the basis
 
-	kept []float64 // memory of y where it is not the caller's
+	kept    []float64 // memory of y where it is not the caller's
+	scratch []float64
 }
 
 // sums are those of y, of i*y with i counted from the first row, and of y^2 over some
@@ -221,9 +222,8 @@ func (s *signal) products(d *gridDesign, b []float64) {
 				floats.Add(sums, source[:f.period])
 			}
 		}
-		for c, table := range f.table {
-			b[first+f.first+c] = floats.Dot(table, sums)
-		}
+		s.scratch = slices.Grow(s.scratch[:0], f.period)[:f.period]
+		f.products(b[first:], sums, s.scratch)
 	}
 	for _, c := range d.basis.dense {
 		b[first+c.number] = floats.Dot(c.value[:s.end], s.y[:s.end])
