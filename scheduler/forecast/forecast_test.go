@@ -128,6 +128,40 @@ func TestFilesRoundTrip(t *testing.T) {
 	}
 }
 
+// TestDecompositionsRoundTrip has every kind of term and growth in a bundle's files: what is
+// loaded gives the values of what was fitted, bit for bit.
+func TestDecompositionsRoundTrip(t *testing.T) {
+	m := model(t)
+	day := prophet.DayOf(start)
+	for _, growth := range []prophet.Growth{prophet.Linear, prophet.Logistic, prophet.Flat} {
+		f := &prophet.Fitted{
+			Growth: growth, Start: start, End: start.AddDate(0, 0, 9), YScale: 1. / 3, Floor: 0.1, Cap: 7, K: 1.7, M: 0.3, SigmaObs: 0.1, Observations: 60,
+			Changepoints: []float64{0.25, 2. / 3}, Delta: []float64{0.1, -1. / 7},
+			Seasonalities: []prophet.Seasonality{
+				{Name: "daily", Period: 1, Order: 1, PriorScale: 10, Mode: prophet.Multiplicative},
+				{Name: "free", Period: 0.5, Order: 1, PriorScale: 10, Condition: "weekend"},
+			},
+			Holidays: []prophet.Holiday{{Name: "h", Dates: []prophet.Day{day + 1, day + 4}, UpperWindow: 1, Windows: [][2]int{{0, 1}, {0, 0}}, PriorScale: 10}},
+			Beta:     []float64{0.3, -0.2, 0.1, 0.7, 0.4, 0.9},
+		}
+		m.Prophet[key("trees")] = f
+		files, err := m.Files()
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := forecast.Load(reader(files))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 500 {
+			at := start.Add(time.Duration(i) * 37 * time.Minute)
+			if got, want := loaded.Prophet[key("trees")].Components(at), f.Components(at); got != want {
+				t.Fatalf("%s at %v: %+v, fitted %+v", growth, at, got, want)
+			}
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	good, err := model(t).Files()
 	if err != nil {
