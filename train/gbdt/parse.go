@@ -20,8 +20,9 @@ func (e *SyntaxError) Error() string {
 
 // ReadText reads a model in LightGBM's text format, versions v2 to v4 (3 and 4 differ
 // in the version line only), for one score per row: no multiclass, linear trees or
-// random forests. tree_sizes are not read; what follows "end of trees" is ignored. An
-// error is a *SyntaxError unless reading itself went wrong.
+// random forests. If there are tree_sizes they must be right: that finds lost bytes.
+// What follows "end of trees" is ignored. An error is a *SyntaxError unless reading
+// itself went wrong.
 func ReadText(r io.Reader) (*Model, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -244,7 +245,12 @@ func (p *parser) model() (*Model, error) {
 			return nil, syntax(head.lines["label_index"], "label_index must be in [0, %d], got %d", len(m.Columns), m.LabelIndex)
 		}
 	}
+	sizes, err := list(&head, "tree_sizes", len(strings.Fields(head.values["tree_sizes"])), true, parseInt)
+	if err != nil {
+		return nil, err
+	}
 	for p.line() != treesEnd {
+		start := p.at
 		if got, want := p.line(), treePrefix+strconv.Itoa(len(m.Trees)); got != want {
 			return nil, syntax(p.at+1, "must be %q, got %q", want, clip(got))
 		}
@@ -257,12 +263,27 @@ func (p *parser) model() (*Model, error) {
 		if err != nil {
 			return nil, err
 		}
+		if i := len(m.Trees); i < len(sizes) {
+			if n := p.bytes(start, p.at); n != sizes[i] {
+				return nil, syntax(start+1, "tree %d has %d bytes, but %d by tree_sizes: the text is damaged or was edited; without the line tree_sizes it is read as it is", i, n, sizes[i])
+			}
+		}
 		m.Trees = append(m.Trees, t)
 	}
-	if sizes, ok := head.values["tree_sizes"]; ok && len(strings.Fields(sizes)) != len(m.Trees) {
-		return nil, syntax(head.lines["tree_sizes"], "tree_sizes has %d values, but there are %d trees", len(strings.Fields(sizes)), len(m.Trees))
+	if _, ok := head.values["tree_sizes"]; ok && len(sizes) != len(m.Trees) {
+		return nil, syntax(head.lines["tree_sizes"], "tree_sizes has %d values, but there are %d trees", len(sizes), len(m.Trees))
 	}
 	return m, nil
+}
+
+// bytes is the length of the lines [from, to). A carriage return at the end of one, which
+// another system may have put there, does not count.
+func (p *parser) bytes(from, to int) int {
+	n := 0
+	for _, line := range p.lines[from:to] {
+		n += len(strings.TrimRight(line, "\r")) + 1
+	}
+	return n
 }
 
 // clip shortens what an error quotes.

@@ -24,7 +24,7 @@ max_feature_idx=1
 objective=binary sigmoid:2
 feature_names=a b
 feature_infos=[0:1] 1:3:33:7
-tree_sizes=400
+tree_sizes=307
 
 Tree=0
 num_leaves=3
@@ -100,7 +100,10 @@ func TestReadErrors(t *testing.T) {
 		{"objective", replace("binary sigmoid:2", "lambdarank"), "not supported", 7},
 		{"sigmoid", replace("sigmoid:2", "sigmoid:x"), "sigmoid must be a number", 7},
 		{"info", replace("[0:1]", "[0;1]"), "must be [min:max]", 9},
-		{"tree sizes", replace("tree_sizes=400", "tree_sizes=400 400"), "2 values, but there are 1 trees", 10},
+		{"tree sizes", replace("tree_sizes=307", "tree_sizes=307 307"), "2 values, but there are 1 trees", 10},
+		{"lost digit", replace("leaf_value=1 2 -3", "leaf_value=1 2 3"), "tree 0 has 306 bytes, but 307 by tree_sizes", 12},
+		{"size", replace("tree_sizes=307", "tree_sizes=x"), "tree_sizes, value 1: must be an integer", 10},
+		{"label", replace("label_index=0", "label_index=3"), "label_index must be in [0, 2], got 3", 5},
 		{"tree number", replace("Tree=0", "Tree=1"), `must be "Tree=0"`, 12},
 		{"leaves", replace("num_leaves=3", "num_leaves=0"), "at least 1, got 0", 13},
 		{"many leaves", replace("num_leaves=3", "num_leaves=2000000000"), "must have 2000000000 values, got 3", 21},
@@ -139,7 +142,9 @@ func FuzzReadText(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(string(b[:3000]) + "end of trees\n")
+	head, rest, _ := strings.Cut(string(b), "tree_sizes=")
+	_, rest, _ = strings.Cut(rest, "\n")
+	f.Add(head + rest[:2000] + "end of trees\n")
 	f.Add("tree\nnum_class=1\nmax_feature_idx=0\nfeature_names=a\n\nTree=0\nnum_leaves=1\nleaf_value=3\n\nend of trees")
 	f.Fuzz(func(t *testing.T, s string) {
 		m, err := gbdt.ReadText(strings.NewReader(s))
