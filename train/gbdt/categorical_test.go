@@ -167,3 +167,49 @@ func TestCategoricalColumns(t *testing.T) {
 		}
 	}
 }
+
+// A split of the missing values from all others has an infinite threshold, which our
+// reader and the independent one understand.
+func TestMissingAgainstRest(t *testing.T) {
+	table := &gbdt.Table{Columns: []string{"x"}}
+	for i := range 100 {
+		x := float64(i%10) - 4
+		if i%2 == 0 {
+			x = math.NaN()
+		}
+		table.Data, table.Label = append(table.Data, x), append(table.Label, float32(i%2))
+		table.Rows++
+	}
+	o := gbdt.DefaultOptions()
+	o.NumIterations, o.NumLeaves = 1, 2
+	m, _ := fit(t, table, nil, o)
+	if got := m.Trees[0].Threshold; len(got) != 1 || !math.IsInf(got[0], 1) {
+		t.Fatalf("thresholds are %v", got)
+	}
+	written := text(t, m)
+	if !strings.Contains(written, "\nthreshold=inf\n") {
+		t.Errorf("the threshold is written otherwise than LightGBM does:\n%s", written)
+	}
+	again, err := gbdt.ReadText(strings.NewReader(written))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := leaves.LGEnsembleFromReader(newReader(written), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []float64{math.NaN(), 0, 5, -1e300, 1e300, math.Inf(1)} {
+		row := []float64{x}
+		want := m.PredictRaw(row)
+		if (want < 0.5) != math.IsNaN(x) {
+			t.Errorf("%v is %v", x, want)
+		}
+		if a, b := again.PredictRaw(row), e.PredictSingle(row, 0); a != want || b != want {
+			t.Errorf("%v is %v, when read again %v, by leaves %v", x, want, a, b)
+		}
+	}
+	var b strings.Builder
+	if err := m.Dump(&b); err != nil || !strings.Contains(b.String(), "x is not missing (gain") {
+		t.Errorf("dump %v:\n%s", err, b.String())
+	}
+}

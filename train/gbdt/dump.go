@@ -20,7 +20,7 @@ func (m *Model) Dump(w io.Writer) error {
 	if objective == "" {
 		objective = "none"
 	}
-	fmt.Fprintf(b, "%d trees over %d columns, objective %s\n\n", len(m.Trees), len(m.Columns), objective)
+	fmt.Fprintf(b, "objective %s, columns: %d, trees: %d\n\n", objective, len(m.Columns), len(m.Trees))
 	splits, gains := m.Importance(BySplit), m.Importance(ByGain)
 	order := make([]int, len(m.Columns))
 	for i := range order {
