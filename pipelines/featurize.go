@@ -70,6 +70,7 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	timeline := prophet.NewTimeline(times, m.Seasonalities)
 	var params paramTable
 	parts := newComponentTable(len(r.trace.Functions) * len(times))
 	var best example
@@ -84,7 +85,7 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 		if err != nil {
 			return Outcome{}, err
 		}
-		forecasts := evaluate(fitted, times, r.env.Workers)
+		forecasts := evaluate(fitted, timeline, r.env.Workers)
 		for i, f := range fitted {
 			id, fc := datasets.FunctionID(from+i), forecasts[i]
 			params.add(id, f, fc)
@@ -110,15 +111,15 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	return out, writeJSON(r.Path(decompositionFile), best.section(r.trace, grid, missing))
 }
 
-// evaluate evaluates every model at times.
-func evaluate(fitted []*prophet.Fitted, times []time.Time, workers int) []*prophet.Forecast {
+// evaluate evaluates every model on l.
+func evaluate(fitted []*prophet.Fitted, l *prophet.Timeline, workers int) []*prophet.Forecast {
 	out := make([]*prophet.Forecast, len(fitted))
 	var g errgroup.Group
 	share := (len(fitted) + workers - 1) / workers
 	for from := 0; from < len(fitted); from += share {
 		g.Go(func() error {
 			for i := from; i < min(from+share, len(fitted)); i++ {
-				out[i] = fitted[i].Forecast(times)
+				out[i] = fitted[i].ForecastOn(l)
 			}
 			return nil
 		})

@@ -122,8 +122,11 @@ func (f *Fitted) Salience(fc *Forecast) float64 {
 // the model's own capacity and floor, calendar conditions only, and regressors whose
 // column is 0, which is their mean if they were standardised.
 func (f *Fitted) Forecast(times []time.Time) *Forecast {
-	return f.forecast(times, Columns{})
+	return f.forecast(NewTimeline(times, nil), Columns{})
 }
+
+// ForecastOn is Forecast at the times of l.
+func (f *Fitted) ForecastOn(l *Timeline) *Forecast { return f.forecast(l, Columns{}) }
 
 // ForecastColumns is Forecast with what is known of the times. A condition or a
 // regressor of the model must be a column, or a condition of the calendar, and a
@@ -155,7 +158,7 @@ func (f *Fitted) ForecastColumns(times []time.Time, c Columns) (*Forecast, error
 			}
 		}
 	}
-	return f.forecast(times, c), nil
+	return f.forecast(NewTimeline(times, nil), c), nil
 }
 
 // bounds are the capacity and the floor at time i.
@@ -170,8 +173,12 @@ func (f *Fitted) bounds(c Columns, i int) (capacity, floor float64) {
 	return capacity, floor
 }
 
-func (f *Fitted) forecast(times []time.Time, columns Columns) *Forecast {
-	n := len(times)
+func (f *Fitted) forecast(l *Timeline, columns Columns) *Forecast {
+	times, n := l.times, len(l.times)
+	shared := make([][]float64, len(f.Seasonalities))
+	for j, s := range f.Seasonalities {
+		shared[j] = l.columnsOf(s)
+	}
 	fc := &Forecast{Time: times, Trend: make([]float64, n), Yhat: make([]float64, n), columns: columns}
 	for _, s := range f.Seasonalities {
 		fc.Seasonal = append(fc.Seasonal, Component{s.Name, make([]float64, n), s.Mode})
@@ -189,7 +196,14 @@ func (f *Fitted) forecast(times []time.Time, columns Columns) *Forecast {
 		for j := range f.Seasonalities {
 			s := &f.Seasonalities[j]
 			if s.Condition == "" || columns.Holds(s.Condition, i, t) {
-				v := s.effect(d, f.Beta[at:at+s.Columns()]) * f.scale(s.Mode)
+				beta := f.Beta[at : at+s.Columns()]
+				var v float64
+				if shared[j] != nil {
+					v = effectOf(shared[j][i*len(beta):(i+1)*len(beta)], beta)
+				} else {
+					v = s.effect(d, beta)
+				}
+				v *= f.scale(s.Mode)
 				fc.Seasonal[j].Value[i] = v
 				c.add(&c.Seasonal, v, s.Mode)
 			}

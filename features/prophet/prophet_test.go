@@ -82,6 +82,27 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+// TestTimeline: columns that are shared give the same forecast as those of one model.
+func TestTimeline(t *testing.T) {
+	f := example()
+	var times []time.Time
+	for i := range 300 {
+		times = append(times, f.Start.Add(time.Duration(i)*71*time.Minute))
+	}
+	want := f.Forecast(times)
+	for name, shared := range map[string][]prophet.Seasonality{
+		"all": f.Seasonalities, "one": f.Seasonalities[1:], "others": {{Name: "daily", Period: 1, Order: 2}},
+	} {
+		got := f.ForecastOn(prophet.NewTimeline(times, shared))
+		for i, at := range times {
+			near(t, at, name+": yhat", got.Yhat[i], want.Yhat[i])
+			for j := range want.Seasonal {
+				near(t, at, name+": "+want.Seasonal[j].Name, got.Seasonal[j].Value[i], want.Seasonal[j].Value[i])
+			}
+		}
+	}
+}
+
 func near(t *testing.T, at time.Time, name string, got, want float64) {
 	t.Helper()
 	if math.Abs(got-want) > 1e-8 { // the phase of 18,700 days has 1e-11 of a turn
