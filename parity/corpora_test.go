@@ -25,7 +25,7 @@ const (
 	// One hostile file may take so long and so much memory, its reader included. The
 	// files are at most 2 MB; most of the memory is what the program itself takes.
 	corpusTime   = 40 * time.Second
-	corpusMemory = 512 << 20
+	corpusMemory = 640 << 20
 )
 
 // A hostile is one run over a hostile file.
@@ -211,5 +211,37 @@ func TestCorpora(t *testing.T) {
 	t.Logf("%d files, %d runs: at most %d MB and %v each", len(files), len(done), peak>>20, slowest.Round(time.Millisecond))
 	if len(files) < 170 {
 		t.Errorf("only %d files in %s", len(files), root)
+	}
+}
+
+// TestBombs gives small files that unpack to gigabytes, or to millions of anything, to
+// the program: it must end in bounded time and memory, and store nothing.
+func TestBombs(t *testing.T) {
+	name, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, began := t.TempDir(), time.Now()
+	var bombs []struct {
+		Name           string
+		Size, Unpacked int64
+	}
+	peer(t, "bombs.py", map[string]string{"out": dir}, &bombs)
+	if len(bombs) < 10 {
+		t.Errorf("%d bombs", len(bombs))
+	}
+	t.Logf("Python took %v to write them", time.Since(began).Round(time.Second))
+	for _, b := range bombs {
+		h := &hostile{file: filepath.Join(dir, b.Name), format: "counts"}
+		store := t.TempDir()
+		if err := h.run(name, store); err != nil {
+			t.Fatal(err)
+		}
+		said := h.stderr[strings.LastIndex(strings.TrimRight(h.stderr, "\n"), "\n")+1:]
+		t.Logf("%-20s %9d bytes for %5d MB: code %d, %4d MB, %6.2fs: %.160s", b.Name, b.Size, b.Unpacked>>20, h.code, h.peak>>20, h.took.Seconds(),
+			strings.ReplaceAll(said, h.file, b.Name))
+		if fault := h.fault(store); fault != "" || h.code == 0 {
+			t.Errorf("%s: %s; exit code %d after %v, %d MB\n%.2000s", b.Name, fault, h.code, h.took, h.peak>>20, h.stderr)
+		}
 	}
 }

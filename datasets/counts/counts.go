@@ -13,9 +13,9 @@
 // else. A function that has two counts in one minute keeps the first; the other row
 // is rejected. A minute without a row has none.
 //
-// Memory is bounded: some 4 million rows (64 MB) wait for their day to be complete,
+// Memory is bounded: some 2 million rows (32 MB) wait for their day to be complete,
 // further ones in a temporary file; a day's counts take 12 bytes for each that is not
-// zero, and functions are at most 2^20.
+// zero, and functions are at most 2^18.
 package counts
 
 import (
@@ -87,7 +87,7 @@ func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	in := &Input{opts: o, tables: rows.Tables[record]{Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
+	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
 	t := &in.tables
 	var err error
 	if t.Files, t.Ignored, err = rows.Find(path); err != nil {

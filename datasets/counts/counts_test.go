@@ -1,11 +1,8 @@
 package counts_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -333,34 +330,6 @@ func TestStoreAndAppend(t *testing.T) {
 	ingest(s, write(t, map[string]string{"d1.csv": first}))
 	if again := ingest(s, write(t, both)); again.Digest != nightly.Digest {
 		t.Errorf("%+v, nightly %+v", again, nightly)
-	}
-}
-
-// A few KB that unpack to rows without end do not fill the disk with complaints.
-func TestRejectedWithoutEnd(t *testing.T) {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	io.WriteString(w, "minute,count\n1,1\n") // to memory
-	block := []byte(strings.Repeat("x,\n", 1<<16))
-	for range 1<<4 + 1 {
-		w.Write(block)
-	}
-	w.Close()
-	in, err := counts.Open(t.Context(), filepath.Join(write(t, map[string]string{"bomb.csv.gz": b.String()}), "bomb.csv.gz"), counts.DefaultOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := parquet.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := parquet.DefaultIngestOptions("bomb")
-	o.QuarantineLimit = 1
-	if _, _, err := s.Ingest(t.Context(), in, o); !errors.Is(err, parquet.ErrQuarantine) || !strings.Contains(err.Error(), "more than 1048576, whatever the limit; the first is ") {
-		t.Errorf("error %v", err)
-	}
-	if names, err := s.Names(); err != nil || names != nil {
-		t.Errorf("stored %q, error %v", names, err)
 	}
 }
 

@@ -23,8 +23,8 @@
 // What a function lacks gets a default that is marked as assumed, and a function that
 // the store knows keeps what was measured before.
 //
-// Memory is bounded: some 4 million rows (96 MB) wait for their day to be complete,
-// further ones in a temporary file; functions are at most 2^20, with a few KB each.
+// Memory is bounded: some 2 million rows (48 MB) wait for their day to be complete,
+// further ones in a temporary file; functions are at most 2^18, with a few KB each.
 package invocations
 
 import (
@@ -96,7 +96,7 @@ func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	in := &Input{opts: o, tables: rows.Tables[record]{Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
+	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
 	t := &in.tables
 	var err error
 	if t.Files, t.Ignored, err = rows.Find(path); err != nil {

@@ -22,7 +22,8 @@ var ErrForeign = errors.New("foreign Parquet file cannot be read")
 // ForeignOptions bound what the reading of a foreign file may take.
 type ForeignOptions struct {
 	// Memory of the process that reads the file, in bytes, beside the address space
-	// that the program itself reserves; at least 64 MiB. Default 1 GiB.
+	// that the program itself reserves; at least 64 MiB. Default 512 MiB: of a healthy file, a
+	// page and a dictionary of each column are in memory, which seldom have more than 1 MB.
 	Memory int64 `mapstructure:"memory" json:"memory"`
 
 	// Stall is the longest time without a row, of which a healthy file gives
@@ -37,7 +38,7 @@ type ForeignOptions struct {
 
 // DefaultForeignOptions returns the defaults.
 func DefaultForeignOptions() ForeignOptions {
-	return ForeignOptions{Memory: 1 << 30, Stall: 10 * time.Second, Time: 2 * time.Minute, TimePerMB: 2 * time.Second}
+	return ForeignOptions{Memory: 512 << 20, Stall: 10 * time.Second, Time: 2 * time.Minute, TimePerMB: 2 * time.Second}
 }
 
 // Validate reports options that cannot be used.

@@ -19,7 +19,7 @@ type Codec[T any] struct {
 }
 
 // DefaultHeld is the number of records that [Days] keeps in memory.
-const DefaultHeld = 1 << 22
+const DefaultHeld = 1 << 21
 
 // Days keeps records by day until their day is asked for. Up to a number of records
 // are held in memory; beyond that, all of them go to a temporary file, sorted within

@@ -14,8 +14,9 @@ const (
 	// maxKey bounds the bytes of an owner, application or function.
 	maxKey = 256
 
-	// maxFunctions bounds what names can take of memory.
-	maxFunctions = 1 << 20
+	// maxFunctions bounds what names can take of memory: several times the functions of
+	// the Azure trace of 2019 in all its days.
+	maxFunctions = 1 << 18
 )
 
 var triggers = []datasets.Trigger{

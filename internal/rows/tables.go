@@ -23,6 +23,7 @@ type Parser[T any] interface {
 // Tables is the files of an input, which are read twice: once to learn which days
 // they have, and once for the records, which are handed over a day at a time.
 type Tables[T any] struct {
+	Path    string // that was given, for messages on all files
 	Files   []File
 	Ignored []string // other files in the folder
 	Columns []Column
@@ -64,7 +65,10 @@ func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) error {
 			}
 		}
 	}
-	return t.Span.settle()
+	if err := t.Span.settle(); err != nil {
+		return fmt.Errorf("%s: %w", t.Path, err)
+	}
+	return nil
 }
 
 // Read reads all rows and passes the days of the span to emit, in ascending order and
@@ -123,10 +127,10 @@ func (t *Tables[T]) Read(ctx context.Context, p Parser[T], sink datasets.Sink, e
 		}
 	}
 	if next < t.Span.Days() {
-		return fmt.Errorf("%s: rows of %s are gone: a file changed while it was read", t.Files[0].Path, date(t.Span.first+int64(next)))
+		return fmt.Errorf("%s: rows of %s are gone: a file changed while it was read", t.Path, date(t.Span.first+int64(next)))
 	}
 	if t.Span.Days() == 0 {
-		return fmt.Errorf("%s: %w", t.Files[0].Path, datasets.ErrNoRows)
+		return fmt.Errorf("%s: %w", t.Path, datasets.ErrNoRows)
 	}
 	return nil
 }
