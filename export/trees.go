@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/incendio-faas/incendio/export/onnx"
@@ -10,15 +11,26 @@ import (
 
 // Trees returns the graph of m: a TreeEnsembleRegressor with the input "features"
 // (float32, [N, len(m.Columns)], NaN is missing) and the output "prediction" (float32,
-// [N, 1]), which is the raw sum of the trees, before the link of the objective. The
-// names of the columns, in order, and the objective stand in the metadata "columns"
-// (joined by spaces) and "objective".
+// [N, 1]), which is the raw sum of the trees. If the objective has a link, the output
+// "response" of the same shape is the prediction on the scale of the labels. The names of
+// the columns, in order, and the objective stand in the metadata "columns" (joined by
+// spaces) and "objective".
 //
 // A row of float32 values reaches the leaves that m sends it to, so that outputs
 // agree to float32 accuracy. A row of float64 values that float32 cannot hold may fall
-// on the other side of a threshold. Categorical splits are an error.
+// on the other side of a threshold. Categories beyond 2^24, where float32 skips integers,
+// are an error.
 func Trees(m *gbdt.Model) (*onnx.Model, error) {
 	e := &onnx.TreeEnsemble{Features: len(m.Columns), Trees: make([]onnx.Tree, len(m.Trees))}
+	link, slope := m.Link()
+	switch link {
+	case gbdt.ExponentialLink:
+		e.Transform = onnx.Exp
+	case gbdt.LogisticLink:
+		e.Transform, e.Slope = onnx.Sigmoid, slope
+	case gbdt.SquareLink:
+		e.Transform = onnx.SignedSquare
+	}
 	for i := range m.Trees {
 		t, err := tree(&m.Trees[i])
 		if err != nil {
@@ -48,12 +60,16 @@ func tree(t *gbdt.Tree) (onnx.Tree, error) {
 		Leaf:        t.LeafValue,
 	}
 	for i, d := range t.DecisionType {
-		if d.Categorical() {
-			return onnx.Tree{}, fmt.Errorf("node %d splits categories, which the operator does not know", i)
-		}
 		out.Feature[i] = int(t.SplitFeature[i])
 		out.DefaultLeft[i] = d.DefaultLeft()
 		out.Left[i], out.Right[i] = int(t.Left[i]), int(t.Right[i])
+		if d.Categorical() {
+			if out.Categories == nil {
+				out.Categories = make([][]int, n)
+			}
+			out.Categories[i] = categories(t, int(t.Threshold[i]))
+			continue
+		}
 		switch d.Missing() {
 		case gbdt.MissingNone:
 			out.Missing[i] = onnx.MissingNone
@@ -66,4 +82,15 @@ func tree(t *gbdt.Tree) (onnx.Tree, error) {
 		}
 	}
 	return out, nil
+}
+
+// categories returns set k of a tree, in ascending order.
+func categories(t *gbdt.Tree, k int) []int {
+	set := []int{}
+	for i, word := range t.CatThreshold[t.CatBoundaries[k]:t.CatBoundaries[k+1]] {
+		for ; word != 0; word &= word - 1 {
+			set = append(set, 32*i+bits.TrailingZeros32(word))
+		}
+	}
+	return set
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,9 +57,11 @@ func trained(t *testing.T, o gbdt.Options) *gbdt.Model {
 	return m
 }
 
-// walk evaluates a TreeEnsembleRegressor as its specification words it, in float32.
-func walk(t *testing.T, n *onnx.Node, row []float32) float32 {
+// walk evaluates the trees of a graph as the specification of their operator words it, in
+// float32. Features that are compared with categories are cut to integers before.
+func walk(t *testing.T, g *onnx.Graph, row []float32) float32 {
 	t.Helper()
+	n := &g.Nodes[slices.IndexFunc(g.Nodes, func(n onnx.Node) bool { return n.Op == "TreeEnsembleRegressor" })]
 	attribute := func(name string) *onnx.Attribute {
 		a, ok := n.Attribute(name)
 		if !ok {
@@ -78,13 +81,26 @@ func walk(t *testing.T, n *onnx.Node, row []float32) float32 {
 	}
 	modes, features, values := attribute("nodes_modes").Strings, attribute("nodes_featureids").Ints, attribute("nodes_values").Floats
 	yes, no, missing := attribute("nodes_truenodeids").Ints, attribute("nodes_falsenodeids").Ints, attribute("nodes_missing_value_tracks_true").Ints
+	categories := map[int64]bool{}
+	for i, mode := range modes {
+		if mode == "BRANCH_EQ" {
+			categories[features[i]] = true
+		}
+	}
 	sum := attribute("base_values").Floats[0]
 	for tree := range trees[len(trees)-1] + 1 {
 		node := int64(0)
 		for modes[at[[2]int64{tree, node}]] != "LEAF" {
 			i := at[[2]int64{tree, node}]
 			v := row[features[i]]
-			if v <= values[i] || v != v && missing[i] != 0 {
+			if categories[features[i]] && v > -1 {
+				v = float32(int(v))
+			}
+			holds := v <= values[i]
+			if modes[i] == "BRANCH_EQ" {
+				holds = v == values[i]
+			}
+			if holds || v != v && missing[i] != 0 {
 				node = yes[i]
 			} else {
 				node = no[i]
@@ -96,10 +112,13 @@ func walk(t *testing.T, n *onnx.Node, row []float32) float32 {
 }
 
 func TestTreesPredictAlike(t *testing.T) {
-	for _, objective := range []string{"regression", "regression_l1", "poisson"} {
+	for _, objective := range []string{"regression", "regression_l1", "poisson", "categorical"} {
 		t.Run(objective, func(t *testing.T) {
 			o := gbdt.DefaultOptions()
 			o.Objective = objective
+			if objective == "categorical" {
+				o.Objective, o.CategoricalFeature = "regression", []int{3}
+			}
 			m := trained(t, o)
 			graph, err := export.Trees(m)
 			if err != nil {
@@ -119,7 +138,7 @@ func TestTreesPredictAlike(t *testing.T) {
 				for i, v := range row {
 					narrow[i] = float32(v)
 				}
-				got, want := float64(walk(t, &graph.Graph.Nodes[len(graph.Graph.Nodes)-1], narrow)), m.PredictRaw(row)
+				got, want := float64(walk(t, &graph.Graph, narrow)), m.PredictRaw(row)
 				// 30 leaves of magnitude up to 10 are added in float32.
 				if math.Abs(got-want) > 30*10*0x1p-23 {
 					t.Fatalf("row %v: graph predicts %v, model %v", row, got, want)
@@ -138,18 +157,20 @@ func TestTreesOfOneLeaf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := walk(t, &graph.Graph.Nodes[0], []float32{1, 2}); got != 1.5 {
+	if got := walk(t, &graph.Graph, []float32{1, 2}); got != 1.5 {
 		t.Errorf("prediction is %v, expected 1.5", got)
 	}
 }
 
-func TestTreesRefusesCategories(t *testing.T) {
+func TestTreesRefusesLargeCategories(t *testing.T) {
+	words := make([]uint32, 1<<19+1)
+	words[len(words)-1] = 2
 	m := &gbdt.Model{Objective: "regression", Columns: []string{"a", "b"}, Trees: []gbdt.Tree{{
 		SplitFeature: []int32{0}, Threshold: []float64{0}, DecisionType: []gbdt.DecisionType{1},
 		Left: []int32{-1}, Right: []int32{-2}, LeafValue: []float64{1, 2},
-		CatBoundaries: []int32{0, 1}, CatThreshold: []uint32{2},
+		CatBoundaries: []int32{0, int32(len(words))}, CatThreshold: words,
 	}}}
-	if _, err := export.Trees(m); err == nil || !strings.Contains(err.Error(), "categories") {
-		t.Errorf("error is %v, expected one about categories", err)
+	if _, err := export.Trees(m); err == nil || !strings.Contains(err.Error(), "categories must ascend and be in [0, 16777216]") {
+		t.Errorf("error is %v, expected one about large categories", err)
 	}
 }

@@ -49,7 +49,6 @@ func TestGBDTCommand(t *testing.T) {
 		rows, narrow *gbdt.Table
 		raw          []float64 // by the program
 		real         int       // place among the jobs, that of the graph is next
-		exported     bool
 	}
 	var checks []check
 	var jobs []job
@@ -98,17 +97,15 @@ func TestGBDTCommand(t *testing.T) {
 		dims := []int64{int64(c.rows.Rows), int64(len(c.model.Columns))}
 		c.real = len(jobs)
 		jobs = append(jobs, job{"lightgbm", filepath.Join(dir, "model.txt"), map[string]array{"rows": store(t, filepath.Join(root, fmt.Sprint(i, ".f64")), c.rows.Data, dims...)}})
-		if c.exported = !categorical(c.model); c.exported {
-			m, err := export.Trees(c.model)
-			if err != nil {
-				t.Fatalf("%s: %v", c.name, err)
-			}
-			graph := filepath.Join(dir, "model.onnx")
-			if err := os.WriteFile(graph, onnx.Encode(m), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			jobs = append(jobs, job{"onnx", graph, map[string]array{"features": store(t, filepath.Join(root, fmt.Sprint(i, ".f32")), single, dims...)}})
+		m, err := export.Trees(c.model)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
 		}
+		graph := filepath.Join(dir, "model.onnx")
+		if err := os.WriteFile(graph, onnx.Encode(m), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, job{"onnx", graph, map[string]array{"features": store(t, filepath.Join(root, fmt.Sprint(i, ".f32")), single, dims...)}})
 		checks = append(checks, c)
 	}
 	var results []result
@@ -117,10 +114,7 @@ func TestGBDTCommand(t *testing.T) {
 	for _, c := range checks {
 		rows += c.rows.Rows
 		real := load[float64](t, results[c.real].Output, c.rows.Rows)
-		var graph []float32
-		if c.exported {
-			graph = load[float32](t, results[c.real+1].Output, c.rows.Rows)
-		}
+		graph := load[float32](t, results[c.real+1].Output, c.rows.Rows)
 		reader, err := leaves.LGEnsembleFromReader(bufio.NewReader(bytes.NewReader(c.text)), false)
 		if err != nil {
 			t.Fatalf("%s: leaves: %v", c.name, err)
@@ -132,20 +126,13 @@ func TestGBDTCommand(t *testing.T) {
 			if v := reader.PredictSingle(c.rows.Row(k), 0); c.raw[k] != v {
 				t.Fatalf("%s: row %d is %v, by leaves %v", c.name, k, c.raw[k], v)
 			}
-			if c.exported {
-				worst = max(worst, relative(float64(graph[k]), c.model.PredictRaw(c.narrow.Row(k))))
-			}
+			worst = max(worst, relative(float64(graph[k]), c.model.PredictRaw(c.narrow.Row(k))))
 		}
 	}
 	t.Logf("%d models, %d rows: LightGBM and leaves give the same bits, ONNX Runtime differs by at most %.2g", len(checks), rows, worst)
 	if !(worst < 1e-5) {
 		t.Errorf("ONNX Runtime differs by %g", worst)
 	}
-}
-
-// categorical reports whether a tree of m splits categories, which the graphs do not know.
-func categorical(m *gbdt.Model) bool {
-	return slices.ContainsFunc(m.Trees, func(t gbdt.Tree) bool { return len(t.CatBoundaries) > 0 })
 }
 
 // compareMetrics compares what gbdt train printed with metrics.csv of LightGBM: within

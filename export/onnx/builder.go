@@ -259,7 +259,10 @@ func (b *Builder) Transpose(name string, x Value, perm ...int) Value {
 	return b.node(name, "Transpose", dims, []Attribute{{Name: "perm", Type: AttributeInts, Ints: order}}, x)
 }
 
-func (b *Builder) abs(name string, x Value) Value { return b.node(name, "Abs", x.Dims, nil, x) }
+// unary applies an operator to each element of x.
+func (b *Builder) unary(name, op string, x Value) Value { return b.node(name, op, x.Dims, nil, x) }
+
+func (b *Builder) abs(name string, x Value) Value { return b.unary(name, "Abs", x) }
 
 func (b *Builder) less(name string, x, y Value) Value { return b.broadcast(name, "Less", x, y) }
 

@@ -31,6 +31,10 @@ var operators = map[string]operator{
 	"Reshape":   {min: 2, max: 2},
 	"Transpose": {min: 1, max: 1, attributes: map[string]attribute{"perm": {AttributeInts, false}}, check: checkTranspose},
 	"Abs":       {min: 1, max: 1},
+	"Floor":     {min: 1, max: 1},
+	"Exp":       {min: 1, max: 1},
+	"Sigmoid":   {min: 1, max: 1},
+	"Identity":  {min: 1, max: 1},
 	"Less":      {min: 2, max: 2},
 	"Where":     {min: 3, max: 3},
 	"TreeEnsembleRegressor": {domain: DomainML, min: 1, max: 1, check: checkTrees, attributes: map[string]attribute{
@@ -240,7 +244,8 @@ func checkTranspose(n *Node) error {
 
 // checkTrees checks that the flat lists of a TreeEnsembleRegressor describe trees: each
 // tree's nodes are numbered from 0 in order, a branch's children come after it, and each
-// node but the first is the child of exactly one branch.
+// node but the first is the child of exactly one branch, or of a chain of equalities of
+// one feature that lead to it, each the other child of the one before.
 func checkTrees(n *Node) error {
 	ints := func(name string) []int64 { a, _ := n.Attribute(name); return a.Ints }
 	trees, ids := ints("nodes_treeids"), ints("nodes_nodeids")
@@ -288,7 +293,14 @@ func checkTrees(n *Node) error {
 			return fmt.Errorf("nodes_treeids[%d] is %d, expected increasing tree numbers", start, trees[start])
 		}
 		size := int64(end - start)
-		parents := make([]int, size)
+		parents := make([]int, size) // the last branch, counted from 1
+		// chained reports whether branch i is an equality that goes on with the test of the
+		// branch before it.
+		chained := func(i int64) bool {
+			before, at := start+parents[i]-1, start+int(i)
+			return parents[i] > 0 && modes.Strings[at] == modeEQ && modes.Strings[before] == modeEQ &&
+				no[before] == i && yes[before] == yes[at] && features[before] == features[at]
+		}
 		for i := range size {
 			at := start + int(i)
 			if ids[at] != i {
@@ -298,18 +310,18 @@ func checkTrees(n *Node) error {
 			case modeLeaf:
 				place[[2]int64{trees[at], i}] = at
 				continue
-			case modeLEQ:
+			case modeLEQ, modeEQ:
 			default:
-				return fmt.Errorf("nodes_modes[%d] is %q, expected %s or %s", at, modes.Strings[at], modeLEQ, modeLeaf)
+				return fmt.Errorf("nodes_modes[%d] is %q, expected %s, %s or %s", at, modes.Strings[at], modeLEQ, modeEQ, modeLeaf)
 			}
 			if features[at] < 0 || features[at] > math.MaxInt32 || math.IsNaN(float64(values.Floats[at])) {
 				return fmt.Errorf("tree node %d: feature %d, threshold %v", at, features[at], values.Floats[at])
 			}
-			for _, c := range []int64{yes[at], no[at]} {
-				if c <= i || c >= size || parents[c] != 0 {
+			for k, c := range []int64{yes[at], no[at]} {
+				if c <= i || c >= size || parents[c] != 0 && !(k == 0 && chained(i)) {
 					return fmt.Errorf("tree node %d: child %d is out of range, used twice or not after its parent", at, c)
 				}
-				parents[c] = 1
+				parents[c] = int(i) + 1
 			}
 		}
 		for i := int64(1); i < size; i++ {

@@ -11,7 +11,8 @@
 //     the evaluator of the scheduler all compute alike, in the forms proven by this
 //     package's tests.
 //   - [TreeEnsemble] becomes a TreeEnsembleRegressor whose float32 thresholds send
-//     every float32 input to the leaf that the float64 thresholds choose.
+//     every float32 input to the leaf that the float64 thresholds choose, with what stands
+//     before and after it: missing zeros, categories, and the transform of the sum.
 //
 // What onnx-go v0.5.0 with its gorgonnx backend computes wrongly, found by running one
 // decoded graph many times against a plain evaluator; the Builder refuses all of it, and

@@ -58,6 +58,14 @@ func evaluate(g *onnx.Graph, inputs map[string]array) (map[string]array, error) 
 			}, in...)
 		case "Abs":
 			out = elementwise(func(v []float32) float32 { return float32(math.Abs(float64(v[0]))) }, in...)
+		case "Floor":
+			out = elementwise(func(v []float32) float32 { return float32(math.Floor(float64(v[0]))) }, in...)
+		case "Exp":
+			out = elementwise(func(v []float32) float32 { return float32(math.Exp(float64(v[0]))) }, in...)
+		case "Sigmoid":
+			out = elementwise(func(v []float32) float32 { return float32(1 / (1 + math.Exp(-float64(v[0])))) }, in...)
+		case "Identity":
+			out = in[0]
 		case "Relu":
 			out = elementwise(func(v []float32) float32 { return max(v[0], 0) }, in...)
 		case "Concat":
@@ -212,7 +220,11 @@ func leavesOf(n *onnx.Node, x array) [][]int64 {
 					break
 				}
 				v := row[features[i]]
-				if v <= values.Floats[i] || v != v && tracks[i] == 1 {
+				holds := v <= values.Floats[i]
+				if modes.Strings[i] == "BRANCH_EQ" {
+					holds = v == values.Floats[i]
+				}
+				if holds || v != v && tracks[i] == 1 {
 					id = yes[i]
 				} else {
 					id = no[i]

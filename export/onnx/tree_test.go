@@ -36,6 +36,17 @@ func leafOf(t *onnx.Tree, row []float32) int {
 	at := 0
 	for {
 		v := float64(row[t.Feature[at]])
+		if t.Categories != nil && t.Categories[at] != nil {
+			next := t.Right[at]
+			if v > -1 && slices.Contains(t.Categories[at], int(v)) {
+				next = t.Left[at]
+			}
+			if next < 0 {
+				return ^next
+			}
+			at = next
+			continue
+		}
 		if math.IsNaN(v) && t.Missing[at] != onnx.MissingNaN {
 			v = 0
 		}
@@ -75,9 +86,10 @@ func drawValue(t *rapid.T) float64 {
 // drawEnsemble makes random trees whose features have one missing type each.
 func drawEnsemble(t *rapid.T) *onnx.TreeEnsemble {
 	e := &onnx.TreeEnsemble{Features: rapid.IntRange(1, 3).Draw(t, "features"), Base: 1}
-	kinds := make([]onnx.Missing, e.Features)
+	kinds, categorical := make([]onnx.Missing, e.Features), make([]bool, e.Features)
 	for f := range kinds {
 		kinds[f] = onnx.Missing(rapid.IntRange(0, 2).Draw(t, "missing"))
+		categorical[f] = rapid.IntRange(0, 2).Draw(t, "categorical") == 0
 	}
 	for range rapid.IntRange(1, 3).Draw(t, "trees") {
 		var tr onnx.Tree
@@ -99,6 +111,12 @@ func drawEnsemble(t *rapid.T) *onnx.TreeEnsemble {
 			tr.Missing = append(tr.Missing, kinds[f])
 			tr.Threshold = append(tr.Threshold, drawValue(t))
 			tr.DefaultLeft = append(tr.DefaultLeft, rapid.Bool().Draw(t, "default left"))
+			var set []int
+			if categorical[f] {
+				set = rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 1, 4, rapid.ID).Draw(t, "set")
+				slices.Sort(set)
+			}
+			tr.Categories = append(tr.Categories, set)
 			tr.Left = append(tr.Left, ^leaf)
 			tr.Right = append(tr.Right, ^(i + 1))
 			tr.Leaf = append(tr.Leaf, float64(i+1))
@@ -118,6 +136,9 @@ func TestTreesChooseTheLeafOfFloat64(t *testing.T) {
 		if m, err = onnx.Decode(onnx.Encode(m)); err != nil {
 			t.Fatal(err)
 		}
+		if err := onnx.Check(m); err != nil {
+			t.Fatal(err)
+		}
 		const rows = 20
 		x := array{[]int64{rows, int64(e.Features)}, nil}
 		for range rows * e.Features {
@@ -129,6 +150,8 @@ func TestTreesChooseTheLeafOfFloat64(t *testing.T) {
 				v = float32(math.Inf(1))
 			case 2:
 				v = float32(math.Inf(-1))
+			case 4, 5: // a category, or near one
+				v = float32(rapid.IntRange(-4, 14).Draw(t, "category")) / 2
 			case 3: // a threshold itself, rounded
 				if th := e.Trees[0].Threshold; len(th) > 0 {
 					v = float32(th[0])
@@ -181,18 +204,28 @@ func TestTreesByHand(t *testing.T) {
 
 func TestTreesRefuse(t *testing.T) {
 	for want, change := range map[string]func(*onnx.TreeEnsemble){
-		"Features must be >= 1":                   func(e *onnx.TreeEnsemble) { e.Features = 0 },
-		"no trees":                                func(e *onnx.TreeEnsemble) { e.Trees = nil },
-		"Base is NaN":                             func(e *onnx.TreeEnsemble) { e.Base = math.NaN() },
-		"leaf 0 is 1e+300":                        func(e *onnx.TreeEnsemble) { e.Trees[0].Leaf[0] = 1e300 },
-		"feature 7":                               func(e *onnx.TreeEnsemble) { e.Trees[0].Feature[0] = 7 },
-		"threshold is NaN":                        func(e *onnx.TreeEnsemble) { e.Trees[0].Threshold[0] = math.NaN() },
-		"missing(9)":                              func(e *onnx.TreeEnsemble) { e.Trees[0].Missing[0] = 9 },
-		"Threshold does not fit 2 splits":         func(e *onnx.TreeEnsemble) { e.Trees[0].Threshold = e.Trees[0].Threshold[:1] },
-		"Leaf does not fit 2 splits":              func(e *onnx.TreeEnsemble) { e.Trees[0].Leaf = append(e.Trees[0].Leaf, 1) },
-		"tree 0: split 1: child 0":                func(e *onnx.TreeEnsemble) { e.Trees[0].Left[1] = 0 },
-		"tree 0: split 1: child -3":               func(e *onnx.TreeEnsemble) { e.Trees[0].Left[1] = ^2 },
-		"feature 0 is split with zeros both":      func(e *onnx.TreeEnsemble) { e.Trees[0].Feature[1] = 0 },
+		"Features must be >= 1":              func(e *onnx.TreeEnsemble) { e.Features = 0 },
+		"no trees":                           func(e *onnx.TreeEnsemble) { e.Trees = nil },
+		"Base is NaN":                        func(e *onnx.TreeEnsemble) { e.Base = math.NaN() },
+		"leaf 0 is 1e+300":                   func(e *onnx.TreeEnsemble) { e.Trees[0].Leaf[0] = 1e300 },
+		"feature 7":                          func(e *onnx.TreeEnsemble) { e.Trees[0].Feature[0] = 7 },
+		"threshold is NaN":                   func(e *onnx.TreeEnsemble) { e.Trees[0].Threshold[0] = math.NaN() },
+		"missing(9)":                         func(e *onnx.TreeEnsemble) { e.Trees[0].Missing[0] = 9 },
+		"Threshold does not fit 2 splits":    func(e *onnx.TreeEnsemble) { e.Trees[0].Threshold = e.Trees[0].Threshold[:1] },
+		"Leaf does not fit 2 splits":         func(e *onnx.TreeEnsemble) { e.Trees[0].Leaf = append(e.Trees[0].Leaf, 1) },
+		"tree 0: split 1: child 0":           func(e *onnx.TreeEnsemble) { e.Trees[0].Left[1] = 0 },
+		"tree 0: split 1: child -3":          func(e *onnx.TreeEnsemble) { e.Trees[0].Left[1] = ^2 },
+		"feature 0 is split with zeros both": func(e *onnx.TreeEnsemble) { e.Trees[0].Feature[1] = 0 },
+		"Categories does not fit 2 splits":   func(e *onnx.TreeEnsemble) { e.Trees[0].Categories = [][]int{nil} },
+		"categories are empty":               func(e *onnx.TreeEnsemble) { e.Trees[0].Categories = [][]int{nil, {}} },
+		"categories must ascend":             func(e *onnx.TreeEnsemble) { e.Trees[0].Categories = [][]int{nil, {3, 2}} },
+		"got [-1]":                           func(e *onnx.TreeEnsemble) { e.Trees[0].Categories = [][]int{nil, {-1}} },
+		"Transform is 9":                     func(e *onnx.TreeEnsemble) { e.Transform = 9 },
+		"Slope is 0":                         func(e *onnx.TreeEnsemble) { e.Transform = onnx.Sigmoid },
+		"feature 1 is split both by categories": func(e *onnx.TreeEnsemble) {
+			e.Trees[0].Feature[0], e.Trees[0].Missing[0] = 1, onnx.MissingNone
+			e.Trees[0].Categories = [][]int{nil, {1}}
+		},
 		"split 0: child 2 is out of range, used":  func(e *onnx.TreeEnsemble) { e.Trees[0].Left[0] = 2 },
 		"split 0: child -99 is out of range, use": func(e *onnx.TreeEnsemble) { e.Trees[0].Left[0] = -99 },
 	} {
@@ -200,6 +233,36 @@ func TestTreesRefuse(t *testing.T) {
 		change(e)
 		if _, err := e.Model("trees"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestTransforms(t *testing.T) {
+	for transform, want := range map[onnx.Transform]func(v float64) float64{
+		onnx.Exp:          math.Exp,
+		onnx.Sigmoid:      func(v float64) float64 { return 1 / (1 + math.Exp(-2*v)) },
+		onnx.SignedSquare: func(v float64) float64 { return v * math.Abs(v) },
+	} {
+		e := stump()
+		e.Transform, e.Slope = transform, 2
+		m, err := e.Model("trees")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err = onnx.Decode(onnx.Encode(m)); err != nil {
+			t.Fatal(err)
+		}
+		if err := onnx.Check(m); err != nil {
+			t.Fatal(err)
+		}
+		got, err := evaluate(&m.Graph, map[string]array{"features": {[]int64{2, 1}, []float32{0, 1}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range []float64{-0.5, 2.5} {
+			if p, r := got["prediction"].data[i], got["response"].data[i]; p != float32(v) || math.Abs(float64(r)-want(v)) > 1e-6*math.Abs(want(v)) {
+				t.Errorf("transform %d: prediction %v and response %v, expected %v and %v", transform, p, r, v, want(v))
+			}
 		}
 	}
 }

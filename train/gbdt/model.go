@@ -91,53 +91,67 @@ func columnsDiffer(want, got []string) error {
 	return fmt.Errorf("columns must be %d, got %d", len(want), len(got))
 }
 
-func (m *Model) link() func(float64) float64 {
-	link, err := parseLink(m.Objective)
+// A Link says what turns raw scores into predictions on the scale of the labels.
+type Link uint8
+
+// The links.
+const (
+	IdentityLink    Link = iota // nothing
+	ExponentialLink             // exp(raw), the mean under a logarithmic link
+	LogisticLink                // 1/(1+exp(-slope raw)), a probability
+	SquareLink                  // raw^2 with the sign of raw, for labels of which roots were learned
+)
+
+// Link returns the link of the objective and, for LogisticLink, its slope.
+func (m *Model) Link() (link Link, slope float64) {
+	link, slope, err := parseLink(m.Objective)
 	if err != nil {
 		// Train and ReadText admit only objectives that parse.
 		panic(err)
 	}
-	return link
+	return link, slope
 }
 
-func identity(v float64) float64 { return v }
+func (m *Model) link() func(float64) float64 {
+	switch link, slope := m.Link(); link {
+	case ExponentialLink:
+		return exponential
+	case LogisticLink:
+		return func(v float64) float64 { return 1 / (1 + exponential(-slope*v)) }
+	case SquareLink:
+		return func(v float64) float64 { return math.Copysign(v*v, v) }
+	}
+	return func(v float64) float64 { return v }
+}
 
-// parseLink returns what turns raw scores into predictions under an objective line.
-func parseLink(line string) (func(float64) float64, error) {
+// parseLink returns the link of an objective line.
+func parseLink(line string) (link Link, slope float64, err error) {
 	fields := strings.Fields(line)
 	if len(fields) == 0 {
-		return identity, nil
-	}
-	param := func(name string, otherwise float64) (float64, error) {
-		for _, f := range fields[1:] {
-			if v, ok := strings.CutPrefix(f, name+":"); ok {
-				x, err := strconv.ParseFloat(v, 64)
-				if err != nil || !finite(x) {
-					return 0, fmt.Errorf("gbdt: objective %s: %s must be a number, got %q", fields[0], name, v)
-				}
-				return x, nil
-			}
-		}
-		return otherwise, nil
+		return IdentityLink, 0, nil
 	}
 	switch fields[0] {
 	case "regression":
 		if slices.Contains(fields[1:], "sqrt") {
-			return func(v float64) float64 { return math.Copysign(v*v, v) }, nil
+			return SquareLink, 0, nil
 		}
-		return identity, nil
+		return IdentityLink, 0, nil
 	case "regression_l1", "huber", "fair", "quantile", "mape":
-		return identity, nil
+		return IdentityLink, 0, nil
 	case "poisson", "gamma", "tweedie":
-		return exponential, nil
+		return ExponentialLink, 0, nil
 	case "binary":
-		sigmoid, err := param("sigmoid", 1)
-		if err != nil {
-			return nil, err
+		slope = 1
+		for _, f := range fields[1:] {
+			if v, ok := strings.CutPrefix(f, "sigmoid:"); ok {
+				if slope, err = strconv.ParseFloat(v, 64); err != nil || !finite(slope) {
+					return 0, 0, fmt.Errorf("gbdt: objective %s: sigmoid must be a number, got %q", fields[0], v)
+				}
+			}
 		}
-		return func(v float64) float64 { return 1 / (1 + exponential(-sigmoid*v)) }, nil
+		return LogisticLink, slope, nil
 	}
-	return nil, fmt.Errorf("gbdt: objective %q is not supported", fields[0])
+	return 0, 0, fmt.Errorf("gbdt: objective %q is not supported", fields[0])
 }
 
 // ImportanceType says how Importance weighs a split.

@@ -215,7 +215,7 @@ func (p *parser) model() (*Model, error) {
 		}
 	}
 	m := &Model{Objective: head.values["objective"]}
-	if _, err := parseLink(m.Objective); err != nil {
+	if _, _, err := parseLink(m.Objective); err != nil {
 		return nil, syntax(head.lines["objective"], "%v", err)
 	}
 	last, err := head.integer("max_feature_idx")
