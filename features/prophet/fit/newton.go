@@ -30,7 +30,7 @@ func (c *curve) maximise(w *workspace) (sigma, lp float64) {
 	}
 	// There may be a mode of less noise, in which the penalties weigh less.
 	copy(w.theta, best)
-	try(variance / 10)
+	try(max(variance*1e-4, minSigma*minSigma))
 	copy(w.theta, best)
 	return math.Sqrt(variance), lp
 }
