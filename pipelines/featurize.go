@@ -47,8 +47,9 @@ func featureStage(r *Run) Stage {
 }
 
 // batchBytes bounds the memory for the counts of a batch of functions: that of the stage
-// does not grow with the length of the trace.
-const batchBytes = 64 << 20
+// does not grow with the length of the trace. Smaller batches read parts of row groups
+// again and again where most minutes are without invocations.
+const batchBytes = 192 << 20
 
 func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 	span := r.trace.Span
