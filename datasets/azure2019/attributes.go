@@ -178,6 +178,8 @@ func (t *table) readDurations(ctx context.Context, f *sourceFile, sink datasets.
 		first := 0
 		if counted {
 			first = seen[id]
+		} else if bytes.IndexByte(key, '"') >= 0 {
+			return BadKey, quoted(key)
 		} else {
 			first = others[string(key)]
 		}
@@ -215,6 +217,10 @@ func (t *table) readDurations(ctx context.Context, f *sourceFile, sink datasets.
 	})
 }
 
+// quoted is what is wrong with a key that has quotes: no official one has, and a comma
+// inside them would have become part of another field.
+func quoted(key []byte) string { return fmt.Sprintf("%.40q: must not have quotes", key) }
+
 // readMemory joins a file of memory, of functions where it has a column for them,
 // otherwise of applications.
 func (t *table) readMemory(ctx context.Context, f *sourceFile, sink datasets.Sink) error {
@@ -227,6 +233,9 @@ func (t *table) readMemory(ctx context.Context, f *sourceFile, sink datasets.Sin
 				parts, what = append(parts, fields[4]), "owner, app and function"
 			}
 			key := t.key(parts...)
+			if bytes.IndexByte(key, '"') >= 0 {
+				return BadKey, quoted(key)
+			}
 			if first, ok := seen[string(key)]; ok {
 				return DuplicateKey, fmt.Sprintf("same %s as line %d", what, first)
 			}

@@ -236,8 +236,15 @@ func TestBadRows(t *testing.T) {
 		{"o,,f,http,0,0,0,0,0,0,0,0,0,0", `bad key: HashApp "": must be 1 to 256 bytes of UTF-8`},
 		{key + ",a,f,http,0,0,0,0,0,0,0,0,0,0", `bad key: HashOwner "` + key[:40] + `": must be 1 to 256 bytes of UTF-8`},
 		{"o,a,\xff,http,0,0,0,0,0,0,0,0,0,0", `bad key: HashFunction "\xff": must be 1 to 256 bytes of UTF-8`},
+		{`"o",a,f,http,0,0,0,0,0,0,0,0,0,0`, `bad key: HashOwner "\"o\"": must not have quotes`},
+		{`"o,a",f,g,http,0,0,0,0,0,0,0,0,0,0`, `bad number: count "http" of minute 480: must be a whole number`},
+		{"o,a,f,http,0,0,0,0,\r0,0,0,0,0,0", `bad number: count "\r0" of minute 484: must be a whole number`},
+		{"o,a,f,http,\xef\xbb\xbf0,0,0,0,0,0,0,0,0,0", "bad number: count \"\\ufeff0\" of minute 480: must be a whole number"},
+		{"o,a,f,http,+1,0,0,0,0,0,0,0,0,0", `bad number: count "+1" of minute 480: must be a whole number`},
+		{"o,a,f,http,inf,0,0,0,0,0,0,0,0,0", `bad number: count "inf" of minute 480: must be a whole number`},
 		{"o,a,f,cron,0,0,0,0,0,0,0,0,0,0", `unknown trigger: trigger "cron": must be one of [http timer event queue storage orchestration others]`},
-		{"o,a,f,http,1" + strings.Repeat("0", 1<<21), "long line: longer than 1048576 bytes"},
+		{"o,a,f,http,1" + strings.Repeat("0", 10<<20), "long line: longer than 1048576 bytes"},
+		{strings.Repeat("o,a,f,http,", 1<<20), "long line: longer than 1048576 bytes"},
 	} {
 		dir := write(t, map[string]string{"invocations.csv": countsHeader(480, 489) + good + c.row + "\no,a,last,http,1,0,0,0,0,0,0,0,0,0\n"})
 		functions, got := read(t, dir, azure2019.DefaultOptions())
@@ -261,6 +268,11 @@ func TestBadAttributes(t *testing.T) {
 		{"durations.csv", "o,a,f,10,,1,900,0,1,5,9,20,90,100", `bad number: Count "": must be a number`},
 		{"memory.csv", "o,a,100,0,1", `bad number: AverageAllocatedMb "0": must be positive`},
 		{"memory.csv", "o,a,100,-7,1", `negative number: AverageAllocatedMb "-7": must not be negative`},
+		{"durations.csv", strings.Repeat("9", 10<<20), "long line: longer than 1048576 bytes"},
+		{"durations.csv", `"o,a",f,10,100,1,900,0,1,5,9,20,90,100`, `bad key: "\"o,a\",f,": must not have quotes`},
+		{"memory.csv", `"o,a",9,100,1`, `bad key: "\"o,a\",": must not have quotes`},
+		{"memory.csv", strings.Repeat("o,", 10<<20), "long line: longer than 1048576 bytes"},
+		{"memory.csv", "o,a,100,inf,1", `huge number: AverageAllocatedMb "inf": must be at most 1e+06`},
 		{"memory.csv", "o,a,100", "ragged row: 3 columns, expected 5"},
 	} {
 		header := durationsHeader
@@ -304,6 +316,17 @@ func TestUnreadable(t *testing.T) {
 		"half a day":      {map[string]string{d(1): countsHeader(1, 3) + row, d(2): full}, "d01.csv:1: minutes end at 3: only those of the last day"},
 		"late start":      {map[string]string{d(1): full, d(2): countsHeader(2, 4) + row}, "d02.csv:1: minutes start at 2: only those of the first day"},
 		"durations":       {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "durations.csv": "HashOwner,HashApp\n"}, "durations.csv:1: column HashFunction is missing: expected at least [HashOwner HashApp HashFunction Average"},
+		"lone CR":         {map[string]string{"invocations.csv": strings.ReplaceAll(countsHeader(1, 3)+row, "\n", "\r")}, "invocations.csv:1: column 7 is \"3\\ro\": expected HashOwner"},
+		"UTF-16":          {map[string]string{"invocations.csv": "\xff\xfeH\x00a\x00"}, "invocations.csv:1: column 1 is \"\\xff\\xfeH\\x00a\\x00\": expected HashOwner"},
+		"quoted header":   {map[string]string{"invocations.csv": `"HashOwner","HashApp"` + "\n"}, `invocations.csv:1: column 1 is "\"HashOwner\"": expected HashOwner`},
+		"long header":     {map[string]string{"invocations.csv": strings.Repeat("HashOwner,", 1<<20)}, "invocations.csv:1: longer than 1048576 bytes: expected a header"},
+		"minutes twice":   {map[string]string{"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger,1,1\n"}, "invocations.csv:1: column 6 is minute 1 after 1"},
+		"key twice":       {map[string]string{"invocations.csv": "HashOwner,HashApp,HashApp,Trigger,1\n"}, `invocations.csv:1: column 3 is "HashApp"`},
+		"column twice":    {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "memory.csv": "HashOwner,HashApp,SampleCount,AverageAllocatedMb,HashApp\n"}, "memory.csv:1: column HashApp is there twice"},
+		"day twice, d001": {map[string]string{d(1): full, "invocations_per_function_md.anon.d001.csv": full}, "hold day 1"},
+		"durations twice": {map[string]string{d(1): full, fmt.Sprintf(durationsName, 1): durationsHeader, fmt.Sprintf(durationsName, 1) + ".gz": durationsHeader}, "hold day 1"},
+		"day 0":           {map[string]string{d(0): full}, "days are numbered from 1"},
+		"empty memory":    {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "memory.csv": ""}, "memory.csv:1: empty"},
 		"empty durations": {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "durations.csv": ""}, "durations.csv:1: empty"},
 	} {
 		in, err := azure2019.Open(write(t, c.files), azure2019.DefaultOptions())
@@ -316,6 +339,59 @@ func TestUnreadable(t *testing.T) {
 	}
 	if _, err := azure2019.Open(filepath.Join(t.TempDir(), "missing"), azure2019.DefaultOptions()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing folder: %v", err)
+	}
+}
+
+// A function is known by owner, app and function, all three, on every day; a day may have
+// no row, line ends may be mixed, and the last may be missing.
+func TestKeysAcrossDays(t *testing.T) {
+	lines := func(rows ...string) string {
+		text := countsHeader(1, 1440)
+		for i, r := range rows {
+			text += strings.TrimSuffix(r, "\n") + []string{"\n", "\r\n"}[i%2]
+		}
+		return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+	}
+	dir := write(t, map[string]string{
+		fmt.Sprintf(invocationsName, 3): lines(),
+		fmt.Sprintf(invocationsName, 4): "\xef\xbb\xbf" + lines(wide("o1,a,f,http", 1, 1), wide("o2,a,f,http", 2, 1), wide("o1,b,f,http", 3, 1), wide("o1,a,g,http", 4, 1)),
+		fmt.Sprintf(invocationsName, 5): lines(wide("o1,a,g,http", 5, 2), wide("o2,b,f,http", 6, 2), wide("o1,a,f,http", 300, 2, 1440)),
+		fmt.Sprintf(durationsName, 4):   "\xef\xbb\xbf" + strings.ReplaceAll(durationsHeader, "\n", "\r\n") + "o2,a,f,10,100,1,900,10,10,10,10,10,10,10\r\no1,b,f,10,100,1,900,20,20,20,20,20,20,20\n",
+		fmt.Sprintf(memoryName, 5):      "\xef\xbb\xbf" + memoryHeader + "o1,a,50,100,1\r\no2,b,50,300,1",
+	})
+	in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := in.Provenance(); p.Start.Day() != 17 || p.Span.To != 3*1440 { // day 3 of those from 15 July
+		t.Errorf("provenance %+v", p)
+	}
+	functions, c := read(t, dir, azure2019.DefaultOptions())
+	if len(c.rejected) > 0 {
+		t.Errorf("rejected %q", c.rejected)
+	}
+	want := []*datasets.Counts{
+		{Day: 0, Offset: []int{0}},
+		{Day: 1, Offset: []int{0, 1, 2, 3, 4}, Minute: []int32{0, 0, 0, 0}, Count: []int64{1, 2, 3, 4}},
+		{Day: 2, Offset: []int{0, 2, 2, 2, 3, 4}, Minute: []int32{1, 1439, 1, 1}, Count: []int64{300, 300, 5, 6}},
+	}
+	for day := range want {
+		if got := c.days[day]; got.Day != day || !slices.Equal(got.Offset, want[day].Offset) || !slices.Equal(got.Minute, want[day].Minute) || !slices.Equal(got.Count, want[day].Count) {
+			t.Errorf("day %d: %+v, expected %+v", day, got, want[day])
+		}
+	}
+	for i, want := range []struct {
+		key       string
+		execution time.Duration
+		mb        int64
+	}{
+		{"o1/a/f", azure2019.DefaultExecution, 50}, {"o2/a/f", 10 * time.Millisecond, 170}, {"o1/b/f", 20 * time.Millisecond, 170},
+		{"o1/a/g", azure2019.DefaultExecution, 50}, {"o2/b/f", azure2019.DefaultExecution, 300},
+	} {
+		f := functions[i]
+		if key := f.Owner + "/" + f.App + "/" + f.Name; key != want.key || f.Execution.Mean() != want.execution || f.Memory != want.mb<<20 {
+			t.Errorf("function %d is %s, %v, %d MB; expected %+v", i, key, f.Execution.Mean(), f.Memory>>20, want)
+		}
 	}
 }
 
@@ -482,6 +558,46 @@ func FuzzCounts(f *testing.F) {
 	})
 }
 
+// Whatever the bytes of durations and memory, every line is used or rejected, and what
+// comes out can be stored.
+func FuzzAttributes(f *testing.F) {
+	f.Add("o,a,f,10,100,1,900,0,1,5,9,20,90,100\no,a,g,1e3,1,,,0.5,1,5,9,20,90,NaN\n", "o,a,9,100.5,1\no,b,9,-1,1\r\n")
+	f.Add("o,a,f,1,1,1,1,9,8,7,6,5,4,3\n\n,,,,\n", "o,a,0,1e-9,\n\"o,a\",1,1")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, durations, memory string) {
+		for name, text := range map[string]string{
+			"invocations.csv": countsHeader(1, 3) + "o,a,f,http,1,1,1\no,a,g,http,1,1,1\n", "durations.csv": durationsHeader + durations, "memory.csv": memoryHeader + memory,
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in, err := azure2019.Open(dir, azure2019.Options{Seed: 1, Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := new(collector)
+		functions, err := in.Read(t.Context(), nil, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"durations.csv": durations, "memory.csv": memory} {
+			lines := int64(len(strings.Split(strings.TrimSuffix(text, "\n"), "\n")))
+			if text == "" {
+				lines = 0
+			}
+			if c.rows[name] != lines {
+				t.Fatalf("%s: %d rows of %d lines", name, c.rows[name], lines)
+			}
+		}
+		for _, f := range functions {
+			if err := errors.Join(f.Execution.Validate(), f.Initialisation.Validate(), f.Termination.Validate()); err != nil || f.Memory <= 0 || f.Execution.Mean() <= 0 {
+				t.Fatalf("%+v: %v", f, err)
+			}
+		}
+	})
+}
+
 // slowly reads a row of ten counts.
 func slowly(line string) (total int64, key string, ok bool) {
 	fields := strings.Split(line, ",")
@@ -489,7 +605,7 @@ func slowly(line string) (total int64, key string, ok bool) {
 		return 0, "", false
 	}
 	for _, part := range fields[:3] {
-		if part == "" || len(part) > 256 || strings.ToValidUTF8(part, "") != part {
+		if part == "" || len(part) > 256 || strings.ToValidUTF8(part, "") != part || strings.Contains(part, `"`) {
 			return 0, "", false
 		}
 	}

@@ -508,6 +508,9 @@ func (t *table) intern(key [4][]byte) (id datasets.FunctionID, reason, msg strin
 		if len(part) == 0 || len(part) > maxKey || !utf8.Valid(part) {
 			return 0, BadKey, fmt.Sprintf("%s %.40q: must be 1 to %d bytes of UTF-8", keyColumns[i], part, maxKey)
 		}
+		if bytes.IndexByte(part, '"') >= 0 { // one that a comma inside quotes has not broken already
+			return 0, BadKey, fmt.Sprintf("%s %.40q: must not have quotes", keyColumns[i], part)
+		}
 	}
 	id = datasets.FunctionID(len(t.functions))
 	name := string(k) // of which the three parts are slices
