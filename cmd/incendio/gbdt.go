@@ -43,18 +43,22 @@ name. The model, in LightGBM's text format, goes to output_model.`,
 		Example: "  incendio gbdt train train.conf num_trees=50 --json",
 		Args:    args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := readConf(args[0], args[1:])
+			conf := strings.TrimPrefix(args[0], "config=") // as LightGBM takes it
+			c, err := readConf(conf, args[1:])
 			if err != nil {
 				return err
 			}
 			if c.Task == "predict" {
-				return usage(fmt.Errorf("%s: task must be train, got %s; see incendio gbdt predict", args[0], c.Task))
+				return usage(fmt.Errorf("%s: task must be train, got %s; see incendio gbdt predict", conf, c.Task))
 			}
 			if c.Data == "" {
-				return usage(fmt.Errorf("%s: the key data must name the file to train on", args[0]))
+				return usage(fmt.Errorf("%s: the key data must name the file to train on", conf))
 			}
 			if err := c.Options.Validate(); err != nil {
-				return usage(fmt.Errorf("%s: %w", args[0], err))
+				return usage(fmt.Errorf("%s: %w", conf, err))
+			}
+			if n := c.Options.EarlyStoppingRound; n > 0 && c.Valid == "" {
+				return usage(fmt.Errorf("%s: early_stopping_round=%d needs the key valid, the file to measure on", conf, n))
 			}
 			return a.trainTrees(cmd, c)
 		},
