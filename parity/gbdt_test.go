@@ -212,9 +212,12 @@ func TestGBDTRandom(t *testing.T) {
 		Categorical []int          `json:"categorical"`
 		Parameters  map[string]any `json:"parameters"`
 		Rounds      int            `json:"rounds"`
+		Probe       array          `json:"probe"`
+		Trees       int            `json:"trees"`
 	}
 	var jobs []training
 	var ours []string
+	var scores [][]float64 // of the probes
 	for i := range trainings {
 		o := randomOptions(r)
 		table := randomTable(r, &o)
@@ -227,13 +230,20 @@ func TestGBDTRandom(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours = append(ours, text.String())
+		probe := probeRows(r, table)
+		raw := make([]float64, probe.Rows)
+		for k := range raw {
+			raw[k] = m.PredictRaw(probe.Row(k))
+		}
+		scores = append(scores, raw)
 		file := func(kind string, values any) string {
 			return store(t, filepath.Join(dir, fmt.Sprint(i, kind)), values).File
 		}
 		j := training{
 			Rows:  store(t, filepath.Join(dir, fmt.Sprint(i, ".rows")), table.Data, int64(table.Rows), int64(len(table.Columns))),
 			Label: file(".label", table.Label), Categorical: o.CategoricalFeature, Rounds: o.NumIterations,
-			Parameters: map[string]any{},
+			Parameters: map[string]any{}, Trees: len(m.Trees),
+			Probe: store(t, filepath.Join(dir, fmt.Sprint(i, ".probe")), probe.Data, int64(probe.Rows), int64(len(table.Columns))),
 		}
 		if table.Weight != nil {
 			j.Weight = file(".weight", table.Weight)
@@ -251,11 +261,14 @@ func TestGBDTRandom(t *testing.T) {
 		}
 		jobs = append(jobs, j)
 	}
-	var theirs []string
+	var theirs []struct {
+		Text string
+		Raw  []float64
+	}
 	peer(t, "gbdt.py", jobs, &theirs)
 	same, trees := 0, 0
 	for i := range jobs {
-		got, want := strings.TrimSpace(ours[i]), theirs[i]
+		got, want := strings.TrimSpace(ours[i]), theirs[i].Text
 		want = strings.TrimSpace(strings.Replace(want, "version=v4", "version=v3", 1))
 		// LightGBM for Python goes on when no leaf can be split any more.
 		if n := strings.Count(got, "\nTree="); n < jobs[i].Rounds {
@@ -269,10 +282,28 @@ func TestGBDTRandom(t *testing.T) {
 				jobs[i].Categorical, jobs[i].Weight != "", firstLine(got, want))
 			continue
 		}
+		if !slices.Equal(scores[i], theirs[i].Raw) {
+			t.Errorf("training %d: raw scores are %v, by LightGBM %v", i, scores[i], theirs[i].Raw)
+		}
 		same++
 		trees += strings.Count(ours[i], "\nTree=")
 	}
 	t.Logf("%d of %d models are LightGBM's to the byte, %d trees", same, len(jobs), trees)
+}
+
+// probeRows returns rows of values that t has and of such that it has not: missing,
+// negative and unknown categories among them.
+func probeRows(r *rand.Rand, t *gbdt.Table) *gbdt.Table {
+	p := &gbdt.Table{Columns: t.Columns, Rows: 50}
+	for range p.Rows * len(t.Columns) {
+		c := len(p.Data) % len(t.Columns)
+		v := t.Row(r.IntN(t.Rows))[c]
+		if r.IntN(2) == 0 {
+			v = []float64{math.NaN(), 0, -1, -7.5, 0.5, 3.7, 31, 32, 999, 1e6, 1e30, -1e30}[r.IntN(12)]
+		}
+		p.Data = append(p.Data, v)
+	}
+	return p
 }
 
 // firstTrees returns the first n trees of a model text.
