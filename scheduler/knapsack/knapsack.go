@@ -9,8 +9,9 @@
 // and M, V what is free. Requests of a function are alike, so it is a bounded
 // two-dimensional knapsack, not one with an item per request.
 //
-// A [Solver] has three methods: [Solver.Exact] by dynamic programming, [Solver.Greedy]
-// by density, and [Solver.Swap], greedy and repaired.
+// A [Solver] has four methods: [Solver.Exact] by dynamic programming, [Solver.Branch] by
+// branch and bound, which stops at a limit and says how far the optimum can be,
+// [Solver.Greedy] by density, and [Solver.Swap], greedy and repaired.
 package knapsack
 
 import (

@@ -2,6 +2,7 @@ package knapsack_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -78,6 +79,16 @@ func TestAgainstBruteForce(t *testing.T) {
 		greedy := s.Greedy(p)
 		feasible(t, p, greedy)
 		value := greedy.Value
+		branch, proof := s.Branch(p, knapsack.Limit{})
+		feasible(t, p, branch)
+		if math.Abs(branch.Value-want) > 1e-6 || !proof.Optimal || proof.Bound < want-1e-9 {
+			t.Fatalf("branch %g, %+v, want %g: %+v", branch.Value, proof, want, p)
+		}
+		short, proof := s.Branch(p, knapsack.Limit{Nodes: rapid.IntRange(1, 6).Draw(t, "nodes")})
+		feasible(t, p, short)
+		if short.Value < value-1e-9 || proof.Bound < want-1e-9 || proof.Optimal && short.Value < want-1e-6 {
+			t.Fatalf("branch with few nodes %g, %+v, greedy %g, best %g: %+v", short.Value, proof, value, want, p)
+		}
 		swap := s.Swap(p)
 		feasible(t, p, swap)
 		if swap.Value < value || swap.Value > want {
@@ -117,6 +128,43 @@ func TestOffGrid(t *testing.T) {
 	})
 }
 
+// TestBranchOffGrid: sizes that are no multiples of the quanta, where Exact rounds up.
+func TestBranchOffGrid(t *testing.T) {
+	var s knapsack.Solver
+	rapid.Check(t, func(t *rapid.T) {
+		p := problem(t)
+		for j := range p.Classes {
+			p.Classes[j].Memory += int64(rapid.IntRange(0, mb).Draw(t, "odd"))
+			p.Classes[j].Value *= 1 + float64(rapid.IntRange(0, 99).Draw(t, "fraction"))/100
+		}
+		got, proof := s.Branch(p, knapsack.Limit{})
+		feasible(t, p, got)
+		if want := brute(p); math.Abs(got.Value-want) > 1e-6 || !proof.Optimal {
+			t.Fatalf("branch %g, %+v, want %g: %+v", got.Value, proof, want, p)
+		}
+	})
+}
+
+// TestBranchExpires: a deadline ends the search.
+func TestBranchExpires(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	p := knapsack.Problem{Memory: 4096 * mb, CPU: 8}
+	for range 200 { // values close to sizes: bounds say little
+		m := 30 + rnd.Int64N(300)
+		p.Classes = append(p.Classes, knapsack.Class{Value: float64(m) + rnd.Float64(), Memory: m * mb, CPU: float64(m) / 512, Copies: 3})
+	}
+	var s knapsack.Solver
+	asked := 0
+	got, proof := s.Branch(p, knapsack.Limit{Expired: func() bool { asked++; return asked == 2 }})
+	if asked != 2 || proof.Optimal || proof.Nodes > 3000 || !(proof.Bound > got.Value && proof.Bound < got.Value*1.1) {
+		t.Errorf("asked %d times, value %g, %+v", asked, got.Value, proof)
+	}
+	again, same := s.Branch(p, knapsack.Limit{Nodes: proof.Nodes})
+	if again.Value != got.Value || same != proof {
+		t.Errorf("with as many nodes %g, %+v, want %g, %+v", again.Value, same, got.Value, proof)
+	}
+}
+
 // BenchmarkExact has random values, memory of 32, 64 or 128 MB and CPU of 0.5, 0.75 or 1
 // core as in the paper (Incendio, Section VIII-A).
 func BenchmarkExact(b *testing.B) {
@@ -143,7 +191,10 @@ func BenchmarkExact(b *testing.B) {
 		for _, m := range []struct {
 			name  string
 			solve func(knapsack.Problem) knapsack.Solution
-		}{{"exact", s.Exact}, {"greedy", s.Greedy}, {"swap", s.Swap}} {
+		}{{"exact", s.Exact}, {"greedy", s.Greedy}, {"swap", s.Swap}, {"branch", func(p knapsack.Problem) knapsack.Solution {
+			solution, _ := s.Branch(p, knapsack.Limit{Nodes: 10000})
+			return solution
+		}}} {
 			b.Run(fmt.Sprintf("method=%s/memory=%dMB/cpu=%g/classes=%d", m.name, c.memoryMB, c.cpu, c.classes), func(b *testing.B) {
 				var value float64
 				for b.Loop() {
