@@ -62,6 +62,13 @@ bench-prophet: ## fit and predict with Prophet and with features/prophet, and st
 	PARITY_PYTHON=$(abspath $(VENV))/bin/python SHARED_DATA=$(abspath $(SHARED_DATA)) \
 	  $(GO) test -tags bench -count=1 -timeout 1h -v -run '^TestBench(Prophet|Fleet|Features)$$' ./features/prophet/fit ./pipelines
 
+.PHONY: bench-sim
+bench-sim: ## replay under policies: rates, cold starts and drops, and beside SimPy
+	@$(MAKE) --no-print-directory $(VENV)/ok
+	$(GO) test -run '^$$' -bench '^BenchmarkRun$$' -benchtime 2x ./scheduler/sim
+	$(GO) test -run '^$$' -bench '^BenchmarkExact/memory=512MB' -benchtime 200x ./scheduler/knapsack
+	PARITY_PYTHON=$(abspath $(VENV))/bin/python $(GO) test -tags bench -count=1 -v -run '^TestBenchSimPy$$' ./scheduler/sim
+
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME
 	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

@@ -195,7 +195,7 @@ func BenchmarkExact(b *testing.B) {
 			solution, _ := s.Branch(p, knapsack.Limit{Nodes: 10000})
 			return solution
 		}}} {
-			b.Run(fmt.Sprintf("method=%s/memory=%dMB/cpu=%g/classes=%d", m.name, c.memoryMB, c.cpu, c.classes), func(b *testing.B) {
+			b.Run(fmt.Sprintf("memory=%dMB/cpu=%g/classes=%d/method=%s", c.memoryMB, c.cpu, c.classes, m.name), func(b *testing.B) {
 				var value float64
 				for b.Loop() {
 					value = m.solve(p).Value

@@ -32,7 +32,7 @@ func BenchmarkRun(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for _, name := range []string{"native", "faascache", "esff"} {
+		for _, name := range []string{"native", "faascache", "histogram", "lass", "esff"} {
 			p := baseline(b, name)
 			b.Run("policy="+name+"/"+c.name, func(b *testing.B) {
 				b.ReportAllocs()
