@@ -90,8 +90,8 @@ $(VENV)/ok: parity/requirements.txt
 # other, because some of them have a time limit.
 .PHONY: parity
 parity: ## check against real peers and the real traces in SHARED_DATA
-	@for d in data golden; do test -d "$(SHARED_DATA)/$$d" || \
-	  { echo "parity: SHARED_DATA is $(SHARED_DATA), which has no folder $$d: it must hold the real traces (data) and the reference results (golden)"; exit 1; }; done
+	@for d in data golden corpora; do test -d "$(SHARED_DATA)/$$d" || \
+	  { echo "parity: SHARED_DATA is $(SHARED_DATA), which has no folder $$d: it must hold the real traces (data), the reference results (golden) and hostile files (corpora)"; exit 1; }; done
 	@$(MAKE) --no-print-directory $(VENV)/ok
 	@$(VENV)/bin/python parity/peers.py
 	@{ code=0; for dir in $$(grep -rl --include='*_test.go' '^//go:build parity$$' . | xargs -n 1 dirname | sort -u); do \
