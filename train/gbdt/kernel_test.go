@@ -73,12 +73,13 @@ func TestSort(t *testing.T) {
 // A percentile is between its neighbours in sorted order, for any pivots.
 func TestPercentile(t *testing.T) {
 	r := seed.Stream(5, "gbdt/test/percentile")
-	for _, n := range []int{1, 2, 3, 17, 18, 100, 1001} {
+	for _, n := range []int{1, 2, 3, 17, 18, 100, 1001, 2048, 9000} {
 		for _, alpha := range []float64{0.01, 0.5, 0.9, 0.99} {
 			for range 20 {
 				v := make([]float64, n)
+				few := []int{1, 3, n + 3}[r.IntN(3)] // distinct values
 				for i := range v {
-					v[i] = float64(r.IntN(n + 3))
+					v[i] = float64(r.IntN(few))
 				}
 				sorted := slices.Sorted(slices.Values(v))
 				at := float64(n-1) * (1 - alpha)
