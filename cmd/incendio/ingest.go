@@ -163,7 +163,7 @@ nothing is stored and the exit code is 5.`,
 			// What a day holds is a few large arrays without pointers: cheap to collect, and
 			// much to hold twice. GOGC says otherwise.
 			if os.Getenv("GOGC") == "" {
-				defer debug.SetGCPercent(debug.SetGCPercent(33))
+				defer debug.SetGCPercent(debug.SetGCPercent(20))
 			}
 			bar := env.Progress.Begin("ingest", 0)
 			d, changed, err := store.Ingest(cmd.Context(), in, o)

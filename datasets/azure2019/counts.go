@@ -444,9 +444,10 @@ func (d *dayTable) counts(c *datasets.Counts) {
 	}
 	total := c.Offset[len(d.segments)]
 	if cap(c.Minute) < total {
-		// The days of a week differ by less than the room that is added, so that the arrays
-		// of the first day do for all.
-		c.Minute, c.Count = make([]int32, total, total+total/4), make([]int64, total, total+total/4)
+		// Some room is added, so that the arrays of a working day do for most others; the old
+		// ones are let go of before the new ones are made.
+		c.Minute, c.Count = nil, nil
+		c.Minute, c.Count = make([]int32, total, total+total/16), make([]int64, total, total+total/16)
 	}
 	c.Minute, c.Count = c.Minute[:total], c.Count[:total]
 	for f, s := range d.segments {
