@@ -210,7 +210,7 @@ func (t *Tree) check(kinds []uint8) error {
 		}
 	}
 	if t.Categories != nil && len(t.Categories) != n {
-		return fmt.Errorf("Categories does not fit %d splits", n)
+		return fmt.Errorf("field Categories does not fit %d splits", n)
 	}
 	for i, v := range t.Leaf {
 		if !representable(v) {

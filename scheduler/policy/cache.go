@@ -20,7 +20,7 @@ type entry struct {
 	in        bool
 }
 
-func (a entry) before(b entry) bool {
+func (a entry) Before(b entry) bool {
 	if a.priority != b.priority {
 		return a.priority < b.priority
 	}

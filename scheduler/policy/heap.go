@@ -2,11 +2,11 @@ package policy
 
 // push and pop keep q a binary heap whose first element comes before all others.
 
-func push[T interface{ before(T) bool }](q []T, e T) []T {
+func push[T interface{ Before(T) bool }](q []T, e T) []T {
 	q = append(q, e)
 	for i := len(q) - 1; i > 0; {
 		up := (i - 1) / 2
-		if !q[i].before(q[up]) {
+		if !q[i].Before(q[up]) {
 			break
 		}
 		q[i], q[up] = q[up], q[i]
@@ -15,7 +15,7 @@ func push[T interface{ before(T) bool }](q []T, e T) []T {
 	return q
 }
 
-func pop[T interface{ before(T) bool }](q []T) (T, []T) {
+func pop[T interface{ Before(T) bool }](q []T) (T, []T) {
 	top, last := q[0], len(q)-1
 	q[0] = q[last]
 	q = q[:last]
@@ -24,10 +24,10 @@ func pop[T interface{ before(T) bool }](q []T) (T, []T) {
 		if c >= last {
 			break
 		}
-		if c+1 < last && q[c+1].before(q[c]) {
+		if c+1 < last && q[c+1].Before(q[c]) {
 			c++
 		}
-		if !q[c].before(q[i]) {
+		if !q[c].Before(q[i]) {
 			break
 		}
 		q[i], q[c] = q[c], q[i]

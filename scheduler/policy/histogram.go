@@ -248,4 +248,4 @@ func (p *hybrid) Wake() decide.Time {
 	return p.reloads[0].at
 }
 
-func (r reload) before(o reload) bool { return r.at < o.at || r.at == o.at && r.app < o.app }
+func (r reload) Before(o reload) bool { return r.at < o.at || r.at == o.at && r.app < o.app }

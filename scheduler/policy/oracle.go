@@ -47,7 +47,7 @@ type check struct {
 	function    decide.FunctionID
 }
 
-func (c check) before(o check) bool { return c.at < o.at || c.at == o.at && c.function < o.function }
+func (c check) Before(o check) bool { return c.at < o.at || c.at == o.at && c.function < o.function }
 
 // lead is how long before an arrival a container is started.
 func lead(initialise decide.Time) decide.Time { return initialise + initialise/2 }
