@@ -158,10 +158,6 @@ func (a *app) trainCommand() *cobra.Command {
 	return a.stageCommand("train", "Train the forecasters, and the agents on the priorities tuned between", "agents")
 }
 
-func (a *app) tuneCommand() *cobra.Command {
-	return a.stageCommand("tune", "Tune the priority model and the pool by simulation", "tune")
-}
-
 func (a *app) exportCommand() *cobra.Command {
 	return a.stageCommand("export", "Write the bundle of a run", "export")
 }
