@@ -244,38 +244,27 @@ func (p *lass) fair(s decide.Snapshot, demand []float64, capacity float64) []flo
 		return demand
 	}
 	apps := make(map[int32]int)
-	var members [][]int // of demand, by application in order of first appearance
-	var sums []float64
+	var groups []queueing.Group // by application in order of first appearance
+	var members [][]int         // of demand
 	for k, id := range p.active {
 		a, ok := apps[s.App(id)]
 		if !ok {
-			a = len(members)
+			a = len(groups)
 			apps[s.App(id)] = a
+			groups = append(groups, queueing.Group{Weight: 1})
 			members = append(members, nil)
-			sums = append(sums, 0)
 		}
+		groups[a].Demand = append(groups[a].Demand, demand[k])
+		groups[a].Weights = append(groups[a].Weights, 1)
 		members[a] = append(members[a], k)
-		sums[a] += demand[k]
 	}
 	out := make([]float64, len(demand))
-	for a, part := range queueing.WeightedMaxMin(sums, ones(len(sums)), capacity) {
-		inside := make([]float64, len(members[a]))
-		for i, k := range members[a] {
-			inside[i] = demand[k]
-		}
-		for i, v := range queueing.WeightedMaxMin(inside, ones(len(inside)), part) {
+	for a, shares := range queueing.HierarchicalMaxMin(groups, capacity) {
+		for i, v := range shares {
 			out[members[a][i]] = v
 		}
 	}
 	return out
-}
-
-func ones(n int) []float64 {
-	w := make([]float64, n)
-	for i := range w {
-		w[i] = 1
-	}
-	return w
 }
 
 // terminate plans to take back the containers that functions have beyond their target

@@ -17,7 +17,7 @@ type Group struct {
 // HierarchicalMaxMin divides capacity between groups, and what each gets between its
 // members, both by [WeightedMaxMin]: a group demands what its members demand. Nobody
 // in a group can so take from another group what that has a right to, however many of
-// them there are (LaSS, Section 4.2).
+// them there are (LaSS, HPDC 2021).
 func HierarchicalMaxMin(groups []Group, capacity float64) [][]float64 {
 	demand, weight := make([]float64, len(groups)), make([]float64, len(groups))
 	for i, g := range groups {
