@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
 
@@ -48,10 +49,6 @@ const (
 	maxMilliseconds = 1e9 // 11 days
 	maxMB           = 1e6
 )
-
-// terminationPerInit is the time to end a container against that to create one
-// (Incendio, Fig. 4).
-const terminationPerInit = 0.6
 
 // Options choose how the files are read.
 type Options struct {
@@ -135,7 +132,7 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	p := in.parser(known)
-	p.costs = make([]cost, len(known))
+	p.costs = make([]measure.Cost, len(known))
 	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[record, error]) error {
 		return sink.Invocations(day, func(yield func(datasets.Invocation, error) bool) {
 			for r, err := range records {
@@ -153,7 +150,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err != nil {
 		return nil, err
 	}
-	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].measure(f) }), nil
+	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
 }
 
 // A record is one invocation, its times in microseconds, the arrival since the
@@ -180,38 +177,12 @@ var codec = rows.Codec[record]{
 	},
 }
 
-// A cost is what was measured of one function.
-type cost struct {
-	execution, initialisation quantiles
-	mb                        float64 // 0: never
-}
-
-// measure sets what nobody has measured before.
-func (c *cost) measure(f *datasets.Function) {
-	if f.Assumed&datasets.AssumedExecution != 0 && c.execution.n > 0 {
-		f.Execution = c.execution.distribution()
-		f.Assumed &^= datasets.AssumedExecution
-	}
-	if f.Assumed&datasets.AssumedMemory != 0 && c.mb > 0 {
-		f.Memory = max(1, int64(math.Round(c.mb*(1<<20))))
-		f.Assumed &^= datasets.AssumedMemory
-	}
-	if f.Assumed&datasets.AssumedStartCost != 0 && c.initialisation.n > 0 {
-		f.Initialisation = c.initialisation.distribution()
-		f.Termination = c.initialisation.distribution()
-		for i, v := range f.Termination.Value {
-			f.Termination.Value[i] = time.Duration(terminationPerInit * float64(v)).Truncate(time.Microsecond)
-		}
-		f.Assumed &^= datasets.AssumedStartCost
-	}
-}
-
 // A parser turns rows into records.
 type parser struct {
 	clock     rows.Clock
 	span      *rows.Span
 	functions *rows.Functions
-	costs     []cost // by function; nil in the survey
+	costs     []measure.Cost // by function; nil in the survey
 
 	series []byte // the name of the file, where it has no column of functions
 }
@@ -276,16 +247,16 @@ func micros(milliseconds float64) int64 { return int64(math.Round(milliseconds *
 // observe takes what a row measured of its function; times are in microseconds.
 func (p *parser) observe(id datasets.FunctionID, took, wait int64, mb float64) {
 	for int(id) >= len(p.costs) {
-		p.costs = append(p.costs, cost{})
+		p.costs = append(p.costs, measure.Cost{})
 	}
 	c := &p.costs[id]
 	if took > 0 {
-		c.execution.add(took)
+		c.Execution.Add(took)
 	}
 	if wait > 0 {
-		c.initialisation.add(wait)
+		c.Initialisation.Add(wait)
 	}
-	c.mb = max(c.mb, mb)
+	c.Memory = max(c.Memory, mb)
 }
 
 // optional parses a number that may be missing.

@@ -1,4 +1,4 @@
-package invocations
+package measure
 
 import (
 	"math"
@@ -21,17 +21,18 @@ const (
 	growth = 1.01
 )
 
-// Quantiles collects the durations of one function, in microseconds from 1. A few
-// are kept as they are; of more, the number in each of many bins, which takes some KB
-// at most.
-type quantiles struct {
+// Quantiles collects durations, in microseconds from 1. A few are kept as they are; of
+// more, the number in each of many bins, which takes some KB at most. The order in which
+// they come does not matter. The zero value is ready for use.
+type Quantiles struct {
 	n        int64
 	min, max int64
 	exact    []int64
 	bins     map[int16]int64
 }
 
-func (q *quantiles) add(micros int64) {
+// Add adds a duration; one below a microsecond counts as one.
+func (q *Quantiles) Add(micros int64) {
 	micros = max(1, micros)
 	if q.n == 0 {
 		q.min = micros
@@ -54,8 +55,13 @@ func (q *quantiles) add(micros int64) {
 
 func bin(micros int64) int16 { return int16(math.Log(float64(micros)) / math.Log(growth)) }
 
-// distribution is the table of quantiles: between order statistics they are linear.
-func (q *quantiles) distribution() datasets.Distribution {
+// N is the number of durations.
+func (q *Quantiles) N() int64 { return q.n }
+
+// Distribution is the table of the quantiles 0, 1, 25, 50, 75, 99 and 100 %: exact for
+// up to 256 durations, linear between order statistics; otherwise right to half a percent.
+// There must be at least one.
+func (q *Quantiles) Distribution() datasets.Distribution {
 	d := datasets.Distribution{Prob: slices.Clone(probabilities), Value: make([]time.Duration, len(probabilities))}
 	if q.bins == nil {
 		slices.Sort(q.exact)
@@ -89,7 +95,7 @@ func (q *quantiles) distribution() datasets.Distribution {
 }
 
 // middle is the middle of the bin in which the k-th smallest lies, k from 0.
-func (q *quantiles) middle(order []int16, k int64) float64 {
+func (q *Quantiles) middle(order []int16, k int64) float64 {
 	for _, b := range order {
 		if k -= q.bins[b]; k < 0 {
 			return min(float64(q.max), max(float64(q.min), math.Pow(growth, float64(b)+0.5)))

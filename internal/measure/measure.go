@@ -1,0 +1,51 @@
+// Package measure collects what the rows of a trace tell of the costs of a function, in
+// bounded memory, and makes attributes of it.
+package measure
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+)
+
+// TerminationPerInit is the time to end a container against that to create one
+// (Incendio, Fig. 4).
+const TerminationPerInit = 0.6
+
+// A Cost is what was measured of one function. The zero value is of nothing.
+type Cost struct {
+	Execution, Initialisation Quantiles
+
+	// Memory is the largest that was seen, in 2^20 bytes, because a container must
+	// hold that; 0: none was.
+	Memory float64
+}
+
+// Set gives the function what was measured, in place of what is assumed. What another
+// trace has measured stays. Termination is [TerminationPerInit] of initialisation.
+func (c *Cost) Set(f *datasets.Function) {
+	if f.Assumed&datasets.AssumedExecution != 0 && c.Execution.n > 0 {
+		f.Execution = c.Execution.Distribution()
+		f.Assumed &^= datasets.AssumedExecution
+	}
+	if f.Assumed&datasets.AssumedMemory != 0 && c.Memory > 0 {
+		f.Memory = max(1, int64(math.Round(c.Memory*(1<<20))))
+		f.Assumed &^= datasets.AssumedMemory
+	}
+	if f.Assumed&datasets.AssumedStartCost != 0 && c.Initialisation.n > 0 {
+		SetStartCost(f, c.Initialisation.Distribution())
+	}
+}
+
+// SetStartCost gives the function a measured initialisation, and the termination that
+// goes with it.
+func SetStartCost(f *datasets.Function, initialisation datasets.Distribution) {
+	f.Initialisation = initialisation
+	f.Termination = datasets.Distribution{Prob: slices.Clone(initialisation.Prob), Value: make([]time.Duration, len(initialisation.Value))}
+	for i, v := range initialisation.Value {
+		f.Termination.Value[i] = time.Duration(TerminationPerInit * float64(v)).Truncate(time.Microsecond)
+	}
+	f.Assumed &^= datasets.AssumedStartCost
+}
