@@ -276,7 +276,7 @@ func (s *Scheduler) end(c decide.ContainerID) {
 
 func (s *Scheduler) drop(r decide.RequestID) {
 	f, _ := s.view.Request(r)
-	s.state.Dequeue(r)
+	s.state.Abandon(r)
 	s.out = append(s.out, decide.Decision{Kind: decide.Drop, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
 }
 

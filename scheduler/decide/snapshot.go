@@ -63,6 +63,10 @@ func (v Snapshot) Matched() int { return int(v.s.matched) }
 // Waiting is the number of waiting requests of f.
 func (v Snapshot) Waiting(f FunctionID) int { return int(v.s.functions[f].waiting.n) }
 
+// InSystem is the number of requests of f that wait, execute, or have a container created
+// for them.
+func (v Snapshot) InSystem(f FunctionID) int { return int(v.s.functions[f].inSystem) }
+
 // WaitingAll is the number of waiting requests of all functions.
 func (v Snapshot) WaitingAll() int { return int(v.s.queue.n) }
 

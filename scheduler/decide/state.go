@@ -69,6 +69,7 @@ type function struct {
 	busy        int32
 	starting    int32 // pending and initialising
 	retiring    int32 // of the busy and the starting
+	inSystem    int32 // requests that wait, execute or have a container created for them
 	arrivals    int64
 	completions int64
 	lastArrival Time
@@ -181,6 +182,7 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 	}
 	fn := &s.functions[f]
 	fn.arrivals++
+	fn.inSystem++
 	fn.prevArrival, fn.lastArrival = fn.lastArrival, s.now
 	q := &s.requests[r]
 	*q = request{function: f, waiting: true, arrival: s.now, prev: s.queue.tail, next: None, fPrev: fn.waiting.tail, fNext: None}
@@ -245,6 +247,12 @@ func (s *State) Dequeue(r RequestID) {
 		}
 	}
 	q.waiting = false
+}
+
+// Abandon gives the waiting request r up.
+func (s *State) Abandon(r RequestID) {
+	s.Dequeue(r)
+	s.functions[s.requests[r].function].inSystem--
 }
 
 // NewContainer decides on a container of f on invoker i, for request r or as a
@@ -350,6 +358,7 @@ func (s *State) Completed(c ContainerID, took Time) bool {
 	inv := &s.invokers[box.invoker]
 	fn.Execution.learn(took)
 	fn.completions++
+	fn.inSystem--
 	inv.running--
 	box.running--
 	switch {

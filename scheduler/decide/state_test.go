@@ -30,6 +30,8 @@ type model struct {
 	warm    []*box // available, last used last
 	idle    []*box // in order of becoming idle
 	pending []*box
+
+	inSystem [3]int // by function: arrived, not completed, not abandoned
 }
 
 func remove[T comparable](list []T, x T) []T {
@@ -70,6 +72,7 @@ func TestStateAgainstModel(t *testing.T) {
 				f := decide.FunctionID(rapid.IntRange(0, 2).Draw(t, "f"))
 				s.Arrive(next, f)
 				m.queue, m.of[next] = append(m.queue, next), f
+				m.inSystem[f]++
 				next++
 			},
 			"dequeue": func(t *rapid.T) {
@@ -79,6 +82,14 @@ func TestStateAgainstModel(t *testing.T) {
 				r := m.queue[rapid.IntRange(0, len(m.queue)-1).Draw(t, "r")]
 				s.Dequeue(r)
 				m.queue = remove(m.queue, r)
+			},
+			"abandon": func(t *rapid.T) {
+				if len(m.queue) > 0 {
+					r := m.queue[rapid.IntRange(0, len(m.queue)-1).Draw(t, "r")]
+					s.Abandon(r)
+					m.queue = remove(m.queue, r)
+					m.inSystem[m.of[r]]--
+				}
 			},
 			"create": func(t *rapid.T) {
 				b := &box{f: decide.FunctionID(rapid.IntRange(0, 2).Draw(t, "f")), invoker: decide.InvokerID(rapid.IntRange(0, 1).Draw(t, "i")), status: decide.Pending, share: 1}
@@ -168,6 +179,7 @@ func TestStateAgainstModel(t *testing.T) {
 						m.warm = remove(m.warm, b)
 					}
 					b.running--
+					m.inSystem[b.f]--
 					if !b.retiring || b.running == 0 {
 						m.warm = append(m.warm, b)
 					}
@@ -233,6 +245,7 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 			wantBacklog = append(wantBacklog, f)
 		}
 		equal("waiting", v.Waiting(f), waiting)
+		equal("in system", v.InSystem(f), m.inSystem[f])
 		equal("oldest", int(v.Oldest(f)), int(oldest))
 		count, retiring, last := make(map[decide.ContainerStatus]int), 0, 0
 		for _, b := range m.boxes {
