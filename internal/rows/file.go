@@ -26,9 +26,12 @@ const (
 	CSV Kind = iota
 	JSONLines
 	Parquet
+	JSONArray // which no table of columns is, but a document that a [Layout] may read
 )
 
-func (k Kind) String() string { return [...]string{"CSV", "JSON lines", "Parquet"}[k] }
+func (k Kind) String() string {
+	return [...]string{"CSV", "JSON lines", "Parquet", "a JSON array"}[k]
+}
 
 // A File is one file of an input.
 type File struct {
@@ -135,17 +138,17 @@ func (f *File) recognise() error {
 	head := bufio.NewReaderSize(in, 4096)
 	start, err := head.Peek(8)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return f.readError(err)
+		return f.ReadError(err)
 	}
 	if bytes.HasPrefix(start, []byte("\x1f\x8b")) {
 		f.gzip = true
 		z, err := gzip.NewReader(head)
 		if err != nil {
-			return f.readError(err)
+			return f.ReadError(err)
 		}
 		head = bufio.NewReaderSize(z, 4096)
 		if start, err = head.Peek(8); err != nil && !errors.Is(err, io.EOF) {
-			return f.readError(err)
+			return f.ReadError(err)
 		}
 	}
 	if len(start) == 0 {
@@ -158,11 +161,11 @@ func (f *File) recognise() error {
 	}
 	ended, err := f.endsAsParquet(in)
 	if err != nil {
-		return f.readError(err)
+		return f.ReadError(err)
 	}
 	text, err := head.Peek(4096)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return f.readError(err)
+		return f.ReadError(err)
 	}
 	text = bytes.TrimLeft(bytes.TrimPrefix(text, byteOrderMark), " \t\r\n")
 	switch {
@@ -173,12 +176,12 @@ func (f *File) recognise() error {
 	case bytes.HasPrefix(text, []byte("{")):
 		f.Kind = JSONLines
 	case bytes.HasPrefix(text, []byte("[")):
-		return &datasets.SyntaxError{File: f.Path, Line: 1, Msg: "holds a JSON array: expected one object a line"}
+		f.Kind = JSONArray
 	default:
 		f.Kind = CSV
 	}
 	named, ok := extensions[strings.ToLower(filepath.Ext(strings.TrimSuffix(f.Path, ".gz")))]
-	if ok && named != f.Kind {
+	if ok && named != f.Kind && !(named == JSONLines && f.Kind == JSONArray) {
 		return fmt.Errorf("%s: is %v by its name, but holds %v", f.Path, named, f.Kind)
 	}
 	return nil
@@ -206,7 +209,7 @@ func (f *File) Digest(ctx context.Context) error {
 	defer in.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, contextReader{ctx, in}); err != nil {
-		return f.readError(err)
+		return f.ReadError(err)
 	}
 	f.SHA256 = hex.EncodeToString(h.Sum(nil))
 	return nil
@@ -224,8 +227,8 @@ func (f *File) Unchanged() error {
 	return nil
 }
 
-// text opens the file as text.
-func (f *File) text(ctx context.Context) (io.ReadCloser, error) {
+// Text opens the file as text. Errors of reading it are what [File.ReadError] explains.
+func (f *File) Text(ctx context.Context) (io.ReadCloser, error) {
 	in, err := os.Open(f.Path)
 	if err != nil {
 		return nil, err
@@ -235,7 +238,7 @@ func (f *File) text(ctx context.Context) (io.ReadCloser, error) {
 		z, err := gzip.NewReader(r)
 		if err != nil {
 			in.Close()
-			return nil, f.readError(err)
+			return nil, f.ReadError(err)
 		}
 		r = z
 	}
@@ -245,8 +248,8 @@ func (f *File) text(ctx context.Context) (io.ReadCloser, error) {
 	}{r, in}, nil
 }
 
-// readError says what kept the file from being read.
-func (f *File) readError(err error) error {
+// ReadError says what kept the file from being read.
+func (f *File) ReadError(err error) error {
 	switch {
 	case f.gzip && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)):
 		return fmt.Errorf("%s: truncated gzip: %w", f.Path, err)

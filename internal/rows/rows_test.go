@@ -200,7 +200,8 @@ func TestRecognise(t *testing.T) {
 		{"f.gz", gzipped(t, "a,b\n")[:12], ": truncated gzip: unexpected EOF"},
 		{"f.gz", "\x1f\x8b\x08\xff\xff\xff", ": truncated gzip: unexpected EOF"},
 		{"f.gz", "\x1f\x8bxxxxxxxxxxxxxxxxx", ": damaged gzip: gzip: invalid header"},
-		{"f", "[{}]", ":1: holds a JSON array: expected one object a line"},
+		{"f", "[{}]", "a JSON array"}, {"f.json.gz", gzipped(t, "\n[{}]"), "a JSON array"},
+		{"f.csv", "[{}]", ": is CSV by its name, but holds a JSON array"},
 		{"f.csv", "PK\x03\x04aaaa", ": holds a zip archive: expected CSV, JSON lines or Parquet"},
 		{"f", "PARE1234", ": holds encrypted Parquet: expected"},
 		{"f", "\xff\xfea\x00,\x00", ": holds UTF-16 text: expected"},
@@ -219,6 +220,9 @@ func TestRecognise(t *testing.T) {
 		if !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s %.20q: %s; expected %s", c.name, c.text, got, c.want)
 		}
+	}
+	if _, _, err := scan(write(t, "f", "[{}]"), nil); err == nil || !strings.HasSuffix(err.Error(), ":1: holds a JSON array: expected one object a line") {
+		t.Errorf("an array as a table: error %v", err)
 	}
 	if got, _, err := scan(write(t, "f.parquet", string(raw)), nil); err != nil || !slices.Equal(got, []string{"[true true]", "1|7|x", "2|8|y"}) {
 		t.Errorf("rows %q, error %v", got, err)

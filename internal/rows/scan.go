@@ -60,6 +60,8 @@ func (f *File) Scan(ctx context.Context, want []Column, names Names, h Handler) 
 		err = s.jsonLines(ctx)
 	case Parquet:
 		err = s.parquet(ctx)
+	case JSONArray:
+		err = &datasets.SyntaxError{File: f.Path, Line: 1, Msg: "holds a JSON array: expected one object a line"}
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -183,7 +185,7 @@ func (s *scan) row(line int) error {
 // lines calls row for each line that is not blank, which it may extend, and
 // rejects those that are too long.
 func (s *scan) lines(ctx context.Context, row func(l *lineReader, line []byte) error) error {
-	in, err := s.file.text(ctx)
+	in, err := s.file.Text(ctx)
 	if err != nil {
 		return err
 	}
@@ -214,7 +216,7 @@ func (s *scan) lines(ctx context.Context, row func(l *lineReader, line []byte) e
 			}
 			blank = 0
 		default:
-			return s.file.readError(err)
+			return s.file.ReadError(err)
 		}
 	}
 }
@@ -229,7 +231,7 @@ func (s *scan) csv(ctx context.Context) error {
 	err := s.lines(ctx, func(l *lineReader, line []byte) error {
 		fields, complaint, err := p.split(l, line)
 		if err != nil {
-			return s.file.readError(err)
+			return s.file.ReadError(err)
 		}
 		if !s.started {
 			if complaint != "" {

@@ -20,6 +20,20 @@ type Parser[T any] interface {
 	Row(line int, cells [][]byte) (onDay int64, minute int, record T, fault Fault)
 }
 
+// A Layout makes rows of a file that holds something else. The cells of a row are
+// what the [Parser] that goes with it expects.
+type Layout interface {
+	Scan(ctx context.Context, f *File, h Handler) (Result, error)
+}
+
+// scan reads the rows of a file.
+func (t *Tables[T]) scan(ctx context.Context, f *File, h Handler) (Result, error) {
+	if t.Layout != nil {
+		return t.Layout.Scan(ctx, f, h)
+	}
+	return f.Scan(ctx, t.Columns, t.Names, h)
+}
+
 // Tables is the files of an input, which are read twice: once to learn which days
 // they have, and once for the records, which are handed over a day at a time.
 type Tables[T any] struct {
@@ -30,6 +44,10 @@ type Tables[T any] struct {
 	Names   Names
 	Codec   Codec[T]
 	Held    int // records in memory, see Days
+
+	// Layout reads files that are no tables of columns. Where it is nil, Columns and
+	// Names say what a file has.
+	Layout Layout
 
 	Span  Span
 	Extra []string // columns that nobody asked for
@@ -44,7 +62,7 @@ func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) error {
 		if err := f.Digest(ctx); err != nil {
 			return err
 		}
-		found, err := f.Scan(ctx, t.Columns, t.Names, Handler{
+		found, err := t.scan(ctx, f, Handler{
 			Begin: func(present []bool) error { return p.Begin(i, f, present) },
 			Row: func(line int, cells [][]byte) (Fault, error) {
 				number++
@@ -94,7 +112,7 @@ func (t *Tables[T]) Read(ctx context.Context, p Parser[T], sink datasets.Sink, e
 	}
 	for i := range t.Files {
 		f := &t.Files[i]
-		found, err := f.Scan(ctx, t.Columns, t.Names, Handler{
+		found, err := t.scan(ctx, f, Handler{
 			Begin: func(present []bool) error { return p.Begin(i, f, present) },
 			Row: func(line int, cells [][]byte) (Fault, error) {
 				number++
