@@ -1,0 +1,200 @@
+package policy
+
+import "github.com/incendio-faas/incendio/scheduler/decide"
+
+// A router names the invoker of a request of f when it arrives: one whose memory a
+// container of f fits in, which a scheduler makes sure exists.
+type router func(s decide.Snapshot, b *binding, f decide.FunctionID) decide.InvokerID
+
+// binding is early binding: a request is given to an invoker when it arrives, and waits
+// there, whatever becomes free elsewhere. [FCFS], which is late binding, has one queue for
+// all invokers; here each has one of its own, and starts what is in it as FCFS does: in an
+// idle container of the function where there is one on this invoker, past those that wait
+// for memory; else in a new container, which never overtakes another new one.
+//
+// It is the dispatcher and the placer of a stack, and its pool shows it every event.
+type binding struct {
+	route   router
+	lanes   []lane           // by invoker
+	tickets []ticket         // by RequestID, of those that are bound
+	heads   map[corner]line  // of the functions that wait, by invoker
+	placed  decide.InvokerID // of the cold start that Next chose last
+}
+
+// A lane is what is bound to an invoker.
+type lane struct {
+	head, tail decide.RequestID // those that wait, in order of arrival
+	bound      int              // those that wait, that a container starts for, or that execute
+	cpu        float64          // that they can use, in cores
+}
+
+// A ticket is a place in a lane.
+type ticket struct {
+	invoker    decide.InvokerID
+	function   decide.FunctionID
+	prev, next decide.RequestID // of the lane
+	after      decide.RequestID // of the same function in the lane
+	waits      bool
+}
+
+type corner struct {
+	invoker  decide.InvokerID
+	function decide.FunctionID
+}
+
+type line struct{ head, tail decide.RequestID }
+
+func bind(route router) *binding {
+	return &binding{route: route, heads: make(map[corner]line), placed: decide.None}
+}
+
+// observe binds what arrives and releases what is done.
+func (b *binding) observe(s decide.Snapshot, ev decide.Event) {
+	for len(b.lanes) < s.Invokers() {
+		b.lanes = append(b.lanes, lane{head: decide.None, tail: decide.None})
+	}
+	b.sweep(s)
+	switch ev.Kind {
+	case decide.Arrival:
+		if s.IsWaiting(ev.Request) { // it was not dropped at once
+			b.enter(s, ev.Request, ev.Function)
+		}
+	case decide.Completion:
+		b.release(s, s.Invoker(ev.Container), ev.Function)
+	}
+}
+
+// enter binds request r of f and puts it at the end of the lane.
+func (b *binding) enter(s decide.Snapshot, r decide.RequestID, f decide.FunctionID) {
+	i := b.route(s, b, f)
+	for int(r) >= len(b.tickets) {
+		b.tickets = append(b.tickets, ticket{})
+	}
+	l := &b.lanes[i]
+	b.tickets[r] = ticket{invoker: i, function: f, prev: l.tail, next: decide.None, after: decide.None, waits: true}
+	if l.tail != decide.None {
+		b.tickets[l.tail].next = r
+	} else {
+		l.head = r
+	}
+	l.tail = r
+	l.bound++
+	l.cpu += s.CPU(f)
+	at := corner{i, f}
+	line, ok := b.heads[at]
+	if !ok {
+		line.head = r
+	} else {
+		b.tickets[line.tail].after = r
+	}
+	line.tail = r
+	b.heads[at] = line
+}
+
+// leave takes r, the oldest of its function there, out of its lane.
+func (b *binding) leave(r decide.RequestID) {
+	t := &b.tickets[r]
+	l := &b.lanes[t.invoker]
+	if t.prev != decide.None {
+		b.tickets[t.prev].next = t.next
+	} else {
+		l.head = t.next
+	}
+	if t.next != decide.None {
+		b.tickets[t.next].prev = t.prev
+	} else {
+		l.tail = t.prev
+	}
+	at := corner{t.invoker, t.function}
+	if t.after == decide.None {
+		delete(b.heads, at)
+	} else {
+		line := b.heads[at]
+		line.head = t.after
+		b.heads[at] = line
+	}
+	t.waits = false
+}
+
+// release forgets a request of f that was bound to i.
+func (b *binding) release(s decide.Snapshot, i decide.InvokerID, f decide.FunctionID) {
+	l := &b.lanes[i]
+	l.bound--
+	if l.cpu -= s.CPU(f); l.bound == 0 {
+		l.cpu = 0 // what is left of sums of fractions
+	}
+}
+
+// sweep releases the requests that were dropped: as all have the same time-out, those at
+// the heads of the lanes.
+func (b *binding) sweep(s decide.Snapshot) {
+	for i := range b.lanes {
+		for r := b.lanes[i].head; r != decide.None && !s.IsWaiting(r); r = b.lanes[i].head {
+			b.leave(r)
+			b.release(s, decide.InvokerID(i), b.tickets[r].function)
+		}
+	}
+}
+
+// Next implements decide.Dispatcher.
+func (b *binding) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+	b.sweep(s)
+	// A container becomes available by the event alone, so no function but the event's can
+	// have both a container and a waiting request on one invoker.
+	i := decide.InvokerID(decide.None)
+	switch ev.Kind {
+	case decide.Arrival:
+		if s.IsWaiting(ev.Request) {
+			i = b.tickets[ev.Request].invoker
+		}
+	case decide.Ready, decide.Completion:
+		i = s.Invoker(ev.Container)
+	}
+	if i != decide.None {
+		if line, ok := b.heads[corner{i, ev.Function}]; ok {
+			if c := warmOn(s, ev.Function, i); c != decide.None {
+				b.leave(line.head)
+				return decide.Start{Request: line.head, Container: c}, true
+			}
+		}
+	}
+	for i := range decide.InvokerID(len(b.lanes)) {
+		r := b.lanes[i].head
+		if r == decide.None || !s.Room(i, b.tickets[r].function) {
+			continue
+		}
+		b.leave(r)
+		b.placed = i
+		return decide.Start{Request: r, Container: decide.None}, true
+	}
+	return decide.Start{}, false
+}
+
+// Place implements decide.Placer.
+func (b *binding) Place(decide.Snapshot, decide.FunctionID) (decide.InvokerID, bool) {
+	return b.placed, true
+}
+
+// warmOn is the container of f on i that has room for a request and was used last, or None.
+func warmOn(s decide.Snapshot, f decide.FunctionID, i decide.InvokerID) decide.ContainerID {
+	c := s.FirstWarm(f)
+	for c != decide.None && s.Invoker(c) != i {
+		c = s.NextWarm(c)
+	}
+	return c
+}
+
+// boundLRU is the pool of a stack with a binding.
+type boundLRU struct {
+	LRU
+	binding *binding
+}
+
+// Observe implements decide.Pool.
+func (p *boundLRU) Observe(s decide.Snapshot, ev decide.Event) { p.binding.observe(s, ev) }
+
+// early is the stack that binds requests by route and keeps idle containers for a time.
+func early(keep decide.Time, route router) Parts {
+	b := bind(route)
+	return Parts{b, &boundLRU{LRU{Keep: keep}, b}, b}
+}
