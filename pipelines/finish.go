@@ -341,11 +341,11 @@ func SimulationOptions(cfg Config, w datasets.Window) sim.Options { return simOp
 func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window, s *Subject) ([]sim.Policy, error) {
 	var out []sim.Policy
 	add := func(name string) error {
-		if name == scheduler.IncendioName {
+		if learned(name) {
 			if s == nil {
 				return fmt.Errorf("policy %q runs a bundle: name one with --bundle", name)
 			}
-			out = append(out, sim.Policy{Name: name, New: Replay(ctx, s.Models, simOptions(cfg, w))})
+			out = append(out, sim.Policy{Name: name, New: ReplayVariant(ctx, name, s.Models, simOptions(cfg, w))})
 			return nil
 		}
 		p, err := sim.Baseline(name, cfg.Seed)
@@ -367,11 +367,19 @@ func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window
 				return nil, err
 			}
 		}
-		if s != nil {
-			if err := add(scheduler.IncendioName); err != nil {
+		if s == nil {
+			continue
+		}
+		for _, row := range scheduler.Learned() {
+			if err := add(row.Name); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return out, nil
+}
+
+// learned reports whether a policy of that name runs a bundle.
+func learned(name string) bool {
+	return slices.ContainsFunc(scheduler.Learned(), func(r scheduler.LearnedRow) bool { return r.Name == name })
 }

@@ -191,6 +191,11 @@ func (v *Validator) simulate(ctx context.Context, candidate, champion *Subject) 
 // primed with the minutes of the trace before the clock begins, and then sees what
 // arrives, as in a control plane.
 func Replay(ctx context.Context, m *scheduler.Models, o sim.Options) sim.NewStack {
+	return ReplayVariant(ctx, scheduler.IncendioName, m, o)
+}
+
+// ReplayVariant is [Replay] for a row of [scheduler.Learned].
+func ReplayVariant(ctx context.Context, name string, m *scheduler.Models, o sim.Options) sim.NewStack {
 	return func(t *datasets.Trace, _ scheduler.Setting) (scheduler.Stack, error) {
 		start := o.Begin(t)
 		rt, err := online.NewRuntime(m.Forecast, t.Functions, t.Start)
@@ -214,7 +219,7 @@ func Replay(ctx context.Context, m *scheduler.Models, o sim.Options) sim.NewStac
 				}
 			}
 		}
-		return m.Stack(t.Functions, rt, first, decide.Time(start)*decide.Minute, o.Seed)
+		return m.Variant(name, t.Functions, rt, first, decide.Time(start)*decide.Minute, o.Seed)
 	}
 }
 

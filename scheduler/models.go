@@ -248,11 +248,15 @@ func (m *Models) Dispatcher(seed uint64, origin decide.Time) func(decide.Signals
 // clock begins at start, first are the forecasts of the minute at start, and source
 // knows what arrived before.
 func (m *Models) Stack(functions []datasets.Function, source forecast.Source, first []forecast.Forecast, start decide.Time, seed uint64) (Stack, error) {
-	return Incendio(Parts{
+	return Incendio(m.parts(functions, source, first, start, seed))
+}
+
+func (m *Models) parts(functions []datasets.Function, source forecast.Source, first []forecast.Forecast, start decide.Time, seed uint64) Parts {
+	return Parts{
 		Priority: m.Settings.Model, Policy: m.Settings.Policy, SLO: m.Settings.SLO,
 		Forecast: source, First: first, Rate: m.Rates(functions), Start: start,
 		Dispatcher: m.Dispatcher(seed, 0),
-	})
+	}
 }
 
 func decodeStrict(data []byte, to any) error {

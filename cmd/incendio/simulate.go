@@ -19,7 +19,6 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/pipelines"
-	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
@@ -40,15 +39,17 @@ type study struct {
 	unit        string
 	shape       sim.Shape
 	samples     string // a file
+	load        float64
 }
 
 func (s *study) flags(f *pflag.FlagSet) {
 	o := sim.DefaultOptions()
 	s.shape = sim.DefaultShape()
-	f.StringSliceVar(&s.policies, "policy", []string{allPolicies}, "policies to replay under, with parameters as in native:keep_alive_s=60; or all")
+	f.StringSliceVar(&s.policies, "policy", []string{allPolicies}, "policies to replay under, with parameters as in native:keep_alive_s=60; or all; or list, to say which there are")
 	f.StringVar(&s.preset, "preset", presets[0].name, "`name` of a cluster, which other flags can change: "+presetHelp())
 	f.IntVar(&s.seeds, "seeds", 1, "how many seeds to compare under, from --seed on; over_seeds then has means with 95 % intervals")
 	f.StringVar(&s.sweep, "sweep", "", "compare at several `values` of a parameter, as in memory=1024,2048: "+strings.Join(sim.SweepParameters(), ", "))
+	f.Float64Var(&s.load, "load", 0, "scale the arrivals to this `load`: the work that is asked for over what the cluster can do")
 	f.BoolVar(&s.tables, "tables", false, "add figures by function, by application and by minute to the JSON")
 	f.StringVar(&s.out, "out", "", "`folder` for the figures and the tables as CSV files")
 	f.StringVar(&s.timeout, "timeout", "", "`duration` after which a request that still waits is dropped (default 60s)")
@@ -134,6 +135,10 @@ func (s *study) apply(f *pflag.FlagSet, o *sim.Options) error {
 		return fmt.Errorf("--start-file is for --start-cost %s", sim.EmpiricalCost)
 	case s.samples == "" && s.shape.StartCost == sim.EmpiricalCost:
 		return fmt.Errorf("--start-cost %s needs --start-file", sim.EmpiricalCost)
+	case f.Changed("load") && !(s.load > 0 && s.load <= 1000):
+		return fmt.Errorf("--load must be in (0, 1000], got %g", s.load)
+	case f.Changed("load") && f.Changed("scale-arrivals"):
+		return errors.New("--load and --scale-arrivals both scale the arrivals")
 	case s.seeds < 1:
 		return fmt.Errorf("--seeds must be at least 1, got %d", s.seeds)
 	}
@@ -197,12 +202,15 @@ func (a *app) simulateCommand() *cobra.Command {
 }
 
 func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
+	if err := distinct(s.policies); err != nil {
+		return usage(err)
+	}
+	if s.policies[0] == listPolicies {
+		return a.listOfPolicies()
+	}
 	sc, err := a.scene(ctx, f, datasets.AllWindow)
 	if err != nil {
 		return err
-	}
-	if err := distinct(s.policies); err != nil {
-		return usage(err)
 	}
 	o := pipelines.SimulationOptions(sc.cfg, sc.window)
 	if err := s.apply(f, &o); err != nil {
@@ -233,10 +241,24 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
 	var sweep sim.Sweep
 	if s.sweep != "" {
 		if sweep, err = sim.ParseSweep(s.sweep); err == nil {
+			sweep.Base = 1 // a load is checked as a scale would be
 			err = sweep.Validate(o)
+		}
+		if err == nil && f.Changed("load") && (sweep.Parameter == sim.LoadParameter || sweep.Parameter == "scale") {
+			err = fmt.Errorf("--load and --sweep %s both scale the arrivals", sweep.Parameter)
 		}
 		if err != nil {
 			return usage(err)
+		}
+	}
+	if f.Changed("load") || sweep.Parameter == sim.LoadParameter {
+		one := o
+		one.ScaleArrivals = 1
+		if sweep.Base, err = sim.OfferedLoad(ctx, trace, one); err != nil {
+			return err
+		}
+		if f.Changed("load") {
+			o.ScaleArrivals = s.load / sweep.Base
 		}
 	}
 	bar := sc.env.Progress.Begin("simulate", 0)
@@ -277,7 +299,16 @@ func (a *app) printSweep(rep *sim.SweepReport, s *study) error {
 			return err
 		}
 	}
-	return nil
+	if len(rep.Pareto) == 0 {
+		return nil
+	}
+	fmt.Fprintf(a.out, "\nover all values of %s nothing beats, in cold starts with drops and in idle memory:\n", rep.Parameter)
+	w := tabwriter.NewWriter(a.out, 0, 0, 1, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "policy\t%s\tcold\tdrop\tidle GBh\t\n", rep.Parameter)
+	for _, p := range rep.Pareto {
+		fmt.Fprintf(w, "%s\t%g\t%d\t%d\t%.4g\t\n", p.Policy, p.Value, p.Cold, p.Dropped, p.WastedGBS/3600)
+	}
+	return w.Flush()
 }
 
 // write writes the CSV files of a study into its folder, and takes the tables that
@@ -363,14 +394,18 @@ func (a *app) printPolicies(r *sim.Report) error {
 	fmt.Fprintf(a.out, "%s in minutes %v of %s,\non %s x %g cores x %d MB, load %.2f\n", count(r.Requests, "request"), r.Window, r.Trace,
 		count(r.Cluster.Invokers, "invoker"), r.Cluster.Cores, r.Cluster.MemoryMB, r.Load)
 	w := tabwriter.NewWriter(a.out, 0, 0, 1, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "policy\twarm\tcold\tdelayed\tdrop\tmean ms\tp50\tp99\tspeed\tidle GBh\tRUM\t")
+	fmt.Fprintln(w, "policy\twarm\tcold\tdelayed\tdrop\tmean ms\tp50\tp99\tspeed\tidle GBh\tRUM\tfront\t")
 	for _, p := range r.Policies {
 		if p.Kind == sim.KindBound {
-			fmt.Fprintf(w, "%s\t\t\t\t\t%s\t\t\t%.3f\t\t\t\n", p.Name, ms(p.Latency.Mean), p.SpeedupVsNative)
+			fmt.Fprintf(w, "%s\t\t\t\t\t%s\t\t\t%.3f\t\t\t\t\n", p.Name, ms(p.Latency.Mean), p.SpeedupVsNative)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t\n", p.Name, p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
-			ms(p.Latency.Mean), ms(p.Latency.P50), ms(p.Latency.P99), p.SpeedupVsNative, p.WastedGBS/3600, p.RUM)
+		front := ""
+		if p.Pareto {
+			front = "*"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t%s\t\n", p.Name, p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
+			ms(p.Latency.Mean), ms(p.Latency.P50), ms(p.Latency.P99), p.SpeedupVsNative, p.WastedGBS/3600, p.RUM, front)
 	}
 	return w.Flush()
 }
@@ -390,34 +425,11 @@ func distinct(policies []string) error {
 	}
 	for i, p := range policies {
 		switch {
-		case p == allPolicies && len(policies) > 1:
+		case (p == allPolicies || p == listPolicies) && len(policies) > 1:
 			return fmt.Errorf("--policy %s: %s stands alone", strings.Join(policies, ","), p)
 		case slices.Contains(policies[:i], p):
 			return fmt.Errorf("--policy %s: %s stands there twice", strings.Join(policies, ","), p)
 		}
 	}
 	return nil
-}
-
-// allPolicies stands for every policy that can run.
-const allPolicies = "all"
-
-func policyHelp() string {
-	var b strings.Builder
-	b.WriteString("Policies:\n")
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, r := range scheduler.Baselines() {
-		source := r.Source
-		if r.Reconstruction {
-			source += " (reconstruction)"
-		}
-		fmt.Fprintf(w, "  %s\t%s\n", r.Name, source)
-		for _, p := range r.Parameters {
-			fmt.Fprintf(w, "    :%s=%g\t%s\n", p.Name, p.Default, p.Doc)
-		}
-	}
-	fmt.Fprintf(w, "  %s\tthe models of --bundle\n", scheduler.IncendioName)
-	fmt.Fprintf(w, "  %s\tproved, not simulated: no policy has a smaller mean\n", sim.LowerBound)
-	_ = w.Flush() // a strings.Builder takes all
-	return b.String()
 }

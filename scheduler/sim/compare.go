@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,6 +25,8 @@ type Policy struct {
 	Kind    string   // for the row; "" for an ordinary policy
 	New     NewStack // called once per run
 	Sharing string   // of CPUs, where it is part of the policy; "": the cluster's
+
+	Clairvoyant bool // it knows the future: a reference, which no platform can run
 }
 
 // Baseline returns the policy of a stack that scheduler.Baseline names.
@@ -32,7 +35,14 @@ func Baseline(name string, rnd uint64) (Policy, error) {
 	if err != nil {
 		return Policy{}, err
 	}
-	return Policy{Name: name, New: func(_ *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error) { return build(s) }}, nil
+	p := Policy{Name: name, New: func(_ *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error) { return build(s) }}
+	row, _, _ := strings.Cut(name, ":")
+	for _, r := range scheduler.Baselines() {
+		if r.Name == row {
+			p.Clairvoyant = r.Clairvoyant
+		}
+	}
+	return p, nil
 }
 
 // A Report compares policies on the same requests; it is what `simulate --json` prints.
@@ -148,6 +158,7 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 		r.SpeedupVsNative = max(native, 1) / max(float64(r.LatencySum), 1)
 		rep.Policies[i] = r.Row
 	}
+	rep.front(policies)
 	for f := range bound.Functions {
 		rep.Load += bound.Functions[f].Work.Seconds() * rep.scheduled.Functions[f].CPU
 	}

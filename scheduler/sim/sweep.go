@@ -15,21 +15,29 @@ import (
 type Sweep struct {
 	Parameter string
 	Values    []float64
+
+	// Base is the load at ScaleArrivals 1, as [OfferedLoad] returns it, which a sweep of
+	// the load needs and no other.
+	Base float64
 }
+
+// LoadParameter is the parameter of a sweep that needs [Sweep].Base.
+const LoadParameter = "load"
 
 // sweeps is the one table of parameters.
 var sweeps = []struct {
 	name  string
 	whole bool
-	set   func(o *Options, v float64)
+	set   func(o *Options, v, base float64)
 }{
-	{"concurrency", true, func(o *Options, v float64) { o.Scheduler.Concurrency = int(v) }},
-	{"cores", false, func(o *Options, v float64) { o.Cluster.Cores = v }},
-	{"invokers", true, func(o *Options, v float64) { o.Cluster.Invokers = int(v) }},
-	{"memory", true, func(o *Options, v float64) { o.Cluster.MemoryMB = int(v) }},
-	{"scale", false, func(o *Options, v float64) { o.ScaleArrivals = v }},
-	{"start-limit", true, func(o *Options, v float64) { o.Cluster.StartLimit = int(v) }},
-	{"timeout", false, func(o *Options, v float64) { o.Scheduler.Timeout = decide.Time(v * float64(decide.Second)) }},
+	{"concurrency", true, func(o *Options, v, _ float64) { o.Scheduler.Concurrency = int(v) }},
+	{"cores", false, func(o *Options, v, _ float64) { o.Cluster.Cores = v }},
+	{"invokers", true, func(o *Options, v, _ float64) { o.Cluster.Invokers = int(v) }},
+	{LoadParameter, false, func(o *Options, v, base float64) { o.ScaleArrivals = v / base }},
+	{"memory", true, func(o *Options, v, _ float64) { o.Cluster.MemoryMB = int(v) }},
+	{"scale", false, func(o *Options, v, _ float64) { o.ScaleArrivals = v }},
+	{"start-limit", true, func(o *Options, v, _ float64) { o.Cluster.StartLimit = int(v) }},
+	{"timeout", false, func(o *Options, v, _ float64) { o.Scheduler.Timeout = decide.Time(v * float64(decide.Second)) }},
 }
 
 // SweepParameters are the names that [ParseSweep] knows, sorted.
@@ -42,7 +50,8 @@ func SweepParameters() []string {
 }
 
 // ParseSweep reads "memory=1024,2048": memory in MB of an invoker, time-outs in
-// seconds, scale as Options.ScaleArrivals.
+// seconds, scale as Options.ScaleArrivals, the load as [OfferedLoad]. It takes two values
+// or more: one is no comparison.
 func ParseSweep(text string) (Sweep, error) {
 	name, list, ok := strings.Cut(text, "=")
 	s := Sweep{Parameter: name}
@@ -50,7 +59,11 @@ func ParseSweep(text string) (Sweep, error) {
 	if !ok || i < 0 {
 		return s, fmt.Errorf("sim: sweep %q: must be PARAMETER=VALUE,… with one of %s", text, strings.Join(SweepParameters(), ", "))
 	}
-	for _, item := range strings.Split(list, ",") {
+	items := strings.Split(list, ",")
+	if list == "" {
+		items = nil
+	}
+	for _, item := range items {
 		v, err := strconv.ParseFloat(item, 64)
 		switch {
 		case err != nil || math.IsNaN(v) || math.IsInf(v, 0):
@@ -62,6 +75,9 @@ func ParseSweep(text string) (Sweep, error) {
 		}
 		s.Values = append(s.Values, v)
 	}
+	if len(s.Values) < 2 {
+		return s, fmt.Errorf("sim: sweep %q: must have two values of %s or more, as in %s=1,2, got %d", text, name, name, len(s.Values))
+	}
 	return s, nil
 }
 
@@ -70,6 +86,9 @@ func ParseSweep(text string) (Sweep, error) {
 type SweepReport struct {
 	Parameter string  `json:"parameter"`
 	Points    []Point `json:"points"`
+	// Pareto are the policies and values that no other beats in cold starts, with
+	// dropped requests, and wasted memory, the least wasteful first. Nil where the values differ in their requests.
+	Pareto []FrontPoint `json:"pareto,omitempty"`
 }
 
 // A Point is one value of a sweep.
@@ -90,10 +109,14 @@ func (s Sweep) options(o Options) ([]Options, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("sim: sweep of %q: must be one of %s", s.Parameter, strings.Join(SweepParameters(), ", "))
 	}
+	base := s.Base
+	if s.Parameter == LoadParameter && !(base > 0) {
+		return nil, fmt.Errorf("sim: sweep of the load: the load at scale 1 must be positive, got %g", base)
+	}
 	at := make([]Options, len(s.Values))
 	for k, v := range s.Values {
 		at[k] = o
-		sweeps[i].set(&at[k], v)
+		sweeps[i].set(&at[k], v, base)
 		if err := at[k].Validate(); err != nil {
 			return nil, fmt.Errorf("%s=%g: %w", s.Parameter, v, err)
 		}
@@ -120,5 +143,6 @@ func (s Sweep) Run(ctx context.Context, o Options, workers int, compare func(ctx
 	if err != nil {
 		return nil, err
 	}
+	out.Pareto = out.front()
 	return out, nil
 }

@@ -104,8 +104,10 @@ func TestSweepAndSeeds(t *testing.T) {
 func TestParseSweep(t *testing.T) {
 	for text, want := range map[string]string{
 		"memory":         "must be PARAMETER=VALUE",
-		"disk=1":         "cores, invokers, memory",
-		"memory=":        `"" is no number`,
+		"disk=1":         "cores, invokers, load, memory",
+		"memory=":        "must have two values of memory or more, as in memory=1,2, got 0",
+		"memory=512":     "must have two values of memory or more, as in memory=1,2, got 1",
+		"memory=512,":    `"" is no number`,
 		"memory=1,x":     `"x" is no number`,
 		"memory=1.5":     "whole number",
 		"memory=1,2,1":   "twice",

@@ -179,6 +179,32 @@ func (w *Workload) Cut(c datasets.Window, warmup int) (*Workload, error) {
 	return &part, nil
 }
 
+// OfferedLoad is the work that the requests of o.Window ask for over what the cluster can
+// do in it, core seconds / (cores * seconds): above 1 nobody can serve them all in time.
+func OfferedLoad(ctx context.Context, t *datasets.Trace, o Options) (float64, error) {
+	w, err := Stream(ctx, t, o)
+	if err != nil {
+		return 0, err
+	}
+	scheduled := w.scheduled(t)
+	begin := decide.Time(w.window.From) * decide.Minute
+	work := make([]decide.Time, len(scheduled.Functions))
+	err = w.each(ctx, t, func(_ uint64, r request) error {
+		if r.arrival >= begin {
+			work[r.function] += r.work
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	var load float64
+	for f := range work {
+		load += work[f].Seconds() * scheduled.Functions[f].CPU
+	}
+	return load / (o.Cluster.TotalCores() * float64(w.window.Len()) * 60), nil
+}
+
 // each passes the requests to f in order of arrival, with their numbers.
 func (w *Workload) each(ctx context.Context, t *datasets.Trace, f func(n uint64, r request) error) error {
 	if w.held {
