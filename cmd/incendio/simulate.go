@@ -401,7 +401,7 @@ func (a *app) printPolicies(r *sim.Report) error {
 			continue
 		}
 		front := ""
-		if p.Pareto {
+		if slices.Contains(r.Pareto, p.Name) {
 			front = "*"
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t%s\t\n", p.Name, p.Warm, p.Cold, p.DelayedWarm, p.Dropped,

@@ -56,6 +56,9 @@ type Report struct {
 	// core seconds / (cores * seconds).
 	Load     float64 `json:"load"`
 	Policies []Row   `json:"policies"`
+	// Pareto names the rows that no other row beats in cold starts, dropped requests counted
+	// among them, and wasted memory, the least wasteful first.
+	Pareto []string `json:"pareto"`
 
 	// Results are what lies behind the rows, in their order.
 	Results []*Result `json:"-"`

@@ -29,7 +29,7 @@ func Front(x, y []float64) []int {
 	return front
 }
 
-// front marks the rows that no other one beats in both cold starts and wasted memory. A
+// front names the rows that no other one beats in both cold starts and wasted memory. A
 // dropped request counts as a cold start: giving it up must not look like a warm one.
 // Bounds and policies that know the future are on no front: nobody can run them.
 func (rep *Report) front(policies []Policy) {
@@ -39,8 +39,9 @@ func (rep *Report) front(policies []Policy) {
 			rows = append(rows, &rep.Policies[i])
 		}
 	}
+	rep.Pareto = []string{}
 	for _, i := range frontOf(rows) {
-		rows[i].Pareto = true
+		rep.Pareto = append(rep.Pareto, rows[i].Name)
 	}
 }
 
@@ -73,7 +74,7 @@ func (rep *SweepReport) front() []FrontPoint {
 			return nil
 		}
 		for i := range p.Report.Policies {
-			if r := &p.Report.Policies[i]; r.Pareto {
+			if r := &p.Report.Policies[i]; slices.Contains(p.Report.Pareto, r.Name) {
 				rows, values = append(rows, r), append(values, p.Value)
 			}
 		}

@@ -53,9 +53,6 @@ type Row struct {
 	// (sum x)^2 / (n sum x^2) with x the share of their time in the system in which the
 	// requests of a function do their work. 1 treats all functions alike.
 	Jain float64 `json:"jain"`
-	// Pareto tells that no other policy of the report has both as few cold starts, dropped
-	// requests counted among them, and as little wasted memory, and less of one.
-	Pareto bool `json:"pareto,omitempty"`
 
 	Timing Timing `json:"timing"`
 
