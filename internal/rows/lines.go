@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/incendio-faas/incendio/datasets"
 )
 
 // Bounds of a text file.
@@ -14,6 +16,9 @@ const (
 
 	// maxLine is the length of a line beyond which a file is no text.
 	maxLine = 1 << 30
+
+	// MaxRow is the bound of a row for other readers.
+	MaxRow = maxRow
 
 	// maxBlank is the number of blank lines in a row beyond which a file is none of rows.
 	maxBlank = 1 << 20
@@ -157,4 +162,35 @@ func trimEnd(line []byte) []byte {
 		n--
 	}
 	return line[:n]
+}
+
+// A Line is one line of a text, without its end.
+type Line struct {
+	Number int    // from 1
+	Text   []byte // valid until the next line is asked for
+	Long   bool   // it is longer than a row may be, and Text is empty
+}
+
+// EachLine hands over the lines of a text that are not blank, for readers of layouts that
+// are not tables of named columns. An error of each ends it and is returned.
+func EachLine(file string, r io.Reader, each func(Line) error) error {
+	l := newLineReader(r)
+	for blank := 0; ; {
+		text, err := l.next()
+		switch {
+		case err == nil && len(text) == 0:
+			if blank++; blank > maxBlank {
+				return &datasets.SyntaxError{File: file, Line: l.line, Msg: fmt.Sprintf("more than %d blank lines: expected rows", maxBlank)}
+			}
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !errors.Is(err, errLongLine):
+			return err
+		}
+		blank = 0
+		if err := each(Line{l.line, text, err != nil}); err != nil {
+			return err
+		}
+	}
 }
