@@ -85,7 +85,7 @@ type Scheduler struct {
 
 // A timer is the keep-alive of a container.
 type timer struct {
-	deadline decide.Time // Forever unless it is idle
+	deadline decide.Time // counts while it is idle
 	queued   decide.Time // Forever: no entry in expiry
 }
 
@@ -116,7 +116,9 @@ func (s *Scheduler) Snapshot() decide.Snapshot { return s.view }
 func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
 	s.out = s.out[:0]
 	s.state.Advance(ev.At)
-	s.expire()
+	if s.view.WaitingAll() > 0 || len(s.expiry) > 0 && s.expiry[0].at <= ev.At {
+		s.expire()
+	}
 	became := decide.ContainerID(decide.None) // the container that this event made available
 	switch ev.Kind {
 	case decide.Arrival:
@@ -142,7 +144,9 @@ func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
 		s.admit(s.state.Terminated(ev.Container, ev.Took))
 	}
 	s.stack.Pool.Observe(s.view, ev)
-	s.dispatch(ev)
+	if s.view.WaitingAll() > 0 {
+		s.dispatch(ev)
+	}
 	if became != decide.None && s.view.Status(became) == decide.Idle {
 		s.keepAlive(became)
 	}
@@ -155,12 +159,20 @@ func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
 
 // Wake returns when Handle wants a Tick, if nothing happens before.
 func (s *Scheduler) Wake() decide.Time {
+	s.settle()
+	return s.WakeBound()
+}
+
+// WakeBound returns a time that is not after what Wake returns now, for less work: who
+// calls Handle far more often than it wants a Tick asks for the bound after each event,
+// and for Wake only where nothing else happens before the bound.
+func (s *Scheduler) WakeBound() decide.Time {
 	wake := s.stack.Pool.Wake()
 	if r := s.view.OldestAll(); r != decide.None {
 		_, arrival := s.view.Request(r)
 		wake = min(wake, arrival+s.opts.Timeout)
 	}
-	if s.settle(); len(s.expiry) > 0 {
+	if len(s.expiry) > 0 { // the entry may be earlier than what it stands for, never later
 		wake = min(wake, s.expiry[0].at)
 	}
 	return wake
@@ -264,13 +276,11 @@ func (s *Scheduler) makeRoom(inv decide.InvokerID, f decide.FunctionID, prewarm 
 
 func (s *Scheduler) run(r decide.RequestID, c decide.ContainerID) {
 	s.state.Execute(r, c)
-	s.timers[c].deadline = decide.Forever
 	s.out = append(s.out, decide.Decision{Kind: decide.Run, Function: s.view.Function(c), Request: r, Container: c, Invoker: s.view.Invoker(c)})
 }
 
 func (s *Scheduler) end(c decide.ContainerID) {
 	s.state.Terminate(c)
-	s.timers[c].deadline = decide.Forever
 	s.out = append(s.out, decide.Decision{Kind: decide.End, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
 }
 
@@ -298,6 +308,9 @@ func (s *Scheduler) admit(inv decide.InvokerID) {
 func (s *Scheduler) keepAlive(c decide.ContainerID) {
 	d := s.stack.Pool.KeepAlive(s.view, c)
 	if d >= decide.Forever-s.view.Now() {
+		if len(s.expiry) > 0 { // else no deadline is looked at
+			s.timers[c].deadline = decide.Forever
+		}
 		return
 	}
 	at := s.view.Now() + d
@@ -319,15 +332,19 @@ func (s *Scheduler) settle() {
 		e := &s.expiry[0]
 		c := e.container
 		t := &s.timers[c]
-		if t.deadline == e.at {
+		deadline := decide.Forever
+		if s.view.Status(c) == decide.Idle {
+			deadline = t.deadline
+		}
+		if deadline == e.at {
 			return
 		}
 		if counts := t.queued == e.at; !counts {
 			s.expiry.pop() // another entry does
-		} else if t.queued = t.deadline; t.queued == decide.Forever {
+		} else if t.queued = deadline; t.queued == decide.Forever {
 			s.expiry.pop() // it has none until it is idle again
 		} else {
-			s.expiry.replace(expiry{t.deadline, c})
+			s.expiry.replace(expiry{deadline, c})
 		}
 	}
 }

@@ -15,8 +15,8 @@ type ranks struct {
 	levels [][]uint64   // levels[0] by rank
 }
 
-func newRanks(functions []function) ranks {
-	s := ranks{rank: make([]int32, len(functions)), order: make([]FunctionID, len(functions))}
+func newRanks(functions []function) *ranks {
+	s := &ranks{rank: make([]int32, len(functions)), order: make([]FunctionID, len(functions))}
 	for f := range s.order {
 		s.order[f] = FunctionID(f)
 	}

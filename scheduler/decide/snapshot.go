@@ -12,13 +12,18 @@ func (v Snapshot) Now() Time { return v.s.now }
 func (v Snapshot) Functions() int { return len(v.s.functions) }
 
 // Profile returns what is known of f: its times are running means of what was measured.
-func (v Snapshot) Profile(f FunctionID) Profile { return v.s.functions[f].Profile }
+func (v Snapshot) Profile(f FunctionID) Profile {
+	fn := &v.s.functions[f]
+	return Profile{
+		App: fn.App, Memory: fn.Memory, CPU: fn.CPU, Execution: fn.Execution, Initialise: fn.Initialise, Termination: fn.Termination,
+	}
+}
 
 // App is the number of f's application.
 func (v Snapshot) App(f FunctionID) int32 { return v.s.functions[f].App }
 
 // Memory of a container of f, in bytes.
-func (v Snapshot) Memory(f FunctionID) int64 { return v.s.functions[f].Profile.Memory }
+func (v Snapshot) Memory(f FunctionID) int64 { return v.s.functions[f].Memory }
 
 // CPU that an invocation of f can use, in cores.
 func (v Snapshot) CPU(f FunctionID) float64 { return v.s.functions[f].CPU }
@@ -49,11 +54,12 @@ func (v Snapshot) Backlog() []FunctionID { return v.s.backlog }
 // None, and [Snapshot.Larger] the next one after f in that order, which is by
 // number among equals. So those whose containers fit in what is free are found without
 // a look at the others.
-func (v Snapshot) Smallest() FunctionID { return v.s.ranked.next(0) }
+func (v Snapshot) Smallest() FunctionID { return v.s.byMemory().next(0) }
 
 // Larger is described with Smallest.
 func (v Snapshot) Larger(f FunctionID) FunctionID {
-	return v.s.ranked.next(int(v.s.ranked.rank[f]) + 1)
+	ranked := v.s.byMemory()
+	return ranked.next(int(ranked.rank[f]) + 1)
 }
 
 // Matched is the number of functions that have a waiting request and a container with

@@ -55,25 +55,33 @@ type State struct {
 
 	queue   list         // all waiting requests, in order of arrival
 	backlog []FunctionID // functions with waiting requests
-	ranked  ranks        // the same ones by their memory
+	ranked  *ranks       // the same ones by their memory; nil until somebody asks for that
 	matched int32        // how many of them have a container with room for a request
 }
 
+// A function fills two lines of the cache: what every request changes is on the first.
 type function struct {
-	Profile
-	waiting     list // its waiting requests, in order of arrival
-	backlogAt   int32
-	warm        ContainerID // the available container used last, head of the list over warmNext
-	available   int32
-	idle        int32
-	busy        int32
-	starting    int32 // pending and initialising
-	retiring    int32 // of the busy and the starting
-	inSystem    int32 // requests that wait, execute or have a container created for them
+	Memory    int64
+	CPU       float64
+	Execution Time
+	waiting   list // its waiting requests, in order of arrival
+	backlogAt int32
+	warm      ContainerID // the available container used last, head of the list over warmNext
+	available int32
+	idle      int32
+	busy      int32
+	starting  int32 // pending and initialising
+	retiring  int32 // of the busy and the starting
+
 	arrivals    int64
 	completions int64
 	lastArrival Time
 	prevArrival Time
+	Initialise  Time
+	Termination Time
+	App         int32
+	inSystem    int32 // requests that wait, execute or have a container created for them
+	_           [8]byte
 }
 
 // A container fills a line of the cache: its fields are read together.
@@ -153,9 +161,11 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 		if p.Memory > largest {
 			return nil, fmt.Errorf("decide: function %d: a container of %d bytes fits no invoker, the largest has %d", f, p.Memory, largest)
 		}
-		s.functions[f] = function{Profile: p, waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None}
+		s.functions[f] = function{
+			App: p.App, Memory: p.Memory, CPU: p.CPU, Execution: p.Execution, Initialise: p.Initialise, Termination: p.Termination,
+			waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None,
+		}
 	}
-	s.ranked = newRanks(s.functions)
 	return s, nil
 }
 
@@ -199,7 +209,9 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 		fn.waiting.head = r
 		fn.backlogAt = int32(len(s.backlog))
 		s.backlog = append(s.backlog, f)
-		s.ranked.add(f)
+		if s.ranked != nil {
+			s.ranked.add(f)
+		}
 		if fn.warm != None {
 			s.matched++
 		}
@@ -241,7 +253,9 @@ func (s *State) Dequeue(r RequestID) {
 		s.functions[moved].backlogAt = fn.backlogAt
 		s.backlog = s.backlog[:last]
 		fn.backlogAt = None
-		s.ranked.remove(q.function)
+		if s.ranked != nil {
+			s.ranked.remove(q.function)
+		}
 		if fn.warm != None {
 			s.matched--
 		}
@@ -461,12 +475,26 @@ func (s *State) Terminated(c ContainerID, took Time) InvokerID {
 	return box.invoker
 }
 
+// byMemory returns the functions with waiting requests by their memory.
+func (s *State) byMemory() *ranks {
+	if s.ranked == nil {
+		s.ranked = newRanks(s.functions)
+		for _, f := range s.backlog {
+			s.ranked.add(f)
+		}
+	}
+	return s.ranked
+}
+
 // hasCPU reports whether one more invocation of f may execute on inv. An invoker on
 // which nothing executes takes any.
 func (inv *invoker) hasCPU(cpu float64) bool {
+	if inv.CPULimit == 0 {
+		return true
+	}
 	const rounding = 1e-9 // of sums of fractions
 	load := inv.cpu + inv.promised
-	return inv.CPULimit == 0 || load < rounding || load+cpu <= inv.CPULimit+rounding
+	return load < rounding || load+cpu <= inv.CPULimit+rounding
 }
 
 // makeIdle puts c at the end of its invoker's idle list.

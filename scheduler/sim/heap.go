@@ -80,52 +80,69 @@ func (h *eventHeap) pop() event {
 // with eight children to a node, of which each node is the minimum. For a few invokers
 // that is one pass over a line or two of the cache without a branch that the
 // processor could guess wrong, which is what a heap spends its time on.
+//
+// A time stands there shifted to the left, and below it which of the eight children it
+// is of: so the minimum tells both, and among equal times it is the first child.
 type tournament struct {
-	levels [][]decide.Time // levels[0] by invoker, padded with Forever to full nodes
+	levels [][]int64 // levels[0] by invoker, padded with never to full nodes
+	first  int64     // the minimum of all
 }
 
-const fanOut = 8
+const (
+	fanOut   = 8
+	childBit = 3 // log2(fanOut)
+)
+
+// noTime is the end of time in a tournament, 36,000 years.
+const noTime = int64(1)<<(63-childBit) - 1
 
 func newTournament(n int) tournament {
 	var t tournament
 	for {
 		nodes := (n + fanOut - 1) / fanOut
-		level := make([]decide.Time, nodes*fanOut)
+		level := make([]int64, nodes*fanOut)
 		for i := range level {
-			level[i] = decide.Forever
+			level[i] = noTime<<childBit | int64(i%fanOut)
 		}
 		t.levels = append(t.levels, level)
 		if nodes == 1 {
+			t.first = least(level)
 			return t
 		}
 		n = nodes
 	}
 }
 
-func least(q []decide.Time) decide.Time {
-	_ = q[fanOut-1]
-	return min(q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7])
+func least(q []int64) int64 {
+	p := (*[fanOut]int64)(q)
+	return min(min(min(p[0], p[1]), min(p[2], p[3])), min(min(p[4], p[5]), min(p[6], p[7])))
 }
 
 // at is the earliest time.
-func (t *tournament) at() decide.Time { return least(t.levels[len(t.levels)-1]) }
+func (t *tournament) at() decide.Time {
+	at := decide.Time(t.first >> childBit)
+	if at == decide.Time(noTime) {
+		return decide.Forever
+	}
+	return at
+}
 
 // top is the invoker with that time, the first of them.
 func (t *tournament) top() decide.InvokerID {
-	at, i := t.at(), 0
-	for k := len(t.levels) - 1; k >= 0; k-- {
-		for i *= fanOut; t.levels[k][i] != at; i++ {
-		}
+	i := t.first & (fanOut - 1)
+	for k := len(t.levels) - 2; k >= 0; k-- {
+		i = i*fanOut + least(t.levels[k][i*fanOut:])&(fanOut-1)
 	}
 	return decide.InvokerID(i)
 }
 
 func (t *tournament) set(invoker decide.InvokerID, at decide.Time) {
-	i := int(invoker)
-	for k := range t.levels {
-		level := t.levels[k]
-		level[i] = at
+	i := int64(invoker)
+	v := min(int64(at), noTime)
+	for _, level := range t.levels {
+		level[i] = v<<childBit | i&(fanOut-1)
 		i /= fanOut
-		at = least(level[i*fanOut:])
+		t.first = least(level[i*fanOut:])
+		v = t.first >> childBit
 	}
 }

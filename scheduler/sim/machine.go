@@ -28,8 +28,8 @@ type machine struct {
 	tally       *tally
 
 	now      decide.Time
-	due      decide.Time // when something happens that is no arrival
-	wake     decide.Time // when the scheduler wants a tick
+	due      decide.Time // before which nothing happens that is no arrival
+	wake     decide.Time // before which the scheduler wants no tick
 	events   eventHeap   // Ready and Ended
 	finish   tournament  // the next completion of every invoker
 	invokers []invoker
@@ -49,7 +49,8 @@ type invoker struct {
 	limit    int
 }
 
-// A job is a request that is in the system. It fills a line of the cache.
+// A job is a request that is in the system. It fills a line of the cache, as a
+// container does.
 type job struct {
 	number    uint64
 	arrival   decide.Time
@@ -60,6 +61,7 @@ type job struct {
 	container decide.ContainerID
 	stage     stage
 	class     Class
+	_         [14]byte
 }
 
 // A stage says how far a request or a container is, by the simulator's own books.
@@ -76,11 +78,11 @@ const (
 )
 
 type container struct {
-	ordered   decide.Time // when it was decided on
-	began     decide.Time // initialising, or terminating
-	ready     decide.Time // when it had initialised
+	since     decide.Time // began to initialise, or has initialised, or began to terminate
 	terminate decide.Time // how long it will take
-	share     float64     // of its CPU that it has
+	memory    int64
+	cpu       int64   // in cpuUnits, all of it
+	share     float64 // of its CPU that it has
 	function  decide.FunctionID
 	invoker   decide.InvokerID
 	request   decide.RequestID // for which it was created
@@ -136,7 +138,8 @@ func (m *machine) arrive(n uint64, r request) error {
 		id = decide.RequestID(len(m.jobs))
 		m.jobs = append(m.jobs, job{})
 	}
-	m.jobs[id] = job{number: n, function: r.function, stage: waiting, arrival: r.arrival, work: r.work, container: decide.None}
+	j := &m.jobs[id] // class, dispatch and start are set when they are known
+	j.number, j.function, j.stage, j.arrival, j.work, j.container = n, r.function, waiting, r.arrival, r.work, decide.None
 	m.inFlight++
 	m.clock(r.arrival) // before it waits
 	m.tally.waiting++
@@ -183,12 +186,19 @@ func (m *machine) step() error {
 		}
 		return m.ready(e.container, e.at)
 	}
-	if err := m.handle(decide.Event{At: max(m.wake, m.now), Kind: decide.Tick, Function: decide.None, Request: decide.None, Container: decide.None}); err != nil {
+	if wake := m.sched.Wake(); wake > m.wake { // that was but its bound
+		m.wake = wake
+		m.due = m.next()
+		return nil
+	}
+	m.clock(m.wake)
+	if err := m.handle(decide.Event{At: m.now, Kind: decide.Tick, Function: decide.None, Request: decide.None, Container: decide.None}); err != nil {
 		return err
 	}
-	if m.wake <= m.now {
+	if m.wake = m.sched.Wake(); m.wake <= m.now {
 		return fmt.Errorf("%w: after the tick at %d us another one is asked for at %d us", ErrInvariant, m.now, m.wake)
 	}
+	m.due = m.next()
 	return nil
 }
 
@@ -209,7 +219,7 @@ func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 	box.running--
 	if box.running == 0 {
 		box.stage = idle
-		m.tally.working -= m.memory[box.function]
+		m.tally.working -= box.memory
 	}
 	m.done(id, j, at)
 	return m.handle(decide.Event{At: at, Kind: decide.Completion, Function: j.function, Request: id, Container: c, Took: at - j.start})
@@ -218,19 +228,19 @@ func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 func (m *machine) ready(c decide.ContainerID, at decide.Time) error {
 	m.clock(at)
 	box := &m.containers[c]
-	box.stage, box.ready = idle, at
+	took := at - box.since
+	box.stage, box.since = idle, at
 	m.invokers[box.invoker].starting--
-	return m.handle(decide.Event{At: at, Kind: decide.Ready, Function: box.function, Request: box.request, Container: c, Took: at - box.began})
+	return m.handle(decide.Event{At: at, Kind: decide.Ready, Function: box.function, Request: box.request, Container: c, Took: took})
 }
 
 func (m *machine) ended(c decide.ContainerID, at decide.Time) error {
 	m.clock(at)
 	box := &m.containers[c]
 	box.stage = absent
-	memory := m.memory[box.function]
-	m.invokers[box.invoker].memory -= memory
-	m.tally.live -= memory
-	return m.handle(decide.Event{At: at, Kind: decide.Ended, Function: box.function, Request: decide.None, Container: c, Took: at - box.began})
+	m.invokers[box.invoker].memory -= box.memory
+	m.tally.live -= box.memory
+	return m.handle(decide.Event{At: at, Kind: decide.Ended, Function: box.function, Request: decide.None, Container: c, Took: at - box.since})
 }
 
 // done frees the number of a request and writes its outcome down. The job keeps its
@@ -248,9 +258,8 @@ func (m *machine) done(id decide.RequestID, j *job, at decide.Time) {
 	}
 }
 
-// handle tells the scheduler what happened and does what it decides.
+// handle tells the scheduler what happened now and does what it decides.
 func (m *machine) handle(ev decide.Event) error {
-	m.clock(ev.At)
 	var decisions []decide.Decision
 	m.tally.events++
 	if m.tally.events%decisionSample == 0 {
@@ -265,7 +274,7 @@ func (m *machine) handle(ev decide.Event) error {
 			return fmt.Errorf("at %d us: %w", m.now, err)
 		}
 	}
-	m.wake = m.sched.Wake()
+	m.wake = m.sched.WakeBound()
 	m.due = m.next()
 	if m.observer != nil {
 		m.observer.Handled(m.sched.Snapshot(), ev, decisions)
@@ -298,13 +307,12 @@ func (m *machine) do(d *decide.Decision) error {
 }
 
 func (m *machine) run(d *decide.Decision) error {
-	j, err := m.job(d.Request)
-	if err != nil {
-		return err
+	j, box := m.job(d.Request), m.container(d.Container)
+	if j == nil {
+		return noRequest(d.Request)
 	}
-	box, err := m.container(d.Container)
-	if err != nil {
-		return err
+	if box == nil {
+		return noContainer(d.Container)
 	}
 	own := box.request == d.Request && !box.used
 	switch {
@@ -318,7 +326,7 @@ func (m *machine) run(d *decide.Decision) error {
 		return fmt.Errorf("%w: container %d runs more than %d requests", ErrInvariant, d.Container, m.concurrency)
 	}
 	switch {
-	case own, box.ready > j.arrival && (!box.used || box.ready == m.now):
+	case own, box.since > j.arrival && (!box.used || box.since == m.now):
 		j.class = Cold
 	case m.now == j.arrival:
 		j.class = Warm
@@ -332,12 +340,12 @@ func (m *machine) run(d *decide.Decision) error {
 	j.stage, j.start, j.container = busy, m.now, d.Container
 	if box.running == 0 {
 		box.stage = busy
-		m.tally.working += m.memory[box.function]
+		m.tally.working += box.memory
 	}
 	box.running++
 	box.used = true
 	inv := &m.invokers[box.invoker]
-	cpu, work := m.cpu[j.function], j.work
+	cpu, work := box.cpu, j.work
 	if box.share < 1 {
 		cpu, work = portion(cpu, box.share), decide.Time(math.Ceil(float64(work)/m.speed(box.share)))
 	}
@@ -359,9 +367,9 @@ func portion(cpu int64, share float64) int64 { return max(1, int64(math.Round(fl
 func (m *machine) speed(share float64) float64 { return min(1, share/(1-m.slack)) }
 
 func (m *machine) resize(d *decide.Decision) error {
-	box, err := m.container(d.Container)
-	if err != nil {
-		return err
+	box := m.container(d.Container)
+	if box == nil {
+		return noContainer(d.Container)
 	}
 	if box.stage == terminating || !(d.Share > 0 && d.Share <= 1) {
 		return fmt.Errorf("%w: container %d is given %g of its CPU", ErrInvariant, d.Container, d.Share)
@@ -372,7 +380,7 @@ func (m *machine) resize(d *decide.Decision) error {
 		if inv.other != nil {
 			cpu = inv.other
 		}
-		m.finish.set(box.invoker, cpu.resize(m.now, d.Container, portion(m.cpu[box.function], d.Share), m.speed(box.share)/m.speed(d.Share)))
+		m.finish.set(box.invoker, cpu.resize(m.now, d.Container, portion(box.cpu, d.Share), m.speed(box.share)/m.speed(d.Share)))
 	}
 	box.share = d.Share
 	return nil
@@ -396,9 +404,9 @@ func (m *machine) create(d *decide.Decision) error {
 	decided := m.sched.Snapshot().Created(d.Container)
 	var n uint64
 	if d.Request != decide.None {
-		j, err := m.job(d.Request)
-		if err != nil {
-			return err
+		j := m.job(d.Request)
+		if j == nil {
+			return noRequest(d.Request)
 		}
 		if j.stage != waiting || j.function != d.Function {
 			return fmt.Errorf("%w: a container of function %d is created for request %d of function %d, which does not wait for one", ErrInvariant, d.Function, d.Request, j.function)
@@ -410,7 +418,7 @@ func (m *machine) create(d *decide.Decision) error {
 	initialise, terminate := m.draws.container(d.Function, n, d.Request != decide.None)
 	*box = container{
 		function: d.Function, invoker: d.Invoker, stage: initialising, request: d.Request,
-		ordered: decided, began: m.now, terminate: terminate, share: 1,
+		since: m.now, terminate: terminate, memory: memory, cpu: m.cpu[d.Function], share: 1,
 	}
 	inv.memory += memory
 	inv.starting++
@@ -420,22 +428,22 @@ func (m *machine) create(d *decide.Decision) error {
 }
 
 func (m *machine) end(d *decide.Decision) error {
-	box, err := m.container(d.Container)
-	if err != nil {
-		return err
+	box := m.container(d.Container)
+	if box == nil {
+		return noContainer(d.Container)
 	}
 	if box.stage != idle {
 		return fmt.Errorf("%w: container %d is ended and is not idle", ErrInvariant, d.Container)
 	}
-	box.stage, box.began = terminating, m.now
+	box.stage, box.since = terminating, m.now
 	m.events.push(m.now+box.terminate, d.Container, true)
 	return nil
 }
 
 func (m *machine) drop(d *decide.Decision) error {
-	j, err := m.job(d.Request)
-	if err != nil {
-		return err
+	j := m.job(d.Request)
+	if j == nil {
+		return noRequest(d.Request)
 	}
 	if j.stage != waiting {
 		return fmt.Errorf("%w: request %d is dropped and does not wait", ErrInvariant, d.Request)
@@ -446,16 +454,30 @@ func (m *machine) drop(d *decide.Decision) error {
 	return nil
 }
 
-func (m *machine) job(id decide.RequestID) (*job, error) {
-	if id < 0 || int(id) >= len(m.jobs) || m.jobs[id].stage == absent {
-		return nil, fmt.Errorf("%w: there is no request %d", ErrInvariant, id)
+// job is the request of that number that is in the system, or nil.
+func (m *machine) job(id decide.RequestID) *job {
+	if uint(id) < uint(len(m.jobs)) {
+		if j := &m.jobs[id]; j.stage != absent {
+			return j
+		}
 	}
-	return &m.jobs[id], nil
+	return nil
 }
 
-func (m *machine) container(id decide.ContainerID) (*container, error) {
-	if id < 0 || int(id) >= len(m.containers) || m.containers[id].stage == absent {
-		return nil, fmt.Errorf("%w: there is no container %d", ErrInvariant, id)
+func noRequest(id decide.RequestID) error {
+	return fmt.Errorf("%w: there is no request %d", ErrInvariant, id)
+}
+
+// container is the container of that number that is there, or nil.
+func (m *machine) container(id decide.ContainerID) *container {
+	if uint(id) < uint(len(m.containers)) {
+		if c := &m.containers[id]; c.stage != absent {
+			return c
+		}
 	}
-	return &m.containers[id], nil
+	return nil
+}
+
+func noContainer(id decide.ContainerID) error {
+	return fmt.Errorf("%w: there is no container %d", ErrInvariant, id)
 }

@@ -200,6 +200,16 @@ func newTally(t *datasets.Trace, w *Workload, o Options) *tally {
 func (t *tally) advance(at decide.Time) {
 	from := t.now
 	t.now = at
+	if from >= t.begin && at < t.mark && t.minute < len(t.minutes) { // inside the minute, as mostly
+		span := float64(at - from)
+		wasted := float64(t.live-t.working) * span
+		t.wasted += wasted
+		m := &t.minutes[t.minute]
+		m.live += float64(t.live) * span
+		m.wasted += wasted
+		m.waiting += float64(t.waiting) * span
+		return
+	}
 	if at <= t.begin {
 		return
 	}
