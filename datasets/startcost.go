@@ -49,9 +49,9 @@ const (
 	// the mean square of the logarithm of the ratio, over functions, platforms and sizes.
 	startCostSigma = 0.62
 
-	// terminationPerInit is the ratio of the times to end and to create a container in
+	// TerminationPerInit is the ratio of the times to end and to create a container in
 	// the paper on Incendio, Fig. 4.
-	terminationPerInit = 0.6
+	TerminationPerInit = 0.6
 )
 
 // StartCostNote says where assumed start costs come from, for [Provenance].Notes.
@@ -81,7 +81,7 @@ func (f *Function) AssumeStartCost(rnd uint64) {
 	z := seed.Normal(seed.Key(rnd, "start cost"), h.Sum64())
 	d := time.Duration(typicalStart(f.Memory) * math.Exp(startCostSigma*z)).Truncate(time.Microsecond)
 	f.Initialisation = Constant(d)
-	f.Termination = Constant(time.Duration(terminationPerInit * float64(d)).Truncate(time.Microsecond))
+	f.Termination = Constant(time.Duration(TerminationPerInit * float64(d)).Truncate(time.Microsecond))
 	f.Assumed |= AssumedStartCost
 }
 

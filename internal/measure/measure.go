@@ -10,10 +10,6 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 )
 
-// TerminationPerInit is the time to end a container against that to create one
-// (Incendio, Fig. 4).
-const TerminationPerInit = 0.6
-
 // A Cost is what was measured of one function. The zero value is of nothing.
 type Cost struct {
 	Execution, Initialisation Quantiles
@@ -24,7 +20,7 @@ type Cost struct {
 }
 
 // Set gives the function what was measured, in place of what is assumed. What another
-// trace has measured stays. Termination is [TerminationPerInit] of initialisation.
+// trace has measured stays. Termination is [datasets.TerminationPerInit] of initialisation.
 func (c *Cost) Set(f *datasets.Function) {
 	if f.Assumed&datasets.AssumedExecution != 0 && c.Execution.n > 0 {
 		f.Execution = c.Execution.Distribution()
@@ -45,7 +41,7 @@ func SetStartCost(f *datasets.Function, initialisation datasets.Distribution) {
 	f.Initialisation = initialisation
 	f.Termination = datasets.Distribution{Prob: slices.Clone(initialisation.Prob), Value: make([]time.Duration, len(initialisation.Value))}
 	for i, v := range initialisation.Value {
-		f.Termination.Value[i] = time.Duration(TerminationPerInit * float64(v)).Truncate(time.Microsecond)
+		f.Termination.Value[i] = time.Duration(datasets.TerminationPerInit * float64(v)).Truncate(time.Microsecond)
 	}
 	f.Assumed &^= datasets.AssumedStartCost
 }

@@ -1,0 +1,269 @@
+// Package openwhisk reads the activation records of Apache OpenWhisk, as its database
+// and its command line give them: JSON documents of
+//
+//   - records one after the other or one a line (wsk activation get, list --full);
+//   - an array of records (the REST API, couchbackup);
+//   - rows of a CouchDB view (_all_docs?include_docs=true), docs of a query (_find), or
+//     results of a feed (_changes?include_docs=true).
+//
+// A record has the times start, end and duration and, in its annotations, waitTime and
+// initTime, all in whole milliseconds; a namespace and a name; and the annotations path,
+// kind and limits (docs/annotations.md of OpenWhisk). The invoker writes them like this
+// (ContainerProxy.constructWhiskActivation): start is the begin of initialisation in a
+// cold container and of execution in a warm one, duration runs from there to end,
+// waitTime from the moment at which the controller took the request to start. Hence
+//
+//   - the arrival is start - waitTime;
+//   - the execution takes duration - initTime;
+//   - the invocation was cold if there is an initTime. The platform creates the container
+//     within waitTime, so that the initialisation of a function is, quantile by quantile,
+//     waitTime + initTime of its cold invocations without the median waitTime of its
+//     warm ones, and at least initTime. Where a cold invocation also queued, that
+//     is part of it;
+//   - a container belongs to an action in the namespace that invokes it: owner is the
+//     namespace of the record, app the package in path (with the namespace of the
+//     package, where that is another one), and the function the action;
+//   - memory is the limit, the largest where it was changed.
+//
+// Records of triggers, of rules and of sequences are no executions, and neither are
+// other documents; their number is a note of the trace. The parts of a sequence have
+// records of their own. A record that comes twice, by activationId, counts once.
+package openwhisk
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/measure"
+	"github.com/incendio-faas/incendio/internal/rows"
+)
+
+// Format is the name of the format in the store and on the command line.
+const Format = "openwhisk"
+
+// Options choose how the files are read.
+type Options struct {
+	// Seed of the assumed start costs, of functions that no record shows cold. Default 1.
+	Seed uint64 `mapstructure:"seed" json:"seed"`
+}
+
+// DefaultOptions returns the defaults.
+func DefaultOptions() Options { return Options{Seed: 1} }
+
+// An Input is a file or folder of activation records. It implements [datasets.Input].
+type Input struct {
+	opts   Options
+	tables rows.Tables[record]
+	others others
+}
+
+// Open finds the files at path, takes their digests and learns their span. It fails where
+// a file holds no record of an activation, or the same as another file.
+func Open(ctx context.Context, path string, o Options) (*Input, error) {
+	in := &Input{opts: o, others: others{}}
+	in.tables = rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: layout{in.others}}
+	t := &in.tables
+	var err error
+	if t.Files, t.Ignored, err = rows.Find(path); err != nil {
+		return nil, fmt.Errorf("open openwhisk: %w", err)
+	}
+	for _, f := range t.Files {
+		if f.Kind != rows.JSONLines && f.Kind != rows.JSONArray {
+			return nil, fmt.Errorf("open openwhisk: %s: holds %v: expected JSON, records of activations", f.Path, f.Kind)
+		}
+	}
+	if err := t.Survey(ctx, in.parser(nil)); err != nil {
+		return nil, fmt.Errorf("open openwhisk: %w", err)
+	}
+	first := map[string]string{}
+	for _, f := range t.Files {
+		if other, ok := first[f.SHA256]; ok {
+			return nil, fmt.Errorf("open openwhisk: %s: has the same content as %s", f.Path, other)
+		}
+		first[f.SHA256] = f.Path
+	}
+	return in, nil
+}
+
+// Provenance implements [datasets.Input].
+func (in *Input) Provenance() datasets.Provenance {
+	notes := []string{
+		"arrival is start - waitTime, execution duration - initTime; times are whole milliseconds",
+		"initialisation is waitTime + initTime of cold invocations without the median waitTime of warm ones; termination is 0.6 of it",
+		"memory is the limit of the action; CPU (1 core) is assumed, and of functions without a measurement what is marked as assumed",
+		datasets.StartCostNote,
+	}
+	if text := in.others.String(); text != "" {
+		notes = append(notes, "records that are no executions: "+text)
+	}
+	return datasets.Provenance{
+		Format:     Format,
+		Parameters: fmt.Sprintf("seed=%d start_costs=%d", in.opts.Seed, datasets.StartCostVersion),
+		Files:      in.tables.Sources(),
+		Start:      in.tables.Span.Start(),
+		Span:       in.tables.Span.Window(true),
+		Notes:      append(notes, in.tables.Notes()...),
+	}
+}
+
+// Read implements [datasets.Input].
+func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
+	p := in.parser(known)
+	costs := costs{}
+	in.tables.Layout = layout{others{}} // Open has counted them
+	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[record, error]) error {
+		return sink.Invocations(day, func(yield func(datasets.Invocation, error) bool) {
+			var last record
+			for r, err := range records {
+				if err == nil && r.id != 0 && r.id == last.id && r.arrival == last.arrival && r.function == last.function && r.duration == last.duration {
+					err = sink.Reject(rows.DuplicateKey, &datasets.SyntaxError{
+						File: in.tables.Files[r.file].Path, Line: int(r.line),
+						Msg: fmt.Sprintf("same activation as %s:%d", in.tables.Files[last.file].Path, last.line),
+					})
+					if err == nil {
+						continue
+					}
+				}
+				last = r
+				inv := datasets.Invocation{
+					Function: datasets.FunctionID(r.function),
+					Arrival:  time.Duration(day)*24*time.Hour + time.Duration(r.arrival)*time.Microsecond,
+					Duration: time.Duration(r.duration) * time.Microsecond,
+				}
+				if err == nil {
+					costs.observe(r)
+				}
+				if !yield(inv, err) {
+					return
+				}
+			}
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { costs.measure(f) }), nil
+}
+
+// others counts what is no execution, by what it is.
+type others map[string]int
+
+// kinds of records that are no executions, in the order of messages.
+var kinds = []string{sequence, trigger, document}
+
+const (
+	sequence = "sequences"
+	trigger  = "triggers and rules"
+	document = "other documents"
+)
+
+func (o others) String() string {
+	var parts []string
+	for _, k := range kinds {
+		if o[k] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", o[k], k))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// A record is one activation. Arrival, since the midnight of its day, and duration are in
+// microseconds; a duration of -1 is datasets.Unknown.
+type record struct {
+	arrival, duration int64
+	id                uint64 // a hash of the activationId; 0 where there is none
+	function          uint32
+	wait              uint32 // ms
+	init              uint32 // ms, and 1; 0 where the container was warm
+	memory            uint32 // MB; 0: not known
+	file, line        uint32
+}
+
+const recordSize = 3*8 + 6*4
+
+var codec = rows.Codec[record]{
+	Size: recordSize,
+	Put: func(b []byte, r record) {
+		for i, v := range []uint64{uint64(r.arrival), uint64(r.duration), r.id} {
+			binary.LittleEndian.PutUint64(b[8*i:], v)
+		}
+		for i, v := range []uint32{r.function, r.wait, r.init, r.memory, r.file, r.line} {
+			binary.LittleEndian.PutUint32(b[24+4*i:], v)
+		}
+	},
+	Get: func(b []byte) record {
+		wide := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
+		narrow := func(i int) uint32 { return binary.LittleEndian.Uint32(b[24+4*i:]) }
+		return record{int64(wide(0)), int64(wide(1)), wide(2), narrow(0), narrow(1), narrow(2), narrow(3), narrow(4), narrow(5)}
+	},
+	// Records of one activation stand beside each other, the first that was read first.
+	Compare: func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.arrival, b.arrival), cmp.Compare(a.function, b.function), cmp.Compare(a.duration, b.duration),
+			cmp.Compare(a.id, b.id), cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line))
+	},
+}
+
+// costs are what the records measured of each function.
+type costs []struct {
+	measure.Cost                     // its Initialisation is waitTime + initTime
+	initTime, warm measure.Quantiles // of cold and the waitTime of warm invocations
+}
+
+func (c *costs) observe(r record) {
+	for int(r.function) >= len(*c) {
+		*c = append(*c, make(costs, 1)...)
+	}
+	f := &(*c)[r.function]
+	if r.duration > 0 {
+		f.Execution.Add(r.duration)
+	}
+	f.Memory = max(f.Memory, float64(r.memory))
+	if r.init == 0 {
+		f.warm.Add(int64(r.wait) * 1000)
+		return
+	}
+	f.Initialisation.Add((int64(r.wait) + int64(r.init-1)) * 1000)
+	f.initTime.Add(int64(r.init-1) * 1000)
+}
+
+// measure sets what nobody has measured before.
+func (c costs) measure(f *datasets.Function) {
+	if int(f.ID) >= len(c) {
+		return
+	}
+	seen := &c[f.ID]
+	if seen.initTime.N() > 0 && f.Assumed&datasets.AssumedStartCost != 0 {
+		start, least, usual := seen.Initialisation.Distribution(), seen.initTime.Distribution(), time.Duration(0)
+		if seen.warm.N() > 0 {
+			usual = seen.warm.Distribution().Quantile(0.5)
+		}
+		for i := range start.Value {
+			start.Value[i] = max(start.Value[i]-usual, least.Value[i])
+		}
+		measure.SetStartCost(f, start)
+	}
+	seen.Set(f)
+}
+
+// A parser turns the cells of a layout into records.
+type parser struct {
+	span      *rows.Span
+	functions *rows.Functions
+	file      int
+}
+
+func (in *Input) parser(known []datasets.Function) *parser {
+	return &parser{span: &in.tables.Span, functions: rows.NewFunctions(known)}
+}
+
+// Begin implements [rows.Parser].
+func (p *parser) Begin(i int, _ *rows.File, _ []bool) error {
+	p.file = i
+	return nil
+}
