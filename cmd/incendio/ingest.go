@@ -17,6 +17,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets/azure2019"
 	"github.com/incendio-faas/incendio/datasets/counts"
 	"github.com/incendio-faas/incendio/datasets/invocations"
+	"github.com/incendio-faas/incendio/datasets/openwhisk"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 )
 
@@ -65,6 +66,9 @@ var readers = map[string]format{
 			return nil, usage(err)
 		}
 		return invocations.Open(ctx, s.path, o)
+	}},
+	openwhisk.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
+		return openwhisk.Open(ctx, s.path, openwhisk.Options{Seed: s.seed})
 	}},
 }
 
