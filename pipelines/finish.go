@@ -141,11 +141,6 @@ func (r *Run) Progress() StageReport {
 	return out
 }
 
-// simulationCurves are the figures of a validation that only the report draws.
-type simulationCurves struct {
-	Quantiles map[string][]float64 `json:"quantiles"` // of latency in ms, by policy
-}
-
 // validateStage judges the candidate on the test part.
 func validateStage(r *Run) Stage {
 	return Stage{
@@ -236,13 +231,7 @@ func (r *Run) validate(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	curves := simulationCurves{Quantiles: map[string][]float64{}}
-	for i, p := range v.Simulation.Policies {
-		if p.Kind == "" {
-			curves.Quantiles[p.Name] = v.Simulation.Results[i].Quantiles
-		}
-	}
-	if err := writeJSON(r.Path(curvesFile), curves); err != nil {
+	if err := writeJSON(r.Path(curvesFile), curvesOf(v.Simulation)); err != nil {
 		return Outcome{}, err
 	}
 	if err := writeJSON(r.Path(exampleFile), v.Example); err != nil {

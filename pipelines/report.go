@@ -237,29 +237,8 @@ func (r *Run) policySection(d *report.Data, s *sim.Report) error {
 	if err := readJSON(r.Path(curvesFile), &curves); err != nil {
 		return err
 	}
-	d.Policies = &report.Policies{
-		Trace: s.Trace, Window: datasets.TestWindow, Requests: s.Requests, Seed: s.Seed, Load: report.Real(s.Load),
-		Machine: &report.Machine{Invokers: s.Cluster.Invokers, Cores: int(s.Cluster.Cores), MemoryMB: s.Cluster.MemoryMB},
-	}
-	slo := func(x sim.SLO) map[string]report.Real {
-		return map[string]report.Real{"100": report.Real(x.Within100), "500": report.Real(x.Within500), "1000": report.Real(x.Within1000)}
-	}
+	d.Policies = comparison(s, datasets.TestWindow, curves)
 	for _, p := range s.Policies {
-		row := report.Policy{
-			Name: p.Name, Kind: p.Kind, Warm: p.Warm, Cold: p.Cold, DelayedWarm: p.DelayedWarm, Dropped: p.Dropped,
-			LatencyMS: report.Latency{
-				Mean: report.Real(p.Latency.Mean), P25: report.Real(p.Latency.P25), P50: report.Real(p.Latency.P50),
-				P75: report.Real(p.Latency.P75), P95: report.Real(p.Latency.P95), P99: report.Real(p.Latency.P99),
-			},
-			SpeedupVsNative: report.Real(p.SpeedupVsNative), LatencyBenefitS: report.Real(p.LatencyBenefitS),
-			WastedGBS: report.Real(p.WastedGBS), RUM: report.Real(p.RUM), SLODispatch: slo(p.SLODispatch), SLOStart: slo(p.SLOStart),
-			AppColdPct: report.AppCold{P50: report.Real(p.AppColdPct.P50), P75: report.Real(p.AppColdPct.P75), P90: report.Real(p.AppColdPct.P90)},
-		}
-		q := curves.Quantiles[p.Name]
-		for i, ms := range q {
-			row.CDF = append(row.CDF, report.CDFPoint{LatencyMS: report.Real(ms), Share: report.Real(float64(i) / float64(len(q)-1))})
-		}
-		d.Policies.Policies = append(d.Policies.Policies, row)
 		if p.Kind == "" {
 			d.Timing.Decision[p.Name] = report.Delay{P50: report.Real(p.Timing.DecisionUS.P50), P99: report.Real(p.Timing.DecisionUS.P99)}
 		}

@@ -51,7 +51,7 @@ func (s *study) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.sweep, "sweep", "", "compare at several `values` of a parameter, as in memory=1024,2048: "+strings.Join(sim.SweepParameters(), ", "))
 	f.Float64Var(&s.load, "load", 0, "scale the arrivals to this `load`: the work that is asked for over what the cluster can do")
 	f.BoolVar(&s.tables, "tables", false, "add figures by function, by application and by minute to the JSON")
-	f.StringVar(&s.out, "out", "", "`folder` for the figures and the tables as CSV files")
+	f.StringVar(&s.out, "out", "", "`folder` for the tables as CSV files, the figures as SVG and a page with both")
 	f.StringVar(&s.timeout, "timeout", "", "`duration` after which a request that still waits is dropped (default 60s)")
 	f.IntVar(&s.queueLimit, "queue-limit", o.Scheduler.QueueLimit, "requests of a function that may wait; 0: no limit")
 	f.IntVar(&s.concurrency, "concurrency", o.Scheduler.Concurrency, "requests that a container executes at once; they share its CPU")
@@ -268,13 +268,13 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
 		if err != nil {
 			return err
 		}
-		return a.printSweep(rep, s)
+		return a.printSweep(rep, s, sc.windowName)
 	}
 	rep, err := compare(ctx, o, sc.env.Workers)
 	if err != nil {
 		return err
 	}
-	if err := s.write(&sim.SweepReport{Points: []sim.Point{{Report: rep}}}); err != nil {
+	if err := s.write(&sim.SweepReport{Points: []sim.Point{{Report: rep}}}, sc.windowName); err != nil {
 		return err
 	}
 	if a.json {
@@ -283,8 +283,8 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
 	return a.printPolicies(rep)
 }
 
-func (a *app) printSweep(rep *sim.SweepReport, s *study) error {
-	if err := s.write(rep); err != nil {
+func (a *app) printSweep(rep *sim.SweepReport, s *study, window string) error {
+	if err := s.write(rep, window); err != nil {
 		return err
 	}
 	if a.json {
@@ -313,7 +313,7 @@ func (a *app) printSweep(rep *sim.SweepReport, s *study) error {
 
 // write writes the CSV files of a study into its folder, and takes the tables that
 // nobody asked for out of the report.
-func (s *study) write(rep *sim.SweepReport) error {
+func (s *study) write(rep *sim.SweepReport, window string) error {
 	if s.out == "" {
 		return nil
 	}
@@ -369,6 +369,9 @@ func (s *study) write(rep *sim.SweepReport) error {
 				p.Tables = nil
 			}
 		}
+	}
+	if err := s.draw(rep, window); err != nil {
+		return err
 	}
 	for name, rows := range map[string][][]string{"policies.csv": figures, "functions.csv": functions, "apps.csv": apps, "minutes.csv": minutes} {
 		if err := writeCSV(filepath.Join(s.out, name), rows); err != nil {

@@ -20,13 +20,14 @@ import (
 // scene is what the commands that judge have in common: a trace, a window of it and,
 // if one was asked for, a bundle.
 type scene struct {
-	cfg      pipelines.Config
-	env      pipelines.Env
-	trace    *datasets.Trace
-	splits   datasets.Splits
-	window   datasets.Window
-	registry *bundle.Registry
-	subject  *pipelines.Subject // nil without a bundle
+	cfg        pipelines.Config
+	env        pipelines.Env
+	trace      *datasets.Trace
+	splits     datasets.Splits
+	window     datasets.Window
+	windowName string
+	registry   *bundle.Registry
+	subject    *pipelines.Subject // nil without a bundle
 }
 
 // scene reads the trace and the bundle that the flags name.
@@ -53,6 +54,7 @@ func (a *app) scene(ctx context.Context, f *pflag.FlagSet, fallback string) (*sc
 	if name == "" {
 		name = fallback
 	}
+	s.windowName = name
 	s.splits = datasets.Split(s.trace.Span)
 	if s.window, err = s.splits.Named(name); err != nil {
 		return nil, usage(err)

@@ -102,7 +102,7 @@ func newSheet(height vg.Length) *sheet {
 }
 
 // figure ends the drawing.
-func (s *sheet) figure(id, title, caption string) figure {
+func (s *sheet) figure(id, title, caption string) Figure {
 	title, caption = oneLine(title), oneLine(caption)
 	var raw bytes.Buffer
 	if _, err := s.svg.WriteTo(&raw); err != nil {
@@ -122,7 +122,7 @@ func (s *sheet) figure(id, title, caption string) figure {
 	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" aria-labelledby="%s-title %s-desc"`+
 		` font-family="Helvetica, Arial, 'Liberation Sans', sans-serif">`+"\n"+`<title id="%s-title">%s</title>`+"\n"+`<desc id="%s-desc">%s</desc>`,
 		w.Points(), h.Points(), id, id, id, template.HTMLEscapeString(title), id, template.HTMLEscapeString(caption))
-	return figure{ID: id, SVG: template.HTML(head + body), Caption: caption}
+	return Figure{ID: id, SVG: template.HTML(head + body), Caption: caption}
 }
 
 // crop is the part of the sheet from top down to bottom, both measured from its top.

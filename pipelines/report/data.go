@@ -110,6 +110,9 @@ type Data struct {
 	// importance, priority, agents, policies.
 	Absent map[string]string `json:"absent,omitempty"`
 
+	// Sections are the sections that the page has, by their JSON names; nil: all of them.
+	Sections []string `json:"sections,omitempty"`
+
 	Timing *Timing `json:"timing,omitempty"`
 }
 
@@ -320,6 +323,11 @@ type Policies struct {
 	Load     Real     `json:"load,omitempty"` // offered core-seconds / (cores x span)
 	Machine  *Machine `json:"cluster,omitempty"`
 	Policies []Policy `json:"policies"`
+
+	// FirstMinute is where LiveGB of a policy begins, and StepMinutes how far its values
+	// are apart; 0 is 1.
+	FirstMinute int `json:"first_minute,omitempty"`
+	StepMinutes int `json:"step_minutes,omitempty"`
 }
 
 // A Machine is the simulated cluster. Cores and memory are per invoker.
@@ -356,6 +364,18 @@ type Policy struct {
 	// CDF is the distribution of the latency. A hundred points or so, closer in the
 	// tail, draw well.
 	CDF []CDFPoint `json:"cdf,omitempty"`
+	// SLOCurve has the shares of the requests that were served within waits, ascending.
+	SLOCurve []SLOPoint `json:"slo_curve,omitempty"`
+	// LiveGB is the memory of all containers over time, in steps of Policies.StepMinutes.
+	LiveGB Values `json:"live_gb,omitempty"`
+}
+
+// An SLOPoint says which shares of the requests waited no longer than this to be
+// dispatched, and to execute.
+type SLOPoint struct {
+	WaitMS     Real `json:"wait_ms"`
+	Dispatched Real `json:"dispatched"` // in [0, 1]
+	Executing  Real `json:"executing"`  // in [0, 1]
 }
 
 // Latency is from arrival to completion, in ms.

@@ -15,10 +15,10 @@ import (
 const perMinute = "invocations/min"
 
 // nothing is a figure that says in a sentence why it cannot be drawn.
-func nothing(id, why string) figure { return figure{ID: id, Caption: why} }
+func nothing(id, why string) Figure { return Figure{ID: id, Caption: why} }
 
 // decomposition draws what was observed and the terms of the model under each other.
-func decomposition(d *Decomposition) figure {
+func decomposition(d *Decomposition) Figure {
 	const id = "decomposition"
 	n := min(len(d.Times), len(d.Observed))
 	if n < 2 {
@@ -175,7 +175,7 @@ func edges(vs []float64) (first, last float64) {
 }
 
 // forecast draws the mean and the interval of a forecast over what happened.
-func forecast(f *Forecast) figure {
+func forecast(f *Forecast) Figure {
 	const id = "forecast"
 	n := min(len(f.Times), max(len(f.Actual), len(f.Mean)))
 	if n < 2 {
@@ -239,7 +239,7 @@ func forecastCaption(f *Forecast) string {
 }
 
 // importance draws the features by their share of the gain.
-func importance(m *Importance) figure {
+func importance(m *Importance) Figure {
 	const id, most = "importance", 20
 	var fs []Feature
 	total := 0.0
@@ -348,7 +348,7 @@ func importanceCaption(m *Importance, fs []Feature, shares []float64) string {
 }
 
 // agentReturn draws the return of every training, a panel per cluster.
-func agentReturn(a *Agents) figure {
+func agentReturn(a *Agents) Figure {
 	return curves("agent-return", "Return per episode", "episode", a, func(r *Run) (x, y Values) { return r.Episode, r.Return }, false, func(c *Cluster) string {
 		from, to := fifths(c, func(r *Run) Values { return r.Return })
 		if !finite(from) || !finite(to) {
@@ -364,7 +364,7 @@ func agentReturn(a *Agents) figure {
 
 // agentLoss draws the temporal-difference loss of every training on a logarithmic
 // scale, a panel per cluster.
-func agentLoss(a *Agents) figure {
+func agentLoss(a *Agents) Figure {
 	return curves("agent-loss", "Q-loss (log scale)", "gradient step", a, func(r *Run) (x, y Values) { return r.LossStep, r.Loss }, true, func(c *Cluster) string {
 		from, to := fifths(c, func(r *Run) Values { return r.Loss })
 		if !finite(from) || !finite(to) {
@@ -418,7 +418,7 @@ func smooth(vs []float64) []float64 {
 
 // curves draws small multiples of training curves: raw values pale, their moving mean
 // over them, a colour per seed.
-func curves(id, title, xLabel string, a *Agents, of func(*Run) (x, y Values), logarithmic bool, finding func(*Cluster) string) figure {
+func curves(id, title, xLabel string, a *Agents, of func(*Run) (x, y Values), logarithmic bool, finding func(*Cluster) string) Figure {
 	const most = 12
 	type panel struct {
 		cluster *Cluster
@@ -547,269 +547,4 @@ func (l limits) decades() limits {
 		return limits{l.lo / 1.5, l.hi * 1.5}
 	}
 	return limits{l.lo / 1.1, l.hi * 1.1}
-}
-
-// policyLine gives every policy its line, the same in all figures: ours in the first
-// colour, the two it is measured against in fixed ones, the rest in their order.
-func policyLine(p *Policies) func(name string) draw.LineStyle {
-	fixed := map[string]draw.LineStyle{"incendio": stroke(series1, 2.4), "native": stroke(series8, 1.7), "faascache": stroke(series2, 1.7), "oracle": stroke(ink, 1.3, 2, 2.5)}
-	others := []role{series3, series4, series5, series6, series7}
-	lines := make(map[string]draw.LineStyle)
-	n := 0
-	for _, q := range p.Policies {
-		l, ok := fixed[q.Name]
-		if _, seen := lines[q.Name]; seen {
-			continue
-		}
-		if !ok {
-			l = stroke(others[n%len(others)], 1.6, dashed[n/len(others)%len(dashed)]...)
-			n++
-		}
-		lines[q.Name] = l
-	}
-	return func(name string) draw.LineStyle { return lines[name] }
-}
-
-// latencyCDF draws the distribution of the latency under each policy.
-func latencyCDF(p *Policies) figure {
-	const id, height = "latency-cdf", 360
-	line := policyLine(p)
-	x := noLimits()
-	var drawn []*Policy
-	for i := range p.Policies {
-		q := &p.Policies[i]
-		n := 0
-		for _, c := range q.CDF {
-			if c.usable() {
-				x.add(float64(c.LatencyMS))
-				n++
-			}
-		}
-		if n > 1 {
-			drawn = append(drawn, q)
-		}
-	}
-	if len(drawn) == 0 {
-		return nothing(id, "The latency distribution is not drawn: no policy has two points of it.")
-	}
-	slices.SortStableFunc(drawn, func(a, b *Policy) int { return byNumber(float64(a.LatencyMS.Mean), float64(b.LatencyMS.Mean)) })
-	var keys []key
-	for _, q := range drawn {
-		keys = append(keys, key{name: fit(policyName(q), 160), line: line(q.Name), bold: q.Name == "incendio"})
-	}
-	s := newSheet(height + legendHeight(keys, margin))
-	s.say(style(ink, true), margin, lineHeight-1, "Share of requests completed within a latency; smallest mean first")
-	top := s.legend(keys, margin, 20) + 6
-	pl := newPlot()
-	x.decades().set(&pl.X)
-	pl.X.Scale, pl.X.Tick.Marker = logScale{}, plot.TickerFunc(logTicks)
-	pl.X.Label.Text = "latency, ms (log scale)"
-	pl.Y.Min, pl.Y.Max = 0, 1
-	pl.Y.Tick.Marker = linearTicks(4, percentTick)
-	for _, q := range slices.Backward(drawn) {
-		var xs, ys []float64
-		for _, c := range q.CDF {
-			if c.usable() {
-				xs, ys = append(xs, float64(c.LatencyMS)), append(ys, float64(c.Share))
-			}
-		}
-		pl.Add(curve{segments(xs, ys), line(q.Name)})
-	}
-	drawAligned([]*plot.Plot{pl}, []draw.Canvas{s.crop(margin, figureWidth-margin, top, height+legendHeight(keys, margin)-2)})
-	return s.figure(id, "Latency distribution by policy", latencyCaption(p))
-}
-
-func (c CDFPoint) usable() bool {
-	return drawable(float64(c.LatencyMS)) && c.LatencyMS > 1e-100 && c.Share >= 0 && c.Share <= 1
-}
-
-func latencyCaption(p *Policies) string {
-	best := bestOf(p, func(q *Policy) float64 { return float64(q.LatencyMS.Mean) })
-	if best == nil {
-		return "No policy has a known mean latency."
-	}
-	text := fmt.Sprintf("%s has the lowest mean latency, %s", best.Name, milliseconds(float64(best.LatencyMS.Mean)))
-	if native := p.policy("native"); native != nil && native != best && native.LatencyMS.Mean.Known() {
-		text += fmt.Sprintf(", against %s of native", milliseconds(float64(native.LatencyMS.Mean)))
-	}
-	if tail := bestOf(p, func(q *Policy) float64 { return float64(q.LatencyMS.P99) }); tail != nil {
-		if tail == best {
-			text += fmt.Sprintf("; it also has the lowest 99th percentile, %s", milliseconds(float64(tail.LatencyMS.P99)))
-		} else {
-			text += fmt.Sprintf("; %s has the lowest 99th percentile, %s", tail.Name, milliseconds(float64(tail.LatencyMS.P99)))
-		}
-	}
-	return text + "."
-}
-
-// bestOf is the simulated policy with the smallest known value, nil if there is none.
-func bestOf(p *Policies, of func(*Policy) float64) *Policy {
-	var b *Policy
-	for i := range p.Policies {
-		q := &p.Policies[i]
-		if q.Kind == Simulated && finite(of(q)) && (b == nil || of(q) < of(b)) {
-			b = q
-		}
-	}
-	return b
-}
-
-// coldWasted draws what a policy pays against what it gets: wasted memory and cold
-// starts. The line joins the policies that no other one beats in both.
-func coldWasted(p *Policies) figure {
-	const id, height = "cold-wasted", 360
-	type mark struct {
-		policy *Policy
-		point
-	}
-	var marks []mark
-	x, y := noLimits(), noLimits()
-	for i := range p.Policies {
-		q := &p.Policies[i]
-		w, c := float64(q.WastedGBS), q.coldShare()
-		if !drawable(w) || w < 0 || !(c >= 0 && c <= 1) {
-			continue
-		}
-		w = flat(w)
-		marks = append(marks, mark{q, point{w, c}})
-		x.add(w)
-		y.add(c)
-	}
-	if len(marks) == 0 {
-		return nothing(id, "Cold starts against wasted memory are not drawn: no policy has both.")
-	}
-	s := newSheet(height)
-	s.say(style(ink, true), margin, lineHeight-1, "Cold starts, share of the requests")
-	pl := newPlot()
-	pl.X.Label.Text = "wasted memory, GB·s"
-	if x.lo > 0 && x.hi/x.lo > 50 {
-		x = limits{x.lo / 1.6, x.hi * 2.2}
-		pl.X.Scale, pl.X.Tick.Marker = logScale{}, plot.TickerFunc(logTicks)
-		pl.X.Label.Text += " (log scale)"
-	} else {
-		x = limits{0, max(x.hi*1.15, 1e-90)}
-		if x.hi <= 1e-90 {
-			x.hi = 1
-		}
-		pl.X.Tick.Marker = linearTicks(5, plain)
-	}
-	x.set(&pl.X)
-	pl.Y.Min, pl.Y.Max = 0, min(1.04, max(y.hi*1.15, 0.001))
-	pl.Y.Tick.Marker = linearTicks(4, percentTick)
-
-	var front []mark
-	for _, m := range marks {
-		if m.policy.Kind != Simulated {
-			continue
-		}
-		beaten := slices.ContainsFunc(marks, func(o mark) bool {
-			return o.policy.Kind == Simulated && o.x <= m.x && o.y <= m.y && (o.x < m.x || o.y < m.y)
-		})
-		if !beaten {
-			front = append(front, m)
-		}
-	}
-	slices.SortStableFunc(front, func(a, b mark) int { return cmp.Compare(a.x, b.x) })
-	var path []point
-	for i, m := range front {
-		if i > 0 && m.y != front[i-1].y {
-			path = append(path, point{m.x, front[i-1].y})
-		}
-		path = append(path, m.point)
-	}
-	if len(path) > 1 {
-		pl.Add(curve{[][]point{path}, stroke(axis, 1, 4, 3)})
-	}
-	line := policyLine(p)
-	area := drawAligned([]*plot.Plot{pl}, []draw.Canvas{s.crop(margin, figureWidth-margin, 22, height-2)})
-	data := pl.DataCanvas(area[0])
-	tx, ty := pl.Transforms(&data)
-	place := placer{bounds: data.Rectangle}
-	for _, m := range marks {
-		place.points = append(place.points, vg.Point{X: tx(m.x), Y: ty(m.y)})
-	}
-	for i, m := range marks {
-		at := place.points[i]
-		radius := vg.Length(4.2)
-		ours := m.policy.Name == "incendio"
-		if ours {
-			radius = 5.6
-		}
-		shape := draw.GlyphDrawer(draw.CircleGlyph{})
-		if m.policy.Kind != Simulated {
-			shape = draw.RingGlyph{}
-		}
-		s.DrawGlyph(draw.GlyphStyle{Color: paper.color(), Radius: radius + 1.5, Shape: draw.CircleGlyph{}}, at)
-		s.DrawGlyph(draw.GlyphStyle{Color: line(m.policy.Name).Color, Radius: radius, Shape: shape}, at)
-		sty := style(ink, ours)
-		name := fit(policyName(m.policy), 160)
-		box, far := place.label(at, vg.Point{X: keySlack * sty.Width(name), Y: textSize})
-		if far {
-			s.StrokeLine2(stroke(axis, 0.7), at.X, at.Y, box.Min.X+(box.Max.X-box.Min.X)/2, box.Min.Y+textSize/2)
-			s.FillPolygon(paper.color(), []vg.Point{box.Min, {X: box.Max.X, Y: box.Min.Y}, box.Max, {X: box.Min.X, Y: box.Max.Y}})
-		}
-		s.FillText(sty, vg.Point{X: box.Min.X, Y: box.Min.Y}, name)
-	}
-	names := make([]string, len(front))
-	for i, m := range front {
-		names[i] = m.policy.Name
-	}
-	caption := "No simulated policy can be compared."
-	switch len(names) {
-	case 0:
-	case 1:
-		caption = names[0] + " has both the fewest cold starts and the least wasted memory."
-	default:
-		caption = fmt.Sprintf("%s are beaten by no other policy in both cold starts and wasted memory (dashed line); the lower left corner is best.", list(names))
-	}
-	return s.figure(id, "Cold starts against wasted memory", caption)
-}
-
-// A placer finds room for labels beside points.
-type placer struct {
-	bounds vg.Rectangle
-	points []vg.Point
-	boxes  []vg.Rectangle
-}
-
-// label returns a box for a text of the given size near at, and whether it is so far
-// from the point that a line must join them. Of the places around the point, nearest
-// first, it takes the first that covers nothing, or the one that covers least.
-func (pl *placer) label(at, size vg.Point) (box vg.Rectangle, far bool) {
-	least := vg.Length(math.Inf(1))
-	for ring := range 6 {
-		gap := 9 + 13*vg.Length(ring)
-		for _, side := range [][2]vg.Length{{1, 0}, {-1, 0}, {0, 1}, {0, -1}, {1, 1}, {1, -1}, {-1, 1}, {-1, -1}} {
-			lower := vg.Point{X: at.X - size.X/2 + side[0]*(gap+size.X/2), Y: at.Y - size.Y/2 + side[1]*gap}
-			b := vg.Rectangle{Min: lower, Max: lower.Add(size)}
-			if c := pl.covers(b); c < least {
-				box, far, least = b, ring > 0, c
-			}
-			if least == 0 {
-				pl.boxes = append(pl.boxes, box)
-				return box, far
-			}
-		}
-	}
-	pl.boxes = append(pl.boxes, box)
-	return box, far
-}
-
-// covers measures what a box would hide: labels, points and what is out of bounds.
-func (pl *placer) covers(b vg.Rectangle) vg.Length {
-	var sum vg.Length
-	for _, o := range pl.boxes {
-		w := min(b.Max.X, o.Max.X) - max(b.Min.X, o.Min.X) + 4
-		h := min(b.Max.Y, o.Max.Y) - max(b.Min.Y, o.Min.Y) + 2
-		if w > 0 && h > 0 {
-			sum += w * h
-		}
-	}
-	for _, p := range pl.points {
-		if p.X > b.Min.X-6 && p.X < b.Max.X+6 && p.Y > b.Min.Y-5 && p.Y < b.Max.Y+5 {
-			sum += 100
-		}
-	}
-	out := max(0, pl.bounds.Min.X-b.Min.X) + max(0, b.Max.X-pl.bounds.Max.X) + max(0, pl.bounds.Min.Y-b.Min.Y) + max(0, b.Max.Y-pl.bounds.Max.Y)
-	return sum + 1000*out
 }

@@ -60,12 +60,12 @@ type section struct {
 	ID, Heading string
 	Absent      string   // why there is nothing to show
 	Text        []string // paragraphs
-	Figures     []figure
+	Figures     []Figure
 	Tables      []table
 }
 
-// A figure is an SVG with the sentence that says what it shows.
-type figure struct {
+// A Figure is an SVG with the sentence that says what it shows.
+type Figure struct {
 	ID      string
 	SVG     template.HTML
 	Caption string
@@ -161,6 +161,9 @@ func newView(d *Data, css template.CSS) *view {
 	}
 	v.Facts = facts(d)
 	for _, s := range sections {
+		if d.Sections != nil && !slices.Contains(d.Sections, s.key) {
+			continue
+		}
 		sec := section{ID: "section-" + strings.ReplaceAll(s.key, "_", "-"), Heading: s.heading}
 		if d.has(s.key) {
 			builders[s.key](d, &sec)
@@ -277,6 +280,9 @@ func footer(d *Data) []string {
 		if line != "" {
 			out = append(out, line)
 		}
+	}
+	if d.Sections != nil { // a part, which has no file of its own
+		return out
 	}
 	return append(out, "the page is made from "+File+" by incendio report")
 }
@@ -427,7 +433,7 @@ func policiesSection(d *Data, s *section) {
 		text += ", load " + level(float64(p.Load))
 	}
 	s.Text = append(s.Text, text+".")
-	s.addFigures(latencyCDF(p), coldWasted(p))
+	s.addFigures(PolicyFigures(p)...)
 
 	t := table{Caption: "Latency from arrival to completion, ms; the best simulated value of a column is bold",
 		Columns: columns("Policy", "#Mean", "#p25", "#p50", "#p75", "#p95", "#p99", "#Speed-up|against native, sum over the same requests")}
@@ -683,7 +689,7 @@ func agentsSection(d *Data, s *section) {
 }
 
 // addFigures adds the figures that there was something to draw in.
-func (s *section) addFigures(figures ...figure) {
+func (s *section) addFigures(figures ...Figure) {
 	for _, f := range figures {
 		if f.SVG != "" {
 			s.Figures = append(s.Figures, f)

@@ -184,8 +184,16 @@ func samplePolicies() *report.Policies {
 			z := -3 + 6*float64(i)/80
 			q.CDF = append(q.CDF, report.CDFPoint{LatencyMS: at(z), Share: report.Real(round(math.Erfc(-z/math.Sqrt2) / 2))})
 		}
+		for i, limit := range []float64{1, 10, 100, 500, 1000, 10000, 60000} {
+			share := report.Real(round(1 - s.cold*math.Exp(-float64(i)/2)))
+			q.SLOCurve = append(q.SLOCurve, report.SLOPoint{WaitMS: report.Real(limit), Dispatched: share, Executing: share - 0.001})
+		}
+		for i := range 48 {
+			q.LiveGB = append(q.LiveGB, round(s.wasted/40000*(1+0.3*math.Sin(float64(i)/8))))
+		}
 		p.Policies = append(p.Policies, q)
 	}
+	p.FirstMinute, p.StepMinutes = 4320, 5
 	return p
 }
 

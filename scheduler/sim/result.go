@@ -114,6 +114,11 @@ type Result struct {
 	Functions []FunctionResult // by FunctionID
 	Quantiles []float64        // of latency in milliseconds at 0, 1/200, …, 1
 
+	// Dispatched and Started are the shares of requests that waited no longer than each of
+	// [WaitLimits] to be dispatched, as SLODispatch has it, and to begin to execute.
+	Dispatched []float64
+	Started    []float64
+
 	// LiveGB is the memory of containers and WastedGB that of containers that
 	// execute nothing, as means over each minute of the window.
 	LiveGB   []float64
@@ -157,9 +162,9 @@ type tally struct {
 	waited   float64 // sum of weight * wait
 	weight   float64
 	// Requests that started when they arrived, and of the others those that were
-	// dispatched and that started within the limits.
+	// dispatched and that started within each limit, but not within the one before.
 	immediate       int64
-	dispatch, start [3]int64
+	dispatch, start [len(WaitLimits)]int64
 
 	now     decide.Time
 	live    int64 // bytes of all containers
@@ -181,7 +186,13 @@ type minute struct {
 	cold                  int64
 }
 
-var limits = [3]decide.Time{100 * decide.Millisecond, 500 * decide.Millisecond, 1000 * decide.Millisecond}
+// WaitLimits are the limits of the curves of a [Result], ascending. Those of [SLO] are
+// among them.
+var WaitLimits = [...]decide.Time{
+	decide.Millisecond, 10 * decide.Millisecond, 20 * decide.Millisecond, 50 * decide.Millisecond,
+	100 * decide.Millisecond, 200 * decide.Millisecond, 500 * decide.Millisecond,
+	decide.Second, 2 * decide.Second, 5 * decide.Second, 10 * decide.Second, 20 * decide.Second, decide.Minute,
+}
 
 func newTally(t *datasets.Trace, w *Workload, o Options) *tally {
 	return &tally{
@@ -264,16 +275,37 @@ func (t *tally) add(j *job, done decide.Time) bool {
 	case wait == 0:
 		t.immediate++
 	default:
-		for i, limit := range limits {
-			if j.dispatch-j.arrival <= limit {
-				t.dispatch[i]++
-			}
-			if wait <= limit {
-				t.start[i]++
-			}
-		}
+		count(&t.dispatch, j.dispatch-j.arrival)
+		count(&t.start, wait)
 	}
 	return true
+}
+
+// count adds a request to the least limit that it keeps, if it keeps one.
+func count(kept *[len(WaitLimits)]int64, wait decide.Time) {
+	for i, limit := range WaitLimits {
+		if wait <= limit {
+			kept[i]++
+			return
+		}
+	}
+}
+
+// within are the shares of n requests that waited no longer than each limit.
+func (t *tally) within(kept *[len(WaitLimits)]int64, n float64) []float64 {
+	shares := make([]float64, len(kept))
+	sum := t.immediate
+	for i, k := range kept {
+		sum += k
+		shares[i] = float64(sum) / n
+	}
+	return shares
+}
+
+// sloOf takes the limits of an SLO from a curve.
+func sloOf(shares []float64) SLO {
+	at := func(limit decide.Time) float64 { return shares[slices.Index(WaitLimits[:], limit)] }
+	return SLO{at(100 * decide.Millisecond), at(500 * decide.Millisecond), at(decide.Second)}
 }
 
 // check compares the outcomes with the requests there were.
@@ -311,9 +343,8 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 	r.Latency = latencyOf(&t.latency, float64(r.LatencySum)/n)
 	r.WastedGBS = t.wasted / gb / float64(decide.Second)
 	r.RUM = rumColdStart*float64(r.Cold) + r.WastedGBS/rumPerGBS
-	within := func(count [3]int64, i int) float64 { return float64(t.immediate+count[i]) / n }
-	r.SLODispatch = SLO{within(t.dispatch, 0), within(t.dispatch, 1), within(t.dispatch, 2)}
-	r.SLOStart = SLO{within(t.start, 0), within(t.start, 1), within(t.start, 2)}
+	r.Dispatched, r.Started = t.within(&t.dispatch, n), t.within(&t.start, n)
+	r.SLODispatch, r.SLOStart = sloOf(r.Dispatched), sloOf(r.Started)
 	r.AppColdPct = appColdPct(t.trace, t.functions)
 	r.Jain = jain(t.functions)
 	r.WeightedWaitS = t.waited / float64(decide.Second)
