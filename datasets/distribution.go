@@ -32,6 +32,9 @@ func (d Distribution) Quantile(u float64) time.Duration {
 	if i == n {
 		return d.Value[n-1]
 	}
+	if d.Prob[i] == u { // exactly, which the line below may miss by a rounding
+		return d.Value[i]
+	}
 	span := d.Prob[i] - d.Prob[i-1]
 	return d.Value[i-1] + time.Duration(float64(d.Value[i]-d.Value[i-1])*(u-d.Prob[i-1])/span)
 }

@@ -44,6 +44,17 @@ func (t *Trace) DayInvocations(ctx context.Context, day int, w Window) (seq iter
 	return nil, false
 }
 
+// ExactDays is the number of days whose single invocations are known.
+func (t *Trace) ExactDays() int {
+	n := 0
+	for day := range t.Days() {
+		if _, ok := t.DayInvocations(context.Background(), day, t.Span); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // Singles is an [InvocationSource] that holds the invocations of all days, each in
 // order of arrival and then of function.
 type Singles [][]Invocation

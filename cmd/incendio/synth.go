@@ -18,7 +18,7 @@ type synthesis struct {
 	Layout      string `json:"layout"`
 	Functions   int    `json:"functions"` // of the trace, on all its days
 	Invocations int64  `json:"invocations"`
-	azure2019.Written
+	datasets.Written
 	Options synthetic.Options `json:"options"`
 }
 
@@ -129,12 +129,8 @@ func (r reporting) Day(ctx context.Context, day int) (*datasets.Counts, error) {
 
 // describeSynthesis prints what was written, and how it is taken in.
 func (a *app) describeSynthesis(s synthesis) {
-	var size int64
-	for _, f := range s.Files {
-		size += f.Bytes
-	}
-	fmt.Fprintf(a.out, "%s: %s, %s, %s from day %d, in %s of %.1f MB\n", s.Out, count(s.Functions, "function"),
-		count(s.Invocations, "invocation"), count(len(s.Days), "day"), s.Days[0].Day, count(len(s.Files), "file"), float64(size)/1e6)
+	fmt.Fprintf(a.out, "%s: %s, %s, %s from day %d, in %s\n", s.Out, count(s.Functions, "function"),
+		count(s.Invocations, "invocation"), count(len(s.Days), "day"), s.Days[0].Day, filesOf(s.Written))
 	for _, d := range s.Days {
 		weekday := synthetic.Start().AddDate(0, 0, d.Day-1).Format("Mon")
 		fmt.Fprintf(a.out, "  d%02d %s %8d functions invoked %12d times\n", d.Day, weekday, d.Functions, d.Invocations)

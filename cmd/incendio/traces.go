@@ -87,6 +87,7 @@ others were described.`,
 		},
 	}
 	commonFlags(c.Flags(), "store")
+	c.AddCommand(a.tracesExportCommand())
 	return c
 }
 

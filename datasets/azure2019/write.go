@@ -8,12 +8,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/folder"
 )
 
 // Of the files of the trace.
@@ -24,27 +26,10 @@ const (
 
 	// lastFile is the highest day that a name in the layout can hold.
 	lastFile = 999
+
+	// maxCount is the largest count that has maxDigits.
+	maxCount = 999_999_999
 )
-
-// A Written is what [Write] wrote.
-type Written struct {
-	Days  []WrittenDay  `json:"days"`
-	Files []WrittenFile `json:"files"` // in the order of their names
-}
-
-// A WrittenDay is one day of counts.
-type WrittenDay struct {
-	Day         int   `json:"day"`       // as in the name of its files, from 1
-	Functions   int   `json:"functions"` // that were invoked on the day: the rows of its counts
-	Invocations int64 `json:"invocations"`
-}
-
-// A WrittenFile is one file.
-type WrittenFile struct {
-	Name  string `json:"name"`
-	Rows  int64  `json:"rows"` // of data, without the header
-	Bytes int64  `json:"bytes"`
-}
 
 // Write writes the days from day first (from 0) of a trace on into dir, in the
 // official layout at full width: 1,440 columns of minutes, numbered from 1. Day d of
@@ -58,7 +43,7 @@ type WrittenFile struct {
 //
 // The directory is made if need be; one that is not empty is refused and left as it
 // is. If anything fails, or ctx ends, the files written so far are removed.
-func Write(ctx context.Context, dir string, t *datasets.Trace, first int) (_ Written, err error) {
+func Write(ctx context.Context, dir string, t *datasets.Trace, first int) (_ datasets.Written, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("write azure2019 trace: %w", err)
@@ -66,21 +51,72 @@ func Write(ctx context.Context, dir string, t *datasets.Trace, first int) (_ Wri
 	}()
 	switch days := t.Days(); {
 	case first < 0 || first >= days:
-		return Written{}, fmt.Errorf("first day %d: must be in [0, %d)", first, days)
+		return datasets.Written{}, fmt.Errorf("first day %d: must be in [0, %d)", first, days)
 	case days > lastFile:
-		return Written{}, fmt.Errorf("%d days: the layout has room for %d", days, lastFile)
+		return datasets.Written{}, fmt.Errorf("%d days: the layout has room for %d", days, lastFile)
 	}
-	w, err := newWriter(dir, t)
+	w, err := newWriter(dir, t, hashed(t))
 	if err != nil {
-		return Written{}, err
+		return datasets.Written{}, err
 	}
+	w.share(t)
+	return w.write(ctx, first)
+}
+
+// A writer writes the files of a trace into a directory.
+type writer struct {
+	out   *folder.Folder
+	trace *datasets.Trace
+	keys
+
+	number int // of the files of day 0
+
+	// mb is the memory of applications, or of functions if alone is set, as the files
+	// have it; "" for those that get no row. Files of memory are there up to number
+	// lastMemory.
+	mb         []string
+	alone      bool
+	lastMemory int
+
+	// exact writes percentiles to the nanosecond, not in whole milliseconds.
+	exact bool
+
+	// written are the functions that have had a row, where a silent one gets a row if
+	// others would lose their numbers without; nil where it gets none.
+	written []bool
+
+	days []datasets.WrittenDay
+}
+
+// newWriter begins to write the days of t as those of the official files.
+func newWriter(dir string, t *datasets.Trace, k keys) (*writer, error) {
+	out, err := folder.Create(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{out: out, trace: t, keys: k, number: 1, lastMemory: memoryDays}, nil
+}
+
+// share gives every application the memory of its largest function.
+func (w *writer) share(t *datasets.Trace) {
+	most := make([]int64, len(w.appKey))
+	for f, app := range w.app {
+		most[app] = max(most[app], t.Functions[f].Memory)
+	}
+	for _, memory := range most {
+		w.mb = append(w.mb, strconv.FormatInt(memory>>20, 10))
+	}
+}
+
+// write writes the days from day first on, or nothing.
+func (w *writer) write(ctx context.Context, first int) (_ datasets.Written, err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.remove())
+			err = errors.Join(err, w.out.Remove())
 		}
 	}()
-	for day := first; day < t.Days(); day++ {
-		c, err := t.Day(ctx, day)
+	for day := first; day < w.trace.Days(); day++ {
+		c, err := w.trace.Day(ctx, day)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -88,55 +124,41 @@ func Write(ctx context.Context, dir string, t *datasets.Trace, first int) (_ Wri
 			err = w.day(ctx, c)
 		}
 		if err != nil {
-			return Written{}, err
+			return datasets.Written{}, err
 		}
 	}
-	return w.finish(), nil
+	return datasets.Written{Days: w.days, Files: w.out.Files()}, nil
 }
 
-// A writer writes the files of a trace into a directory.
-type writer struct {
-	dir     string
-	made    bool // the directory was not there
-	trace   *datasets.Trace
-	key     [][]byte // by function: "owner,app,function" as hashes
-	app     []int    // by function: its application, numbered by first appearance
-	appKey  [][]byte // by application: "owner,app" as hashes
-	memory  []int64  // by application, bytes
-	written [3]([]WrittenFile)
-	days    []WrittenDay
+// keys are the names of the functions of a trace as they stand in its files.
+type keys struct {
+	key    [][]byte // by function: owner,app,function
+	app    []int    // by function: its application, numbered by first appearance
+	appKey [][]byte // by application: owner,app
 }
 
-func newWriter(dir string, t *datasets.Trace) (*writer, error) {
-	w := &writer{dir: dir, trace: t}
-	_, err := os.Stat(dir)
-	w.made = errors.Is(err, os.ErrNotExist)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	if len(entries) > 0 {
-		return nil, fmt.Errorf("%s is not empty (it holds %s): nothing is overwritten, choose another directory", dir, entries[0].Name())
-	}
-	owner, app, function := hasher("owner"), hasher("app"), hasher("function")
+// hashed hides the names as the official files do.
+func hashed(t *datasets.Trace) keys {
+	return keysOf(t, hasher("owner"), hasher("app"), hasher("function"))
+}
+
+// keysOf writes names by a function for each of their parts.
+func keysOf(t *datasets.Trace, owner, app, function func(string) []byte) keys {
+	var k keys
 	index := map[string]int{}
 	for i := range t.Functions {
 		f := &t.Functions[i]
 		appKey := append(append(owner(f.Owner), ','), app(f.App)...)
 		id, ok := index[string(appKey)]
 		if !ok {
-			id = len(w.appKey)
+			id = len(k.appKey)
 			index[string(appKey)] = id
-			w.appKey, w.memory = append(w.appKey, appKey), append(w.memory, 0)
+			k.appKey = append(k.appKey, appKey)
 		}
-		w.memory[id] = max(w.memory[id], f.Memory)
-		w.app = append(w.app, id)
-		w.key = append(w.key, append(append(append([]byte(nil), appKey...), ','), function(f.Name)...))
+		k.app = append(k.app, id)
+		k.key = append(k.key, append(append(append([]byte(nil), appKey...), ','), function(f.Name)...))
 	}
-	return w, nil
+	return k
 }
 
 // hasher returns the function that hides the names of one column: HMAC-SHA256 with a
@@ -152,20 +174,38 @@ func hasher(column string) func(string) []byte {
 
 // day writes the files of one day.
 func (w *writer) day(ctx context.Context, c *datasets.Counts) error {
-	d := WrittenDay{Day: c.Day + 1, Invocations: c.Total()}
-	err := w.file(counts, d.Day, countsHeader(), func(out *lines) error {
-		for f := range w.trace.Functions {
-			minute, count := c.Function(datasets.FunctionID(f))
-			if len(minute) == 0 {
-				continue
-			}
-			if f%1024 == 0 && ctx.Err() != nil {
+	d := datasets.WrittenDay{Day: w.number + c.Day, Invocations: c.Total()}
+	columns := datasets.Window{From: 0, To: datasets.MinutesPerDay}
+	if c.Day == 0 {
+		columns.From = w.trace.Span.From
+	}
+	columns.To = min(columns.To, w.trace.Span.To-c.Day*datasets.MinutesPerDay)
+	var rows []datasets.FunctionID // of functions that get one
+	last := w.lastRow(c)
+	for f := range datasets.FunctionID(len(w.trace.Functions)) {
+		minute, _ := c.Function(f)
+		if len(minute) > 0 {
+			d.Functions++
+		}
+		if len(minute) > 0 || f <= last && !w.written[f] {
+			rows = append(rows, f)
+		}
+		if f <= last {
+			w.written[f] = true
+		}
+	}
+	err := w.file(counts, d.Day, countsHeader(columns), func(out *lines) error {
+		for i, f := range rows {
+			if i%1024 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			d.Functions++
+			minute, count := c.Function(f)
+			if k := slices.IndexFunc(count, func(n int64) bool { return n > maxCount }); k >= 0 {
+				return fmt.Errorf("day %d: %d invocations of function %d in minute %d: the layout has room for %d", c.Day, count[k], f, minute[k], maxCount)
+			}
 			out.bytes(w.key[f])
 			out.text("," + string(w.trace.Functions[f].Trigger))
-			out.minutes(minute, count)
+			out.minutes(minute, count, columns)
 			out.end()
 		}
 		return nil
@@ -174,17 +214,19 @@ func (w *writer) day(ctx context.Context, c *datasets.Counts) error {
 		return err
 	}
 	samples := make([]int64, len(w.appKey)) // by application: invocations of the day
+	listed := make([]bool, len(w.appKey))   // by application: one of its functions has a row
 	err = w.file(durations, d.Day, durationsHeader, func(out *lines) error {
-		for f := range w.trace.Functions {
+		for _, f := range rows {
 			var n int64
-			_, count := c.Function(datasets.FunctionID(f))
+			_, count := c.Function(f)
 			for _, k := range count {
 				n += k
 			}
-			if n == 0 {
+			samples[w.app[f]] += n
+			listed[w.app[f]] = true
+			if w.trace.Functions[f].Assumed&datasets.AssumedExecution != 0 {
 				continue
 			}
-			samples[w.app[f]] += n
 			e := w.trace.Functions[f].Execution
 			out.bytes(w.key[f])
 			out.number(milliseconds(e.Mean()))
@@ -192,33 +234,61 @@ func (w *writer) day(ctx context.Context, c *datasets.Counts) error {
 			out.number(milliseconds(e.Quantile(0)))
 			out.number(milliseconds(e.Quantile(1)))
 			for _, p := range percentiles {
-				out.number(milliseconds(e.Quantile(p.prob)))
+				out.bytes([]byte{','})
+				out.text(w.percentile(e.Quantile(p.prob)))
 			}
 			out.end()
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil && d.Day <= w.lastMemory {
+		err = w.memoryFile(d.Day, rows, samples, listed)
 	}
-	if d.Day <= memoryDays {
-		err = w.file(memory, d.Day, memoryHeader, func(out *lines) error {
-			for app, n := range samples {
-				if n == 0 {
-					continue
+	w.days = append(w.days, d)
+	return err
+}
+
+// memoryFile writes the memory of the applications of a day, or of their functions. The
+// memory of a container does not vary here, so all its percentiles are alike.
+func (w *writer) memoryFile(day int, rows []datasets.FunctionID, samples []int64, listed []bool) error {
+	row := func(out *lines, key []byte, n int64, mb string) {
+		out.bytes(key)
+		out.number(n)
+		for range 1 + memoryPercentiles {
+			out.text("," + mb)
+		}
+		out.end()
+	}
+	if w.alone {
+		return w.file(memory, day, functionMemoryHeader, func(out *lines) error {
+			for _, f := range rows {
+				if w.mb[f] != "" {
+					row(out, w.key[f], samples[w.app[f]], w.mb[f])
 				}
-				out.bytes(w.appKey[app])
-				out.number(n)
-				for range 1 + memoryPercentiles { // a container's memory does not vary here
-					out.number(w.memory[app] >> 20)
-				}
-				out.end()
 			}
 			return nil
 		})
 	}
-	w.days = append(w.days, d)
-	return err
+	return w.file(memory, day, memoryHeader, func(out *lines) error {
+		for app, n := range samples {
+			if listed[app] && w.mb[app] != "" {
+				row(out, w.appKey[app], n, w.mb[app])
+			}
+		}
+		return nil
+	})
+}
+
+// percentile is a duration in the files' milliseconds.
+func (w *writer) percentile(d time.Duration) string {
+	if !w.exact {
+		return strconv.FormatInt(milliseconds(d), 10)
+	}
+	ms := float64(d) / float64(time.Millisecond)
+	if time.Duration(ms*float64(time.Millisecond)) < d { // as it is read; the product may be rounded down
+		ms = math.Nextafter(ms, math.Inf(1))
+	}
+	return strconv.FormatFloat(ms, 'f', -1, 64)
 }
 
 // milliseconds is a duration in the files' whole milliseconds.
@@ -235,9 +305,12 @@ const (
 	memoryPercentiles = 8
 )
 
-func countsHeader() string {
+// functionMemoryHeader is that of the samples whose memory is of functions.
+var functionMemoryHeader = strings.Replace(memoryHeader, "HashApp,", "HashApp,HashFunction,", 1)
+
+func countsHeader(minutes datasets.Window) string {
 	head := []byte("HashOwner,HashApp,HashFunction,Trigger")
-	for m := range datasets.MinutesPerDay {
+	for m := minutes.From; m < minutes.To; m++ {
 		head = strconv.AppendInt(append(head, ','), int64(m+1), 10)
 	}
 	return string(head)
@@ -249,53 +322,17 @@ var officialName = [...]string{
 	memory:    "app_memory_percentiles.anon.d%02d.csv",
 }
 
-// file writes one file, on the disk when it returns.
-func (w *writer) file(k kind, day int, header string, rows func(*lines) error) (err error) {
-	name := fmt.Sprintf(officialName[k], day)
-	f, err := os.OpenFile(filepath.Join(w.dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	w.written[k] = append(w.written[k], WrittenFile{Name: name})
-	defer func() { err = errors.Join(err, f.Close()) }()
-	out := &lines{w: bufio.NewWriterSize(f, 1<<20)}
-	out.text(header)
-	out.end()
-	if err := rows(out); err != nil {
-		return err
-	}
-	if err := out.flush(); err != nil {
-		return fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	last := &w.written[k][len(w.written[k])-1]
-	last.Rows, last.Bytes = out.n-1, info.Size()
-	return f.Sync()
-}
-
-// remove takes away what was written.
-func (w *writer) remove() error {
-	var errs []error
-	for _, files := range w.written {
-		for _, f := range files {
-			errs = append(errs, os.Remove(filepath.Join(w.dir, f.Name)))
+// file writes one file.
+func (w *writer) file(k kind, day int, header string, rows func(*lines) error) error {
+	return w.out.File(fmt.Sprintf(officialName[k], day), func(f *bufio.Writer) (int64, error) {
+		out := &lines{w: f}
+		out.text(header)
+		out.end()
+		if err := rows(out); err != nil {
+			return 0, err
 		}
-	}
-	if w.made {
-		errs = append(errs, os.Remove(w.dir))
-	}
-	return errors.Join(errs...)
-}
-
-func (w *writer) finish() Written {
-	out := Written{Days: w.days}
-	for _, k := range []kind{memory, durations, counts} { // the order of their names
-		out.Files = append(out.Files, w.written[k]...)
-	}
-	return out
+		return out.n - 1, out.err
+	})
 }
 
 // lines writes rows of comma-separated text. After an error it writes nothing more.
@@ -312,15 +349,15 @@ func (l *lines) text(s string)  { l.row = append(l.row, s...) }
 // number adds a column.
 func (l *lines) number(n int64) { l.row = strconv.AppendInt(append(l.row, ','), n, 10) }
 
-// minutes adds a column for every minute of the day.
-func (l *lines) minutes(minute []int32, count []int64) {
-	next := int32(0)
+// minutes adds a column for every minute of the day inside w.
+func (l *lines) minutes(minute []int32, count []int64, w datasets.Window) {
+	next := int32(w.From)
 	for i, m := range minute {
 		l.zeros(int(m - next))
 		l.number(count[i])
 		next = m + 1
 	}
-	l.zeros(datasets.MinutesPerDay - int(next))
+	l.zeros(w.To - int(next))
 }
 
 // zeros adds n columns of 0.
@@ -339,11 +376,4 @@ func (l *lines) end() {
 	}
 	l.row = l.row[:0]
 	l.n++
-}
-
-func (l *lines) flush() error {
-	if l.err == nil {
-		l.err = l.w.Flush()
-	}
-	return l.err
 }

@@ -41,7 +41,7 @@ func TestWriteByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []azure2019.WrittenDay{{Day: 1, Functions: 2, Invocations: 16}, {Day: 2, Functions: 2, Invocations: 123456794}}; !reflect.DeepEqual(w.Days, want) {
+	if want := []datasets.WrittenDay{{Day: 1, Functions: 2, Invocations: 16}, {Day: 2, Functions: 2, Invocations: 123456794}}; !reflect.DeepEqual(w.Days, want) {
 		t.Errorf("days %+v, expected %+v", w.Days, want)
 	}
 	entries, err := os.ReadDir(dir)

@@ -5,7 +5,9 @@
 //	arrival      RFC 3339, or the number of seconds since Options.Start
 //	duration_ms  of the execution, without initialisation; empty where it is not known
 //	cold_ms      optional: initialisation, where the invocation waited for one; else 0 or empty
+//	end_ms       optional: termination, where the container was ended after it; else 0 or empty
 //	memory_mb    optional: what the container needed, in 2^20 bytes
+//	cpu          optional: cores that the invocation could use
 //	owner, app, trigger   optional; a function is known by owner, app and function
 //
 // [Open] finds the files and learns their span; [Input.Read] gives the invocations by
@@ -16,15 +18,19 @@
 //
 //   - its execution times are the quantiles 0, 1, 25, 50, 75, 99 and 100 % of all its
 //     durations: exact for up to 256 of them, otherwise right to half a percent;
-//   - its initialisation times are those of cold_ms; termination is 0.6 of them, the
-//     ratio of Fig. 4 of the Incendio paper;
-//   - its memory is the largest that was seen, because a container must hold that.
+//   - its initialisation times are those of cold_ms, and its termination times those of
+//     end_ms beside them; without, termination is 0.6 of initialisation, the ratio of
+//     Fig. 4 of the Incendio paper;
+//   - its memory is the largest that was seen, because a container must hold that, and
+//     its CPU the largest too.
 //
 // What a function lacks gets a default that is marked as assumed, and a function that
 // the store knows keeps what was measured before.
 //
 // Memory is bounded: some 2 million rows (48 MB) wait for their day to be complete,
 // further ones in a temporary file; functions are at most 2^18, with a few KB each.
+//
+// [Write] writes any trace in this layout.
 package invocations
 
 import (
@@ -48,6 +54,7 @@ const Format = "invocations"
 const (
 	maxMilliseconds = 1e9 // 11 days
 	maxMB           = 1e6
+	maxCores        = 1e4
 )
 
 // Options choose how the files are read.
@@ -67,7 +74,9 @@ const (
 	arrival
 	duration
 	cold
+	end
 	memory
+	cpu
 	owner
 	app
 	trigger
@@ -75,7 +84,7 @@ const (
 
 var columns = []rows.Column{
 	function: {Name: "function"}, arrival: {Name: "arrival", Required: true}, duration: {Name: "duration_ms", Required: true},
-	cold: {Name: "cold_ms"}, memory: {Name: "memory_mb"},
+	cold: {Name: "cold_ms"}, end: {Name: "end_ms"}, memory: {Name: "memory_mb"}, cpu: {Name: "cpu"},
 	owner: {Name: "owner"}, app: {Name: "app"}, trigger: {Name: "trigger"},
 }
 
@@ -123,8 +132,8 @@ func (in *Input) Provenance() datasets.Provenance {
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(true),
 		Notes: append([]string{
-			"execution and initialisation times are quantiles of the durations and cold starts of each function; memory is the largest seen",
-			"CPU (1 core) is assumed, and of functions without a measurement what is marked as assumed",
+			"execution and initialisation times are quantiles of the durations and cold starts of each function; memory and CPU are the largest seen",
+			"termination is 0.6 of initialisation where end_ms does not tell; of functions without a measurement, what is marked as assumed is",
 		}, in.notes...),
 	}
 }
@@ -227,7 +236,15 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, 
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
+	ended, _, fault := optional("end_ms", cells[end], maxMilliseconds)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
 	mb, _, fault := optional("memory_mb", cells[memory], maxMB)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	cores, _, fault := optional("cpu", cells[cpu], maxCores)
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
@@ -237,7 +254,7 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, 
 	}
 	r.function = uint32(id)
 	if p.costs != nil {
-		p.observe(id, r.duration, micros(wait), mb)
+		p.observe(id, r.duration, micros(wait), micros(ended), mb, cores)
 	}
 	return onDay, int(r.arrival / (60 * rows.Micro)), r, rows.Fault{}
 }
@@ -245,18 +262,20 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, 
 func micros(milliseconds float64) int64 { return int64(math.Round(milliseconds * 1000)) }
 
 // observe takes what a row measured of its function; times are in microseconds.
-func (p *parser) observe(id datasets.FunctionID, took, wait int64, mb float64) {
+func (p *parser) observe(id datasets.FunctionID, took, wait, ended int64, mb, cores float64) {
 	for int(id) >= len(p.costs) {
 		p.costs = append(p.costs, measure.Cost{})
 	}
 	c := &p.costs[id]
-	if took > 0 {
-		c.Execution.Add(took)
+	for _, t := range []struct {
+		of     *measure.Quantiles
+		micros int64
+	}{{&c.Execution, took}, {&c.Initialisation, wait}, {&c.Termination, ended}} {
+		if t.micros > 0 {
+			t.of.Add(t.micros)
+		}
 	}
-	if wait > 0 {
-		c.Initialisation.Add(wait)
-	}
-	c.Memory = max(c.Memory, mb)
+	c.Memory, c.Cores = max(c.Memory, mb), max(c.Cores, cores)
 }
 
 // optional parses a number that may be missing.

@@ -243,7 +243,7 @@ func TestRefused(t *testing.T) {
 	o := invocations.DefaultOptions()
 	o.Columns = map[string]string{"duration": "x"}
 	if _, err := invocations.Open(t.Context(), write(t, map[string]string{"a.csv": text}), o); err == nil ||
-		!strings.Contains(err.Error(), `columns: "duration": must be one of function, arrival, duration_ms, cold_ms, memory_mb, owner, app, trigger`) {
+		!strings.Contains(err.Error(), `columns: "duration": must be one of function, arrival, duration_ms, cold_ms, end_ms, memory_mb, cpu, owner, app, trigger`) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := invocations.Open(t.Context(), write(t, map[string]string{"a.csv": text, "b.csv": text}), invocations.DefaultOptions()); err == nil ||

@@ -62,6 +62,13 @@ func TestSet(t *testing.T) {
 	if f.Memory != 7 || f.Execution.Value[0] != 1 || f.Initialisation.Value[0] != 2 || f.Termination.Value[0] != 3 {
 		t.Errorf("%+v: what was known must stay", f)
 	}
+	c.Termination.Add(50_000)
+	c.Cores = 0.5
+	f = datasets.Function{Assumed: every}
+	c.Set(&f)
+	if f.Assumed != 0 || f.CPU != 0.5 || f.Initialisation.Value[3] != 200*time.Millisecond || f.Termination.Value[3] != 50*time.Millisecond {
+		t.Errorf("%+v", f)
+	}
 	f = datasets.Function{Assumed: every}
 	(&measure.Cost{}).Set(&f)
 	if f.Assumed != every {

@@ -8,7 +8,9 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 )
 
-// probabilities of the tables of quantiles, those of the Azure trace of 2019.
+// Probabilities are those of the tables of quantiles, as in the Azure trace of 2019.
+func Probabilities() []float64 { return slices.Clone(probabilities) }
+
 var probabilities = []float64{0, 0.01, 0.25, 0.5, 0.75, 0.99, 1}
 
 const (
