@@ -36,6 +36,10 @@ type Stack struct {
 	// CPUShare limits what executes at once on an invoker to this multiple of its
 	// cores. 0 is no limit: invocations share the cores, as containers do.
 	CPUShare float64
+
+	// Sharing is the fourth choice: what the invokers are to do with their cores. The
+	// zero value leaves it to them.
+	Sharing Sharing
 }
 
 // Options of a Scheduler that are not the policy's.

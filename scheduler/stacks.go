@@ -2,10 +2,12 @@ package scheduler
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/policy"
 )
@@ -13,6 +15,7 @@ import (
 // A Row names a stack that needs no bundle.
 type Row struct {
 	Name           string
+	Sharing        string // the discipline of its invokers, where it brings one
 	Source         string // where the policy comes from
 	Reconstruction bool   // from a description, where no code or pseudocode of the authors was at hand
 	Clairvoyant    bool   // it asks Setting.Future: a reference, which no platform can run
@@ -125,6 +128,24 @@ var baselines = slices.Concat([]Row{
 	rule("leastslack", "least slack first, Fifer, Middleware 2020, with Incendio's objective", 0, true),
 	rule("density", "Incendio, Eq. 5-7, greedy by density, all priorities equal", 1, false),
 	rule("knapsack", "Incendio, Eq. 5-7, exact by dynamic programming, all priorities equal", 1, false),
+}, []Row{
+	shared(SharingFIFO, "native, and invokers run to completion in the order of starts", nil, nil),
+	shared(SharingSRPT, "native, and invokers serve the shortest remaining time first: they know the durations, a reference", nil, nil),
+	shared(SharingSFS, "Fu et al., SFS, SC 2022: native, and invokers give a slice to every request in FILTER, then CFS", sfsParameters,
+		func(s *Sharing, value func(string) float64) {
+			s.SFS = SFSOptions{
+				Initial: milliseconds(value("initial_ms")), Floor: milliseconds(value("floor_ms")),
+				Window: int(value("window")), Overload: value("overload"),
+			}
+		}),
+	shared(SharingALPS, "Fu et al., ALPS, ATC 2024: native, and invokers learn ranks and slices of functions from SRPT", alpsParameters,
+		func(s *Sharing, value func(string) float64) {
+			s.ALPS = alps.Options{
+				Every: milliseconds(1000 * value("every_s")), Recent: int(value("recent")), Check: milliseconds(value("check_ms")),
+				Alpha: value("alpha"), Beta: value("beta"), Gamma: value("gamma"), Theta: value("theta"), Smooth: value("smooth"),
+				MinSlice: milliseconds(value("min_slice_ms")), MaxSlice: milliseconds(value("max_slice_ms")),
+			}
+		}),
 })
 
 // keepAlive is a parameter of many rows.
@@ -150,6 +171,52 @@ var lassParameters = func(o policy.LaSSOptions) []Parameter {
 		{"deflate", "part of its CPU that a container may lose under overload", o.Deflate, 0, 0.99},
 	}
 }(policy.DefaultLaSSOptions())
+
+var sfsParameters = func(o SFSOptions) []Parameter {
+	return []Parameter{
+		{"initial_ms", "slice until window arrivals were seen, in ms", inMS(o.Initial), 1, 60000},
+		{"floor_ms", "least slice, in ms", inMS(o.Floor), 0.1, 60000},
+		{"window", "arrivals whose mean gap, times the cores, is the slice", float64(o.Window), 1, 1e6},
+		{"overload", "slices after which a request that waits goes straight to CFS", o.Overload, 0, 1e6},
+	}
+}(DefaultSFSOptions())
+
+var alpsParameters = func(o alps.Options) []Parameter {
+	return []Parameter{
+		{"every_s", "from one round of learning to the next, in seconds", o.Every.Seconds(), 0.1, 86400},
+		{"recent", "invocations that a round simulates", float64(o.Recent), 1, 1e6},
+		{"check_ms", "how often the simulation looks whether a shorter job waits, in ms", inMS(o.Check), 0.1, 60000},
+		{"alpha", "a slice is at most that many mean stretches", o.Alpha, 0.01, 100},
+		{"beta", "standard deviations taken off a slice", o.Beta, 0, 100},
+		{"gamma", "divides the penalty of a busy machine", o.Gamma, 0.01, 100},
+		{"theta", "use of the CPU in percent from which on slices are shortened", o.Theta, 0, 100},
+		{"smooth", "weight of the last round beside those before", o.Smooth, 0.01, 1},
+		{"min_slice_ms", "floor of slices, in ms", inMS(o.MinSlice), 0.1, 200},
+		{"max_slice_ms", "ceiling of slices, in ms", inMS(o.MaxSlice), 200, 60000},
+	}
+}(alps.DefaultOptions())
+
+func inMS(t decide.Time) float64 { return 1000 * t.Seconds() }
+
+func milliseconds(ms float64) decide.Time {
+	return decide.Time(math.Round(ms * float64(decide.Millisecond)))
+}
+
+// shared is native on invokers with a discipline of their own; set, where not nil, sets
+// its parameters.
+func shared(name, source string, parameters []Parameter, set func(s *Sharing, value func(string) float64)) Row {
+	return Row{
+		Name: name, Sharing: name, Source: source, Parameters: slices.Concat([]Parameter{keepAlive}, parameters),
+		build: func(_ Setting, value func(string) float64) (s Stack) {
+			s = compose(policy.Native(seconds(value, keepAlive)))
+			s.Sharing = DefaultSharing(name)
+			if set != nil {
+				set(&s.Sharing, value)
+			}
+			return s
+		},
+	}
+}
 
 func compose(p policy.Parts) Stack {
 	return Stack{Dispatcher: p.Dispatcher, Pool: p.Pool, Placer: p.Placer}

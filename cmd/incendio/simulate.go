@@ -222,7 +222,12 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
 	policies := func(rnd uint64) ([]sim.Policy, error) {
 		cfg := sc.cfg
 		cfg.Seed = rnd
-		return pipelines.Policies(ctx, s.policies, cfg, sc.window, sc.subject)
+		out, err := pipelines.Policies(ctx, s.policies, cfg, sc.window, sc.subject)
+		if o.Scheduler.Concurrency > 1 && slices.Contains(s.policies, allPolicies) {
+			// Requests that share a container share its CPU: no other discipline is for them.
+			out = slices.DeleteFunc(out, func(p sim.Policy) bool { return p.Sharing != "" && p.Sharing != sim.PS })
+		}
+		return out, err
 	}
 	if _, err := policies(o.Seed); err != nil {
 		return usage(err)

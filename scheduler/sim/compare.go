@@ -21,11 +21,13 @@ const (
 
 // A Policy is a row to compare.
 type Policy struct {
-	Name    string
-	Kind    string   // for the row; "" for an ordinary policy
-	New     NewStack // called once per run
-	Sharing string   // of CPUs, where it is part of the policy; "": the cluster's
+	Name string
+	Kind string   // for the row; "" for an ordinary policy
+	New  NewStack // called once per run
 
+	// Sharing is the discipline that it brings for the CPUs of its invokers; "" if they
+	// have the cluster's. New decides, this tells.
+	Sharing     string
 	Clairvoyant bool // it knows the future: a reference, which no platform can run
 }
 
@@ -39,7 +41,7 @@ func Baseline(name string, rnd uint64) (Policy, error) {
 	row, _, _ := strings.Cut(name, ":")
 	for _, r := range scheduler.Baselines() {
 		if r.Name == row {
-			p.Clairvoyant = r.Clairvoyant
+			p.Sharing, p.Clairvoyant = r.Sharing, r.Clairvoyant
 		}
 	}
 	return p, nil
@@ -128,10 +130,6 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 	g.SetLimit(workers)
 	for i, p := range rows {
 		g.Go(func() error {
-			o := o
-			if p.Sharing != "" {
-				o.Cluster.Sharing = p.Sharing
-			}
 			r, err := Run(ctx, t, w, p.New, o)
 			if err != nil {
 				return fmt.Errorf("policy %s: %w", p.Name, err)

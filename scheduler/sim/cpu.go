@@ -1,10 +1,15 @@
 package sim
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sort"
 
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -32,21 +37,34 @@ type processor interface {
 	// have left to do.
 	resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) (next decide.Time)
 	// finish removes the job that completes at now, the last next, which is when the next
-	// job completes if none is added, or Forever.
+	// job completes if none is added, or Forever. A discipline that takes CPU away
+	// after a time has other events too: then it returns None.
 	finish(now decide.Time) (id decide.RequestID, next decide.Time)
 }
 
-// newProcessor returns the processor of a discipline other than ps, or nil.
-func newProcessor(sharing string, cores int64, concurrency int32) processor {
+// processors returns what builds the processor of invoker i, nil for ps.
+func (m *machine) processors(t *datasets.Trace, sh scheduler.Sharing, cores int64, rnd uint64) func(i int) processor {
 	switch {
-	case sharing == FIFO:
-		return &fifo{cores: cores, free: cores}
-	case sharing == SRPT:
-		return &srpt{cores: cores}
-	case concurrency > 1:
-		return newShared(cores)
+	case sh.Name == FIFO:
+		return func(int) processor { return &fifo{cores: cores, free: cores} }
+	case sh.Name == SRPT:
+		return func(int) processor { return &srpt{cores: cores} }
+	case sh.Name == SFS:
+		return func(int) processor { return newSFS(cores, sh.SFS) }
+	case sh.Name == ALPS:
+		learner := func(i int) *alps.Learner {
+			return alps.NewLearner(len(t.Functions), float64(cores)/cpuUnit, seed.Key(rnd, fmt.Sprint("alps on invoker ", i)), sh.ALPS)
+		}
+		if sh.Slices != nil {
+			learned := sh.Slices.Table(t.Functions)
+			learner = func(int) *alps.Learner { return alps.Fixed(learned) }
+		}
+		class := func(id decide.RequestID) int32 { return int32(m.jobs[id].function) }
+		return func(i int) processor { return newALPS(cores, learner(i), class) }
+	case m.concurrency > 1:
+		return func(int) processor { return newShared(cores) }
 	}
-	return nil
+	return func(int) processor { return nil }
 }
 
 // ps is processor sharing. All jobs progress at the same rate, so the one that

@@ -91,7 +91,7 @@ type container struct {
 	used      bool
 }
 
-func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Options) *machine {
+func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, sh scheduler.Sharing, o Options) *machine {
 	m := &machine{
 		sched:       s,
 		observer:    o.Observer,
@@ -109,10 +109,11 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, o Option
 		m.memory[f], m.cpu[f] = t.Functions[f].Memory, cpuUnits(t.Functions[f].CPU)
 	}
 	cores := cpuUnits(o.Cluster.Cores)
+	processor := m.processors(t, sh, cores, o.Seed)
 	for i := range m.invokers {
 		m.invokers[i] = invoker{
 			ps:       ps{cores: cores, rate: workUnit},
-			other:    newProcessor(o.Cluster.Sharing, cores, m.concurrency),
+			other:    processor(i),
 			capacity: int64(o.Cluster.MemoryMB) << 20,
 			limit:    o.Cluster.StartLimit,
 		}
@@ -212,6 +213,10 @@ func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 		id, next = inv.other.finish(at)
 	}
 	m.finish.set(i, next)
+	if id == decide.None { // a discipline's own affair
+		m.due = m.next()
+		return nil
+	}
 	j := &m.jobs[id]
 	c := j.container
 	m.clock(at)

@@ -44,6 +44,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -60,14 +61,20 @@ const (
 	// PS is processor sharing, the model of Linux's CFS: every job gets the CPU that
 	// its function can use, and where the sum is more than the cores all are slowed
 	// by the same factor, cores/sum.
-	PS = "ps"
+	PS = scheduler.SharingPS
 	// FIFO runs jobs to completion in the order in which they came, as many as the
 	// cores hold; the next one waits until its CPU is free. A job keeps the CPU that it
 	// began with when its container is deflated.
-	FIFO = "fifo"
+	FIFO = scheduler.SharingFIFO
 	// SRPT gives CPU to the jobs with the shortest remaining time first, and takes
 	// it away when a shorter one comes. It knows the durations: a reference.
-	SRPT = "srpt"
+	SRPT = scheduler.SharingSRPT
+	// SFS gives every job a slice in the order of arrival, and what is not done by then
+	// the CPU that is left, by PS.
+	SFS = scheduler.SharingSFS
+	// ALPS serves functions in the order of what it learned about their CPU time
+	// from a simulation of SRPT, each for a slice at a time (package scheduler/alps).
+	ALPS = scheduler.SharingALPS
 )
 
 // Where in its minute a request arrives of which the trace knows the minute only.
@@ -97,7 +104,8 @@ type Cluster struct {
 	// StartLimit is how many containers an invoker initialises at once, >= 0;
 	// 0, the default, is no limit.
 	StartLimit int `mapstructure:"start_limit" json:"start_limit"`
-	// Sharing of the cores: "ps" (the default), "fifo" or "srpt".
+	// Sharing of the cores, under policies that do not bring their own: "ps" (the
+	// default), "fifo", "srpt", "sfs" or "alps".
 	Sharing string `mapstructure:"sharing" json:"sharing"`
 	// CPUSlack is the part of its CPU that a container can lose by deflation before
 	// what it executes gets slower, in [0, 1). Default 0.
@@ -127,10 +135,8 @@ func (c Cluster) Validate() error {
 	if !(c.CPUSlack >= 0 && c.CPUSlack < 1) {
 		errs = append(errs, fmt.Errorf("sim: cpu_slack must be in [0, 1), got %g", c.CPUSlack))
 	}
-	switch c.Sharing {
-	case PS, FIFO, SRPT:
-	default:
-		errs = append(errs, fmt.Errorf("sim: sharing must be %s, %s or %s, got %q", PS, FIFO, SRPT, c.Sharing))
+	if err := scheduler.DefaultSharing(c.Sharing).Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("sim: %w", err))
 	}
 	return errors.Join(errs...)
 }
@@ -176,6 +182,9 @@ type Options struct {
 	// Weights of a request by function, >= 0, for the weighted figures of a Result;
 	// nil weighs all alike.
 	Weights []float64 `mapstructure:"-" json:"-"`
+	// Slices, where not nil, are what Cluster.Sharing "alps" schedules by; else it learns
+	// as it runs.
+	Slices *alps.Policy `mapstructure:"-" json:"-"`
 	// Observer, where not nil, sees a run as it goes.
 	Observer Observer `mapstructure:"-" json:"-"`
 }
@@ -215,8 +224,8 @@ func (o Options) Validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("sim: unit must be %s or %s, got %q", PerFunction, PerApp, o.Unit))
 	}
-	if o.Scheduler.Concurrency > 1 && o.Cluster.Sharing != PS {
-		errs = append(errs, fmt.Errorf("sim: concurrency is %d: the requests of a container share its CPU, which needs sharing %s, got %q", o.Scheduler.Concurrency, PS, o.Cluster.Sharing))
+	if err := o.together(o.Cluster.Sharing); err != nil {
+		errs = append(errs, err)
 	}
 	for f, w := range o.Weights {
 		if !(w >= 0) || math.IsInf(w, 0) {
@@ -225,6 +234,26 @@ func (o Options) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// together reports a discipline that cannot share the CPU of a container.
+func (o Options) together(sharing string) error {
+	if o.Scheduler.Concurrency > 1 && sharing != PS {
+		return fmt.Errorf("sim: concurrency is %d: the requests of a container share its CPU, which needs sharing %s, got %q", o.Scheduler.Concurrency, PS, sharing)
+	}
+	return nil
+}
+
+// sharing is the discipline of the invokers under a stack: its own, or the cluster's.
+func (o Options) sharing(own scheduler.Sharing) (scheduler.Sharing, error) {
+	if own.Name == "" {
+		own = scheduler.DefaultSharing(o.Cluster.Sharing)
+		own.Slices = o.Slices
+	}
+	if err := own.Validate(); err != nil {
+		return own, fmt.Errorf("sim: %w", err)
+	}
+	return own, o.together(own.Name)
 }
 
 // An Observer sees a run as it goes, in the goroutine of the run.
@@ -338,7 +367,11 @@ func Run(ctx context.Context, t *datasets.Trace, w *Workload, newStack NewStack,
 	if err != nil {
 		return nil, err
 	}
-	m := newMachine(t, s, w, o)
+	sharing, err := o.sharing(stack.Sharing)
+	if err != nil {
+		return nil, fmt.Errorf("simulate %s: %w", stack.Name, err)
+	}
+	m := newMachine(t, s, w, sharing, o)
 	began := time.Now()
 	err = w.each(ctx, t, m.arrive)
 	if err == nil {

@@ -147,7 +147,7 @@ func TestNoneBelowBound(t *testing.T) {
 		o := options(datasets.Window{From: 0, To: 3})
 		o.Cluster.Invokers = rapid.IntRange(1, 3).Draw(rt, "invokers")
 		o.Cluster.Cores = float64(rapid.IntRange(1, 4).Draw(rt, "cores"))
-		o.Cluster.Sharing = rapid.SampledFrom([]string{sim.PS, sim.FIFO, sim.SRPT}).Draw(rt, "sharing")
+		o.Cluster.Sharing = rapid.SampledFrom([]string{sim.PS, sim.FIFO, sim.SRPT, sim.SFS, sim.ALPS}).Draw(rt, "sharing")
 		o.Scheduler.Timeout = decide.Time(rapid.IntRange(1, 60).Draw(rt, "timeout")) * decide.Second
 		rep, err := sim.Compare(context.Background(), tr, policies, o, 1)
 		if errors.Is(err, sim.ErrNoRequests) {
@@ -408,7 +408,7 @@ func TestBadInput(t *testing.T) {
 		{"cores must be in", func(o *sim.Options) { o.Cluster.Cores = math.NaN() }},
 		{"invokers must be in", func(o *sim.Options) { o.Cluster.Invokers = 0 }},
 		{"memory_mb must be in", func(o *sim.Options) { o.Cluster.MemoryMB = 0 }},
-		{`sharing must be ps, fifo or srpt, got "fair"`, func(o *sim.Options) { o.Cluster.Sharing = "fair" }},
+		{`sharing must be ps, fifo, srpt, sfs or alps, got "fair"`, func(o *sim.Options) { o.Cluster.Sharing = "fair" }},
 		{"scale_arrivals must be positive", func(o *sim.Options) { o.ScaleArrivals = 0 }},
 		{"timeout_us must be positive", func(o *sim.Options) { o.Scheduler.Timeout = 0 }},
 		{"window must run forward", func(o *sim.Options) { o.Window = datasets.Window{From: 2, To: 1} }},
