@@ -35,12 +35,14 @@ func (t *Trace) Invocations(ctx context.Context, w Window) (int64, error) {
 	return sum, err
 }
 
-// Rates returns the mean number of invocations per minute of each function inside w.
+// Rates returns the mean number of invocations per minute of each function inside w, over
+// the minutes that were observed.
 func (t *Trace) Rates(ctx context.Context, w Window) ([]float64, error) {
 	rates := make([]float64, len(t.Functions))
 	err := t.each(ctx, w, func(f FunctionID, _ int, n int64) { rates[f] += float64(n) })
+	minutes := max(1, t.Observed(w))
 	for f := range rates {
-		rates[f] /= float64(w.Len())
+		rates[f] /= float64(minutes)
 	}
 	return rates, err
 }

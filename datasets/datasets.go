@@ -15,6 +15,7 @@ package datasets
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -135,6 +136,7 @@ type Trace struct {
 	Digest string    // of the content, "sha256:…"
 	Start  time.Time // the first midnight UTC
 	Span   Window    // the observed minutes
+	Gaps   []Window  // minutes inside Span that were not, ascending and apart; they have no counts
 	Notes  []string  // on units and assumptions, for whoever reads a result
 
 	Functions []Function
@@ -149,8 +151,18 @@ func (t *Trace) Time(minute int) time.Time {
 	return t.Start.Add(time.Duration(minute) * time.Minute)
 }
 
+// Observed is the number of minutes of w that are inside the span and not in a gap.
+func (t *Trace) Observed(w Window) int {
+	n := max(0, min(w.To, t.Span.To)-max(w.From, t.Span.From))
+	for _, g := range t.Gaps {
+		n -= max(0, min(w.To, g.To)-max(w.From, g.From))
+	}
+	return n
+}
+
 // Dense returns the counts per minute of every function inside w: a slice of
-// length functions, each of w.Len() counts. The rows share one array.
+// length functions, each of w.Len() counts, NaN in the gaps of the trace. The rows
+// share one array.
 func (t *Trace) Dense(ctx context.Context, w Window) ([][]float64, error) {
 	return t.DenseRange(ctx, w, 0, FunctionID(len(t.Functions)))
 }
@@ -176,6 +188,13 @@ func (t *Trace) DenseRange(ctx context.Context, w Window, from, to FunctionID) (
 			minute, count := c.Function(FunctionID(i))
 			for j, m := range minute {
 				rows[i][day*MinutesPerDay+int(m)-w.From] += float64(count[j])
+			}
+		}
+	}
+	for _, g := range t.Gaps {
+		for at := max(g.From, w.From); at < min(g.To, w.To); at++ {
+			for i := range rows {
+				rows[i][at-w.From] = math.NaN()
 			}
 		}
 	}

@@ -41,9 +41,9 @@ func DayDigest(counts, invocations string) string {
 }
 
 // ContentDigest names the content of a trace, "sha256:…": its start and span, its
-// functions with all their attributes, and its days by their [DayDigest] from
-// day 0. Names, notes and the layout of files do not enter.
-func ContentDigest(start time.Time, span Window, functions []Function, days []string) string {
+// functions with all their attributes, its days by their [DayDigest] from day 0, and
+// its gaps. Names, notes and the layout of files do not enter.
+func ContentDigest(start time.Time, span Window, functions []Function, days []string, gaps ...Window) string {
 	w := digester{sha256.New(), make([]byte, 0, 1<<14)}
 	w.integer(start.Unix())
 	w.integer(int64(span.From))
@@ -69,6 +69,10 @@ func ContentDigest(start time.Time, span Window, functions []Function, days []st
 	w.integer(int64(len(days)))
 	for _, d := range days {
 		w.text(d)
+	}
+	for _, g := range gaps { // without any, the digest is what it was before there were gaps
+		w.integer(int64(g.From))
+		w.integer(int64(g.To))
 	}
 	return "sha256:" + w.sum()
 }

@@ -28,6 +28,7 @@ type Provenance struct {
 
 	Start time.Time // the midnight UTC of day 0
 	Span  Window    // the minutes that the files observe
+	Gaps  []Window  // minutes inside Span that no file observes, ascending and apart
 	Notes []string  // on units and assumptions
 }
 

@@ -105,8 +105,9 @@ send:
 	for i, c := range rateClasses {
 		p.Classes[i].Name = c.name
 	}
+	minutes := int64(t.Observed(t.Span))
 	for _, n := range byFunction {
-		c := &p.Classes[classOf(n, int64(t.Span.Len()))]
+		c := &p.Classes[classOf(n, minutes)]
 		c.Functions++
 		c.Invocations += n
 	}
@@ -118,12 +119,18 @@ send:
 	return p, nil
 }
 
-// observed is the number of minutes of a slot of the day that the span has on all days.
+// observed is the number of minutes of a slot of the day that were observed on all days.
 func (t *Trace) observed(slot int) int {
 	n := 0
 	for day := t.Span.From / MinutesPerDay; day*MinutesPerDay < t.Span.To; day++ {
 		from := day*MinutesPerDay + slot*SlotMinutes
 		n += max(0, min(from+SlotMinutes, t.Span.To)-max(from, t.Span.From))
+	}
+	for _, g := range t.Gaps {
+		for day := g.From / MinutesPerDay; day*MinutesPerDay < g.To; day++ {
+			from := day*MinutesPerDay + slot*SlotMinutes
+			n -= max(0, min(from+SlotMinutes, g.To)-max(from, g.From))
+		}
 	}
 	return n
 }

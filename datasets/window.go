@@ -11,6 +11,19 @@ type Window struct {
 // Len is the number of minutes in w.
 func (w Window) Len() int { return w.To - w.From }
 
+// CheckGaps reports whether gaps are inside a span: apart, ascending, none of them empty,
+// and none at its beginning or end.
+func CheckGaps(span Window, gaps []Window) error {
+	from := span.From
+	for _, g := range gaps {
+		if g.From <= from || g.To <= g.From || g.To >= span.To {
+			return fmt.Errorf("gap %v: gaps must be inside the span %v, apart and ascending", g, span)
+		}
+		from = g.To
+	}
+	return nil
+}
+
 func (w Window) String() string { return fmt.Sprintf("[%d, %d)", w.From, w.To) }
 
 // A Splits is a trace cut by time: train is fitted on, valid chooses between what

@@ -3,12 +3,12 @@ package pipelines
 import (
 	"context"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"gonum.org/v1/gonum/floats"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/parquet"
@@ -91,7 +91,7 @@ func (r *Run) featurize(ctx context.Context) (Outcome, error) {
 			id, fc := datasets.FunctionID(from+i), forecasts[i]
 			params.add(id, f, fc)
 			parts.add(id, times, fc)
-			if e := (example{f.Salience(fc), floats.Sum(series[i]), id, f, series[i]}); e.tellsMore(best) {
+			if e := (example{f.Salience(fc), total(series[i]), id, f, series[i]}); e.tellsMore(best) {
 				best = e
 			}
 		}
@@ -184,6 +184,17 @@ type example struct {
 	series   []float64
 }
 
+// total is the sum of a series without its gaps.
+func total(series []float64) float64 {
+	sum := 0.0
+	for _, y := range series {
+		if !math.IsNaN(y) {
+			sum += y
+		}
+	}
+	return sum
+}
+
 // tellsMore prefers the clearer effects and, where there are none, the busier function.
 func (e example) tellsMore(o example) bool {
 	return o.fitted == nil || e.salience > o.salience || e.salience == o.salience && e.total > o.total
@@ -197,12 +208,17 @@ func (e example) section(t *datasets.Trace, g fit.Grid, missing string) *report.
 	every := max(1, len(e.series)/1500)
 	d := &report.Decomposition{Function: shortName(&t.Functions[e.function]), Missing: missing}
 	for at := 0; at+every <= len(e.series); at += every {
-		sum := 0.0
+		observed := 0
 		for _, y := range e.series[at : at+every] {
-			sum += y
+			if !math.IsNaN(y) {
+				observed++
+			}
+		}
+		if observed == 0 { // a gap
+			continue
 		}
 		d.Times = append(d.Times, g.At(at+every/2))
-		d.Observed = append(d.Observed, sum/float64(every))
+		d.Observed = append(d.Observed, total(e.series[at:at+every])/float64(observed))
 	}
 	fc := e.fitted.Forecast(d.Times)
 	d.Trend = fc.Trend

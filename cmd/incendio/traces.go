@@ -19,9 +19,10 @@ import (
 // A portrait is what traces --json prints of a trace.
 type portrait struct {
 	parquet.Description
-	ExactDays int             `json:"exact_days"` // beside the description, where it may be left out
-	Digest    string          `json:"digest"`
-	Span      datasets.Window `json:"span"`
+	ExactDays int               `json:"exact_days"` // beside the description, where it may be left out
+	Digest    string            `json:"digest"`
+	Span      datasets.Window   `json:"span"`
+	Gaps      []datasets.Window `json:"gaps,omitempty"` // in minutes, as the span
 	datasets.Profile
 }
 
@@ -105,7 +106,7 @@ func portrayed(ctx context.Context, store *parquet.Store, name string) (portrait
 	if err != nil {
 		return portrait{}, fmt.Errorf("trace %q: %w", name, err)
 	}
-	return portrait{d, d.ExactDays, d.Digest, d.Span, p}, nil
+	return portrait{d, d.ExactDays, d.Digest, d.Span, d.Gaps, p}, nil
 }
 
 // write prints the description and the pictures.
@@ -113,6 +114,9 @@ func (p portrait) write(w io.Writer, width width) {
 	describe(w, p.Description)
 	from, to := p.time(p.Span.From), p.time(p.Span.To)
 	fmt.Fprintf(w, "  span         %s to %s UTC\n", from, to)
+	if len(p.Gaps) > 0 {
+		fmt.Fprintf(w, "  unobserved   %s\n", clipEnd(p.unobserved(), width.text-15))
+	}
 	exact := "counts per minute; arrivals are drawn within it"
 	if p.ExactDays > 0 {
 		exact = fmt.Sprintf("single ones, as observed, on %d of %s", p.ExactDays, count(p.Days, "day"))
@@ -132,6 +136,16 @@ func (p portrait) write(w io.Writer, width width) {
 	for _, line := range skyline(p.Day[:], width.picture) {
 		fmt.Fprintf(w, "  %s\n", line)
 	}
+}
+
+// unobserved says how much of the span nobody observed.
+func (p portrait) unobserved() string {
+	minutes := 0
+	for _, g := range p.Gaps {
+		minutes += g.Len()
+	}
+	return fmt.Sprintf("%.1f of %s, in %s, the first from %s",
+		float64(minutes)/datasets.MinutesPerDay, count(p.Days, "day"), count(len(p.Gaps), "gap"), p.time(p.Gaps[0].From))
 }
 
 func (p portrait) time(minute int) string {

@@ -142,7 +142,7 @@ func validateProvenance(p datasets.Provenance) error {
 	case !p.Start.Equal(p.Start.UTC().Truncate(24 * time.Hour)):
 		return fmt.Errorf("start %v: must be a midnight UTC", p.Start)
 	}
-	return nil
+	return datasets.CheckGaps(p.Span, p.Gaps)
 }
 
 // same reports whether all that p describes has been read into the stored trace: alone,
@@ -344,7 +344,7 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 	m := &manifest{
 		SchemaVersion: schemaVersion, Name: opts.Name,
 		Format: w.source.Format, Parameters: w.source.Parameters,
-		Start: w.source.Start, Span: w.source.Span, Notes: w.source.Notes,
+		Start: w.source.Start, Span: w.source.Span, Gaps: w.source.Gaps, Notes: w.source.Notes,
 		Functions: len(functions), Days: w.days,
 		Quarantined: w.quarantine.Quarantined,
 	}
@@ -359,6 +359,10 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 		old := w.base.manifest
 		m.Start = old.Start
 		m.Span = datasets.Window{From: old.Span.From, To: w.base.keep*datasets.MinutesPerDay + w.source.Span.To}
+		m.Gaps = slices.Clone(old.Gaps)
+		for _, g := range w.source.Gaps {
+			m.Gaps = append(m.Gaps, datasets.Window{From: g.From + w.base.keep*datasets.MinutesPerDay, To: g.To + w.base.keep*datasets.MinutesPerDay})
+		}
 		m.Files = append(slices.Clone(old.Files), m.Files...)
 		m.Quarantined.Rows += old.Quarantined.Rows
 		for reason, n := range old.Quarantined.Reasons {
@@ -386,7 +390,7 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 		m.Invocations += d.Invocations
 		digests[i] = d.digest()
 	}
-	m.Digest = datasets.ContentDigest(m.Start, m.Span, functions, digests)
+	m.Digest = datasets.ContentDigest(m.Start, m.Span, functions, digests, m.Gaps...)
 	if err := writeFile(w.fs, filepath.Join(w.dir, functionsFile), functionColumns(functions)); err != nil {
 		return nil, err
 	}

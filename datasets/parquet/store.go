@@ -219,9 +219,10 @@ type Description struct {
 	// ExactDays is the number of days whose single invocations are stored.
 	ExactDays int `json:"exact_days,omitempty"`
 
-	Digest string          `json:"-"` // of the content
-	Span   datasets.Window `json:"-"`
-	Notes  []string        `json:"-"`
+	Digest string            `json:"-"` // of the content
+	Span   datasets.Window   `json:"-"`
+	Gaps   []datasets.Window `json:"-"`
+	Notes  []string          `json:"-"`
 }
 
 // Quarantined counts the rejected rows of a trace.
@@ -239,6 +240,7 @@ type manifest struct {
 	Digest        string                `json:"digest"`
 	Start         time.Time             `json:"start"`
 	Span          datasets.Window       `json:"span"`
+	Gaps          []datasets.Window     `json:"gaps,omitempty"`
 	Functions     int                   `json:"functions"`
 	Invocations   int64                 `json:"invocations"`
 	Notes         []string              `json:"notes"`
@@ -271,7 +273,7 @@ func (m *manifest) describe() Description {
 	return Description{
 		Name: m.Name, ExactDays: exact, Format: m.Format, Functions: m.Functions, Invocations: m.Invocations,
 		Days: len(m.Days), Start: m.Start, Files: m.Files, Quarantined: m.Quarantined,
-		Digest: m.Digest, Span: m.Span, Notes: m.Notes,
+		Digest: m.Digest, Span: m.Span, Gaps: m.Gaps, Notes: m.Notes,
 	}
 }
 
@@ -302,6 +304,8 @@ func (s *Store) manifest(name string) (*manifest, error) {
 		return nil, corrupt(fmt.Errorf("%s: name %q: must be %q", path, m.Name, name))
 	case m.Span.From < 0 || m.Span.To < m.Span.From || (m.Span.To+datasets.MinutesPerDay-1)/datasets.MinutesPerDay != len(m.Days):
 		return nil, corrupt(fmt.Errorf("%s: span %v does not fit %d days", path, m.Span, len(m.Days)))
+	case datasets.CheckGaps(m.Span, m.Gaps) != nil:
+		return nil, corrupt(fmt.Errorf("%s: %w", path, datasets.CheckGaps(m.Span, m.Gaps)))
 	case m.Functions < 0 || m.Functions > maxRows:
 		return nil, corrupt(fmt.Errorf("%s: functions %d: must be in [0, %d]", path, m.Functions, maxRows))
 	}
@@ -342,7 +346,7 @@ func (s *Store) Trace(ctx context.Context, name string) (*datasets.Trace, error)
 	}
 	return &datasets.Trace{
 		Name: m.Name, Format: m.Format, Digest: m.Digest,
-		Start: m.Start, Span: m.Span, Notes: m.Notes,
+		Start: m.Start, Span: m.Span, Gaps: m.Gaps, Notes: m.Notes,
 		Functions: functions,
 		Source:    &source{dir: dir, functions: len(functions), days: m.Days},
 	}, nil
@@ -372,7 +376,7 @@ func (s *Store) Verify(ctx context.Context, name string) error {
 		}
 		days[i] = entry.digest()
 	}
-	if d := datasets.ContentDigest(t.Start, t.Span, t.Functions, days); d != m.Digest {
+	if d := datasets.ContentDigest(t.Start, t.Span, t.Functions, days, t.Gaps...); d != m.Digest {
 		return fmt.Errorf("trace %q: %w: digest %s: the manifest says %s", name, ErrCorrupt, d, m.Digest)
 	}
 	return nil
