@@ -16,6 +16,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2019"
 	"github.com/incendio-faas/incendio/datasets/counts"
+	"github.com/incendio-faas/incendio/datasets/huawei2023"
 	"github.com/incendio-faas/incendio/datasets/invocations"
 	"github.com/incendio-faas/incendio/datasets/openwhisk"
 	"github.com/incendio-faas/incendio/datasets/parquet"
@@ -57,6 +58,17 @@ var readers = map[string]format{
 		}
 		return counts.Open(ctx, s.path, o)
 	}},
+	huawei2023.Format: {[]string{"start"}, func(ctx context.Context, s source) (datasets.Input, error) {
+		o := huawei2023.DefaultOptions()
+		o.Workers = s.workers
+		if err := s.generic(nil, &o.Start, &o.Seed); err != nil {
+			return nil, err
+		}
+		if err := o.Validate(); err != nil {
+			return nil, usage(err)
+		}
+		return huawei2023.Open(ctx, s.path, o)
+	}},
 	invocations.Format: {[]string{"columns", "start"}, func(ctx context.Context, s source) (datasets.Input, error) {
 		o := invocations.DefaultOptions()
 		if err := s.generic(&o.Columns, &o.Start, &o.Seed); err != nil {
@@ -72,9 +84,12 @@ var readers = map[string]format{
 	}},
 }
 
-// generic sets what all generic layouts have.
+// generic sets what all generic layouts have; columns is nil for a layout that has its own.
 func (s source) generic(columns *map[string]string, start *time.Time, seed *uint64) error {
-	*columns, *seed = s.columns, s.seed
+	*seed = s.seed
+	if columns != nil {
+		*columns = s.columns
+	}
 	if s.start == "" {
 		return nil
 	}
@@ -91,7 +106,7 @@ func (l *layout) addTo(f *pflag.FlagSet) {
 	f.StringToStringVar(&l.columns, "columns", nil, "`NAME=HEADER,...`: what the files call a column; nothing after = says that they lack it (counts, invocations)")
 	f.IntVar(&l.dayOrigin, "day-origin", 0, "number of the first day, 0 or 1 (counts)")
 	f.IntVar(&l.minuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 (counts)")
-	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, invocations; default 1970-01-01)")
+	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, huawei2023, invocations; default 1970-01-01)")
 }
 
 // check refuses flags of layouts that the format does not take.

@@ -2,7 +2,6 @@ package wide
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -13,7 +12,7 @@ import (
 
 // A File is one day of one metric.
 type File struct {
-	Name    string // within the folder that was given
+	Name    string // of the source file, as its rows are counted
 	Path    string // for messages
 	Open    func(context.Context) (io.ReadCloser, error)
 	Outline *Outline
@@ -219,7 +218,7 @@ func (day *Day) add(ctx context.Context, f File, events chan<- func(datasets.Sin
 		return say(func(sink datasets.Sink) error { return sink.Reject(reason, e) })
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+		return err
 	}
 	return say(func(sink datasets.Sink) error { return sink.Rows(f.Name, n) })
 }
