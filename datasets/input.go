@@ -33,7 +33,8 @@ type Provenance struct {
 }
 
 // An Input reads the files of one public layout, a day at a time. It is what a
-// trace store takes in.
+// trace store takes in. One that is an io.Closer too has kept something aside, and is
+// closed by whoever opened it.
 type Input interface {
 	Provenance() Provenance
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -44,8 +45,8 @@ type format struct {
 }
 
 var readers = map[string]format{
-	azure2019.Format: {nil, func(_ context.Context, s source) (datasets.Input, error) {
-		return azure2019.Open(s.path, azure2019.Options{Seed: s.seed, Workers: s.workers})
+	azure2019.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
+		return azure2019.Open(ctx, s.path, azure2019.Options{Seed: s.seed, Workers: s.workers})
 	}},
 	counts.Format: {[]string{"columns", "start", "day-origin", "minute-origin"}, func(ctx context.Context, s source) (datasets.Input, error) {
 		o := counts.DefaultOptions()
@@ -138,8 +139,10 @@ func (a *app) ingestCommand() *cobra.Command {
 		Long: `Read the files of a public trace, or of your own platform, into the Parquet store.
 
 FORMAT is one of: ` + formats() + `.
-counts and invocations are for your own platform: a file or a folder of files, as CSV,
-JSON lines (each perhaps .gz) or Parquet. counts has the columns function, minute, count,
+PATH is a file, a folder, or an archive: zip, tar, or tar within gzip, xz, zstd or bzip2.
+Files may be compressed by these, too.
+
+counts and invocations are for your own platform: CSV, JSON lines or Parquet. counts has the columns function, minute, count,
 or day, minute, count; invocations has function, arrival, duration_ms and perhaps app,
 owner, trigger, memory_mb, cold_ms. See docs/traces.md.
 
@@ -148,7 +151,7 @@ of a stored trace is refused, unless --replace. A row that cannot be used goes t
 quarantine.jsonl with its file, line and reason; above --quarantine-limit of the rows
 nothing is stored and the exit code is 5.`,
 		Args: args(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, arg []string) error {
+		RunE: func(cmd *cobra.Command, arg []string) (err error) {
 			if name == "" {
 				return usage(fmt.Errorf("--name is missing: what shall the trace be called in the store?"))
 			}
@@ -178,6 +181,13 @@ nothing is stored and the exit code is 5.`,
 			in, err := reader.open(cmd.Context(), source{path: arg[1], seed: cfg.Seed, workers: env.Workers, layout: files})
 			if err != nil {
 				return err
+			}
+			if c, ok := in.(io.Closer); ok { // what was kept aside of an archive
+				defer func() {
+					if cerr := c.Close(); err == nil {
+						err = cerr
+					}
+				}()
 			}
 			// What a day holds is a few large arrays without pointers: cheap to collect, and
 			// much to hold twice. GOGC says otherwise.

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //	value FILE PATH WANT     the value at PATH of a JSON file, in JSON
 //	same FILE PATH OTHER PATH  two JSON files have the same value there
 //	keep DIR, kept DIR       DIR is, byte for byte, as it was at keep
+//	pack FORM OUT PATH       write an archive or a compressed file
 //
 // A PATH is keys and indices joined by dots, and "." the whole; stdout is a FILE.
 func TestScripts(t *testing.T) {
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "tiny.yaml"), data, 0o644)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "keys": keys, "value": value, "same": same, "keep": keep, "kept": kept,
+			"exits": exits, "keys": keys, "value": value, "same": same, "keep": keep, "kept": kept, "pack": pack,
 		},
 	})
 }

@@ -53,7 +53,7 @@ const (
 // cannot use them.
 func (f *sourceFile) readRows(ctx context.Context, sink datasets.Sink, required, optional []string,
 	row func(line int, fields [][]byte) (reason, msg string)) error {
-	r, err := f.open()
+	r, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (f *sourceFile) readRows(ctx context.Context, sink datasets.Sink, required,
 			return err
 		}
 		if block, long, err = blocks.next(buf); errors.Is(err, io.EOF) {
-			return sink.Rows(f.name, int64(line-1))
+			return sink.Rows(f.member.Source(), int64(line-1))
 		} else if err != nil {
 			return f.readError(err)
 		}

@@ -1,7 +1,7 @@
 // Package azure2019 reads the Azure Functions trace of 2019 (Shahrad et al.,
 // "Serverless in the Wild", USENIX ATC 2020; Azure/AzurePublicDataset, CC-BY-4.0).
 //
-// [Open] looks at a folder in one of two layouts, both plain or compressed (.gz):
+// [Open] looks at a folder or an archive in one of two layouts, plain or compressed:
 // the official files, one of each kind a day,
 //
 //	invocations_per_function_md.anon.dNN.csv      HashOwner,HashApp,HashFunction,Trigger,1..1440
@@ -38,23 +38,19 @@
 package azure2019
 
 import (
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/archive"
 )
 
 // Format is the name of the format in the store and on the command line.
@@ -120,9 +116,9 @@ const (
 )
 
 var official = []*regexp.Regexp{
-	counts:    regexp.MustCompile(`^invocations_per_function_md\.anon\.d([0-9]{2,3})\.csv(\.gz)?$`),
-	durations: regexp.MustCompile(`^function_durations_percentiles\.anon\.d([0-9]{2,3})\.csv(\.gz)?$`),
-	memory:    regexp.MustCompile(`^app_memory_percentiles\.anon\.d([0-9]{2,3})\.csv(\.gz)?$`),
+	counts:    regexp.MustCompile(`^invocations_per_function_md\.anon\.d([0-9]{2,3})\.csv$`),
+	durations: regexp.MustCompile(`^function_durations_percentiles\.anon\.d([0-9]{2,3})\.csv$`),
+	memory:    regexp.MustCompile(`^app_memory_percentiles\.anon\.d([0-9]{2,3})\.csv$`),
 }
 
 var sample = []string{counts: "invocations.csv", durations: "durations.csv", memory: "memory.csv"}
@@ -133,54 +129,34 @@ type sourceFile struct {
 	day    int // from 1, as in its name
 	name   string
 	path   string
-	sha256 string
-	stat   os.FileInfo // when its digest was taken
+	member *archive.Member
 }
 
 // open returns the text of the file.
-func (f *sourceFile) open() (io.ReadCloser, error) {
-	in, err := os.Open(f.path)
-	if err != nil {
-		return nil, err
-	}
-	if !strings.HasSuffix(f.path, ".gz") {
-		return in, nil
-	}
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		in.Close()
-		return nil, f.readError(err)
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{z, in}, nil
-}
+func (f *sourceFile) open(ctx context.Context) (io.ReadCloser, error) { return f.member.Open(ctx) }
 
 // readError says what kept the file from being read.
 func (f *sourceFile) readError(err error) error {
-	switch {
-	case errors.Is(err, io.EOF) && strings.HasSuffix(f.path, ".gz"):
-		return fmt.Errorf("%s: empty, expected gzip", f.path)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%s: truncated gzip: %w", f.path, err)
-	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum):
-		return fmt.Errorf("%s: damaged gzip: %w", f.path, err)
+	if errors.As(err, new(*archive.Error)) || errors.As(err, new(*fs.PathError)) {
+		return err
 	}
 	return fmt.Errorf("%s: %w", f.path, err)
 }
 
-// An Input is a folder of files of the trace. It implements [datasets.Input].
+// An Input is a folder or archive of files of the trace. It implements [datasets.Input].
 type Input struct {
-	opts  Options
-	files []sourceFile // by kind, then by day
-	first int          // the first day, from 1
-	span  datasets.Window
+	opts    Options
+	set     *archive.Set
+	sources []datasets.SourceFile
+	files   []sourceFile // by kind, then by day
+	first   int          // the first day, from 1
+	span    datasets.Window
 }
 
-// Open finds the files of the trace in dir, takes their digests and reads the
-// headers of the counts. The days of the counts must follow each other.
-func Open(dir string, o Options) (*Input, error) {
+// Open finds the files of the trace in the folder or archive at path, takes their digests
+// and reads the headers of the counts. The days of the counts must follow each other. The
+// input must be closed.
+func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -188,51 +164,73 @@ func Open(dir string, o Options) (*Input, error) {
 	if in.opts.Workers == 0 {
 		in.opts.Workers = runtime.GOMAXPROCS(0)
 	}
-	if err := in.list(dir); err != nil {
-		return nil, fmt.Errorf("open azure2019 trace: %w", err)
-	}
-	for i := range in.files {
-		if err := in.files[i].digest(); err != nil {
-			return nil, fmt.Errorf("open azure2019 trace: %w", err)
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open azure2019 trace: %w", err), in.Close())
 		}
+	}()
+	in.set, err = archive.Open(ctx, path, func(m *archive.Member, _ []byte) (bool, error) {
+		f, _, ok := parseName(m.Base())
+		if ok && f.day == 0 {
+			return false, fmt.Errorf("%s: days are numbered from 1", m.Path)
+		}
+		return ok, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if err := in.measure(); err != nil {
-		return nil, fmt.Errorf("open azure2019 trace: %w", err)
+	if err := in.list(path); err != nil {
+		return nil, err
+	}
+	if in.sources, err = in.set.Sources(ctx); err != nil {
+		return nil, err
+	}
+	if err := in.measure(ctx); err != nil {
+		return nil, err
 	}
 	return in, nil
 }
 
-// list finds the files.
-func (in *Input) list(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+// Close removes what was kept aside of an archive.
+func (in *Input) Close() error {
+	if in.set == nil {
+		return nil
 	}
+	return in.set.Close()
+}
+
+// parseName says which file of the trace has this name, without the extension of a
+// compression; one of a sample has no day.
+func parseName(name string) (f sourceFile, day string, ok bool) {
+	if k := slices.Index(sample, name); k >= 0 {
+		return sourceFile{kind: kind(k), day: 1}, "", true
+	}
+	for k, r := range official {
+		if m := r.FindStringSubmatch(name); m != nil {
+			f.kind = kind(k)
+			f.day, _ = strconv.Atoi(m[1]) // the expression allows no other digits, and few of them
+			return f, m[1], true
+		}
+	}
+	return sourceFile{}, "", false
+}
+
+// list sorts the files.
+func (in *Input) list(dir string) error {
 	seen := map[string]string{}
 	dated, undated := false, false
-	for _, e := range entries {
-		f := sourceFile{day: 1, name: e.Name(), path: filepath.Join(dir, e.Name())}
-		plain := strings.TrimSuffix(e.Name(), ".gz")
-		if k := slices.Index(sample, plain); k >= 0 {
-			f.kind, undated = kind(k), true
-		} else {
-			k := slices.IndexFunc(official, func(r *regexp.Regexp) bool { return r.MatchString(e.Name()) })
-			if k < 0 {
-				continue
-			}
-			f.kind, dated = kind(k), true
-			if f.day, err = strconv.Atoi(official[k].FindStringSubmatch(e.Name())[1]); err != nil || f.day == 0 {
-				return fmt.Errorf("%s: days are numbered from 1", f.path)
-			}
-		}
+	for _, m := range in.set.Members {
+		f, day, _ := parseName(m.Base())
+		f.name, f.path, f.member = m.Name, m.Path, m
+		dated, undated = dated || day != "", undated || day == ""
 		if dated && undated {
 			return fmt.Errorf("%s: files of two layouts, invocations.csv and invocations_per_function_md.anon.dNN.csv", dir)
 		}
 		id := fmt.Sprint(f.kind, f.day)
 		if other, ok := seen[id]; ok {
-			return fmt.Errorf("%s: both %s and %s hold day %d", dir, other, e.Name(), f.day)
+			return fmt.Errorf("%s: both %s and %s hold day %d", dir, other, m.Name, f.day)
 		}
-		seen[id] = e.Name()
+		seen[id] = m.Name
 		in.files = append(in.files, f)
 	}
 	slices.SortStableFunc(in.files, func(a, b sourceFile) int {
@@ -243,7 +241,10 @@ func (in *Input) list(dir string) error {
 	})
 	days := in.of(counts)
 	if len(days) == 0 {
-		return fmt.Errorf("%s: no counts: expected invocations_per_function_md.anon.dNN.csv or invocations.csv, perhaps with .gz", dir)
+		if err := in.set.Foreign(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%s: no counts: expected invocations_per_function_md.anon.dNN.csv or invocations.csv, plain, compressed or in an archive", dir)
 	}
 	for i := range days {
 		if want := days[0].day + i; days[i].day != want {
@@ -267,40 +268,11 @@ func (in *Input) of(k kind) []sourceFile {
 	return in.files[from:to]
 }
 
-func (f *sourceFile) digest() error {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if f.stat, err = file.Stat(); err != nil {
-		return err
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return err
-	}
-	f.sha256 = hex.EncodeToString(h.Sum(nil))
-	return nil
-}
-
-// unchanged reports an error if the file is not the one whose digest was taken.
-func (f *sourceFile) unchanged() error {
-	now, err := os.Stat(f.path)
-	if err != nil {
-		return err
-	}
-	if now.Size() != f.stat.Size() || !now.ModTime().Equal(f.stat.ModTime()) {
-		return fmt.Errorf("%s: changed while it was read", f.path)
-	}
-	return nil
-}
-
 // measure finds the observed minutes in the headers of the counts.
-func (in *Input) measure() error {
+func (in *Input) measure(ctx context.Context) error {
 	days := in.of(counts)
 	for i := range days {
-		h, err := days[i].countsHeader()
+		h, err := days[i].countsHeader(ctx)
 		if err != nil {
 			return err
 		}
@@ -333,8 +305,12 @@ func (in *Input) Provenance() datasets.Provenance {
 			datasets.StartCostNote,
 		},
 	}
+	listed := map[string]bool{}
 	for _, f := range in.files {
-		p.Files = append(p.Files, datasets.SourceFile{Name: f.name, SHA256: f.sha256})
+		if name := f.member.Source(); !listed[name] {
+			listed[name] = true
+			p.Files = append(p.Files, in.sources[slices.IndexFunc(in.sources, func(s datasets.SourceFile) bool { return s.Name == name })])
+		}
 	}
 	return p
 }
@@ -364,10 +340,8 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 			return nil, err
 		}
 	}
-	for i := range in.files {
-		if err := in.files[i].unchanged(); err != nil {
-			return nil, err
-		}
+	if err := in.set.Unchanged(); err != nil {
+		return nil, err
 	}
 	return t.join(in.opts.Seed), nil
 }

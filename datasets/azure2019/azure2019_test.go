@@ -108,7 +108,7 @@ func (c *collector) Reject(reason string, e *datasets.SyntaxError) error {
 
 func read(t testing.TB, dir string, o azure2019.Options) ([]datasets.Function, *collector) {
 	t.Helper()
-	in, err := azure2019.Open(dir, o)
+	in, err := azure2019.Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestOfficialLayout(t *testing.T) {
 		"README.md":                "not of the trace",
 	}
 	dir := write(t, files)
-	in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+	in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestSampleLayout(t *testing.T) {
 		"invocations.csv": "\xef\xbb\xbf" + countsHeader(480, 489) + "o,a,f,http,0,0,0,0,0,0,0,0,12,0\r\no,a,g,event,1,2,3,4,5,6,7,8,9,10",
 		"memory.csv":      "HashFunction,HashOwner,HashApp,SampleCount,AverageAllocatedMb\nf,o,a,9,100.5\n",
 	})
-	in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+	in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestUnreadable(t *testing.T) {
 		"empty memory":    {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "memory.csv": ""}, "memory.csv:1: empty"},
 		"empty durations": {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "durations.csv": ""}, "durations.csv:1: empty"},
 	} {
-		in, err := azure2019.Open(write(t, c.files), azure2019.DefaultOptions())
+		in, err := azure2019.Open(t.Context(), write(t, c.files), azure2019.DefaultOptions())
 		if err == nil {
 			_, err = in.Read(t.Context(), nil, new(collector))
 		}
@@ -337,7 +337,7 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%s: %v, expected %q", name, err, c.want)
 		}
 	}
-	if _, err := azure2019.Open(filepath.Join(t.TempDir(), "missing"), azure2019.DefaultOptions()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := azure2019.Open(t.Context(), filepath.Join(t.TempDir(), "missing"), azure2019.DefaultOptions()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing folder: %v", err)
 	}
 }
@@ -359,7 +359,7 @@ func TestKeysAcrossDays(t *testing.T) {
 		fmt.Sprintf(durationsName, 4):   "\xef\xbb\xbf" + strings.ReplaceAll(durationsHeader, "\n", "\r\n") + "o2,a,f,10,100,1,900,10,10,10,10,10,10,10\r\no1,b,f,10,100,1,900,20,20,20,20,20,20,20\n",
 		fmt.Sprintf(memoryName, 5):      "\xef\xbb\xbf" + memoryHeader + "o1,a,50,100,1\r\no2,b,50,300,1",
 	})
-	in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+	in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,14 +409,14 @@ func TestDamagedGzip(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, raw := range map[string][]byte{
-		"truncated gzip":       good[:len(good)-20],
-		"damaged gzip":         []byte("HashOwner,HashApp\n"),
-		"empty, expected gzip": nil,
+		"truncated gzip":               good[:len(good)-20],
+		"damaged gzip":                 []byte("\x1f\x8bshOwner,HashApp\n"),
+		":1: empty: expected a header": nil,
 	} {
 		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+		in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
 		if err == nil {
 			_, err = in.Read(t.Context(), nil, new(collector))
 		}
@@ -460,7 +460,7 @@ func TestNightlyAppend(t *testing.T) {
 	n1, n2 := fmt.Sprintf(invocationsName, 1), fmt.Sprintf(invocationsName, 2)
 	ingest := func(s *parquet.Store, files map[string]string) parquet.Description {
 		t.Helper()
-		in, err := azure2019.Open(write(t, files), azure2019.DefaultOptions())
+		in, err := azure2019.Open(t.Context(), write(t, files), azure2019.DefaultOptions())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -492,7 +492,7 @@ func TestNightlyAppend(t *testing.T) {
 
 func TestQuarantineLimit(t *testing.T) {
 	dir := write(t, map[string]string{"invocations.csv": countsHeader(1, 3) + "o,a,f,http,1,1,1\no,a,g,http,1,1,-1\n"})
-	in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+	in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -522,7 +522,7 @@ func FuzzCounts(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, "invocations.csv"), []byte(countsHeader(1, 10)+body), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		in, err := azure2019.Open(dir, azure2019.Options{Seed: 1, Workers: 2})
+		in, err := azure2019.Open(t.Context(), dir, azure2019.Options{Seed: 1, Workers: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -572,7 +572,7 @@ func FuzzAttributes(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		in, err := azure2019.Open(dir, azure2019.Options{Seed: 1, Workers: 1})
+		in, err := azure2019.Open(t.Context(), dir, azure2019.Options{Seed: 1, Workers: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -655,7 +655,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	for _, workers := range []int{1, 2} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			in, err := azure2019.Open(dir, azure2019.Options{Seed: 1, Workers: workers})
+			in, err := azure2019.Open(b.Context(), dir, azure2019.Options{Seed: 1, Workers: workers})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -694,7 +694,7 @@ func BenchmarkIngest(b *testing.B) {
 	}
 	b.SetBytes(int64(text.Len()))
 	for b.Loop() {
-		in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+		in, err := azure2019.Open(b.Context(), dir, azure2019.DefaultOptions())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -68,8 +68,8 @@ func parseHeader(file string, line []byte) (header, error) {
 }
 
 // countsHeader reads the header of a file of counts.
-func (f *sourceFile) countsHeader() (header, error) {
-	r, err := f.open()
+func (f *sourceFile) countsHeader(ctx context.Context) (header, error) {
+	r, err := f.open(ctx)
 	if err != nil {
 		return header{}, err
 	}
@@ -287,7 +287,7 @@ func (h *header) diagnose(rest []byte, column int) (reason, msg string) {
 // readCounts reads the counts of one day into c. Blocks are scanned by several workers
 // and merged in the order of the file.
 func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *table, sink datasets.Sink, c *datasets.Counts) error {
-	r, err := f.open()
+	r, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -372,7 +372,7 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := sink.Rows(f.name, int64(line-2)); err != nil {
+	if err := sink.Rows(f.member.Source(), int64(line-2)); err != nil {
 		return err
 	}
 	d.counts(c)

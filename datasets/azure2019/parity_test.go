@@ -28,7 +28,7 @@ func TestSharedData(t *testing.T) {
 		{"sample500", 419, 2863547, datasets.Window{From: 479, To: 959}, datasets.AssumedCPU | datasets.AssumedStartCost},
 		{"shapes", 4108, 0, datasets.Window{From: 0, To: 1440}, datasets.AssumedCPU | datasets.AssumedStartCost | datasets.AssumedExecution | datasets.AssumedMemory},
 	} {
-		in, err := azure2019.Open(filepath.Join(shared, "data", "azure2019", c.folder), azure2019.DefaultOptions())
+		in, err := azure2019.Open(t.Context(), filepath.Join(shared, "data", "azure2019", c.folder), azure2019.DefaultOptions())
 		if err != nil {
 			t.Fatal(err)
 		}

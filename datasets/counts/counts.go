@@ -82,17 +82,22 @@ type Input struct {
 	whole  bool // days are observed whole
 }
 
-// Open finds the files at path, takes their digests and learns their span.
-func Open(ctx context.Context, path string, o Options) (*Input, error) {
+// Open finds the files at path, takes their digests and learns their span. The input must
+// be closed.
+func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
 	t := &in.tables
-	var err error
-	if t.Files, t.Ignored, err = rows.Find(path); err != nil {
+	if err := t.Find(ctx); err != nil {
 		return nil, fmt.Errorf("open counts: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.Close())
+		}
+	}()
 	if len(t.Files) > maxFiles {
 		return nil, fmt.Errorf("open counts: %s: %d files: must be at most %d", path, len(t.Files), maxFiles)
 	}
@@ -107,6 +112,9 @@ func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)
 	return in, nil
 }
+
+// Close removes what was kept aside of an archive.
+func (in *Input) Close() error { return in.tables.Close() }
 
 // Provenance implements [datasets.Input].
 func (in *Input) Provenance() datasets.Provenance {

@@ -37,6 +37,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -97,31 +98,31 @@ type Input struct {
 
 // Open finds the files at path, takes their digests and learns their span. Two files
 // with the same content are an error: their invocations would count twice, and nothing
-// else tells one invocation from another of the same moment.
-func Open(ctx context.Context, path string, o Options) (*Input, error) {
+// else tells one invocation from another of the same moment. The input must be closed.
+func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
+	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld, Distinct: true}}
 	t := &in.tables
-	var err error
-	if t.Files, t.Ignored, err = rows.Find(path); err != nil {
+	if err := t.Find(ctx); err != nil {
 		return nil, fmt.Errorf("open invocations: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.Close())
+		}
+	}()
 	p := in.parser(nil)
 	if err := t.Survey(ctx, p); err != nil {
 		return nil, fmt.Errorf("open invocations: %w", err)
 	}
-	first := map[string]string{}
-	for _, f := range t.Files {
-		if other, ok := first[f.SHA256]; ok {
-			return nil, fmt.Errorf("open invocations: %s: has the same content as %s: every invocation would count twice", f.Path, other)
-		}
-		first[f.SHA256] = f.Path
-	}
 	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)
 	return in, nil
 }
+
+// Close removes what was kept aside of an archive.
+func (in *Input) Close() error { return in.tables.Close() }
 
 // Provenance implements [datasets.Input].
 func (in *Input) Provenance() datasets.Provenance {

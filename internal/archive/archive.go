@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,6 +24,14 @@ import (
 // A Pick says whether a member is wanted, by its name and by its first bytes, unpacked: up
 // to 4096 of them. Its error ends [Open].
 type Pick func(m *Member, head []byte) (bool, error)
+
+type observer struct{}
+
+// Observe returns a context under which [Open] shows every member, and what a [Pick] sees
+// of it, to observe first. An error of that ends Open.
+func Observe(ctx context.Context, observe func(m *Member, head []byte) error) context.Context {
+	return context.WithValue(ctx, observer{}, observe)
+}
 
 // A Set is the members of a path.
 type Set struct {
@@ -316,6 +325,11 @@ func (o *opener) archive(f *source, l look, prefix string) error {
 
 // take asks whether the member is wanted.
 func (o *opener) take(m *Member, head []byte) error {
+	if observe, ok := o.ctx.Value(observer{}).(func(*Member, []byte) error); ok {
+		if err := observe(m, head); err != nil {
+			return err
+		}
+	}
 	ok, err := o.pick(m, head)
 	if err != nil {
 		return err
@@ -379,21 +393,21 @@ func lookAt(m *Member, r *bufio.Reader) (look, error) {
 
 // firstBytes unpacks up to headSize bytes.
 func firstBytes(c *codec, packed []byte) ([]byte, error) {
-	z, err := c.open(bufio.NewReaderSize(newBytesReader(packed), headSize))
+	z, err := c.open(bufio.NewReaderSize(bytes.NewReader(packed), headSize))
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	head := make([]byte, headSize)
-	n, err := io.ReadFull(z, head)
-	if n == headSize || err == io.EOF && n == 0 {
+	head := make([]byte, 0, headSize)
+	for len(head) < headSize && err == nil { // io.ReadFull could not tell a short file from a truncated one
+		var n int
+		n, err = z.Read(head[len(head):headSize])
+		head = head[:len(head)+n]
+	}
+	if err == io.EOF {
 		err = nil
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) && n > 0 {
-		// The unpacked file may be as short as this; what is wrong with it, its reader says.
-		err = nil
-	}
-	return head[:n], err
+	return head, err
 }
 
 // member makes a member of an archive out of an entry of the given name.

@@ -1,6 +1,15 @@
 package rows
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
+
+// Find lists the files at path.
+func Find(path string) (files []File, ignored []string, err error) {
+	_, files, ignored, err = find(context.Background(), path, nil)
+	return files, ignored, err
+}
 
 // ParseObject parses a JSON object, with the scanner for plain ones where it applies,
 // and by encoding/json alone.

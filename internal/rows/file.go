@@ -1,14 +1,13 @@
 package rows
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/archive"
 )
 
 // A Kind is how a file writes down its rows.
@@ -33,243 +33,192 @@ func (k Kind) String() string {
 	return [...]string{"CSV", "JSON lines", "Parquet", "a JSON array"}[k]
 }
 
-// A File is one file of an input.
+// A File is one file of an input: a file on disk, or a member of an archive.
 type File struct {
-	Name   string // within the folder that was given, with forward slashes
-	Path   string // as it is opened, and as messages name it
-	Kind   Kind
-	SHA256 string // of the bytes as they lie there, in hex; set by Digest
+	Name string // within the folder or archive that was given, with forward slashes
+	Path string // as messages name it
+	Kind Kind
 
-	gzip bool
-	stat fs.FileInfo // when it was found
+	member *archive.Member
+	sum    hash.Hash // of the text, where that is asked for
+	summed bool      // it is of all of the text
 }
 
-// Source describes the file in a provenance.
-func (f *File) Source() datasets.SourceFile {
-	return datasets.SourceFile{Name: f.Name, SHA256: f.SHA256}
-}
+// Source is the name in a provenance of the file on disk that holds this one.
+func (f *File) Source() string { return f.member.Source() }
 
 // Series names the one series of a file without a column for functions: the name
 // of the file without its extensions.
 func (f *File) Series() string {
-	name := strings.TrimSuffix(f.Name, ".gz")
+	name := f.member.Plain()
 	if _, ok := extensions[filepath.Ext(name)]; ok {
 		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}
 	return name
 }
 
-// extensions of the files that are taken from a folder, beside ".gz" after one of them.
+// extensions of the files that are taken from a folder or archive, before that of a
+// compression.
 var extensions = map[string]Kind{
 	".csv": CSV, ".jsonl": JSONLines, ".ndjson": JSONLines, ".json": JSONLines, ".parquet": Parquet,
 }
 
-// Find returns the file at path or, in order of their names, the files below the
-// folder at path whose names end in .csv, .jsonl, .ndjson, .json (perhaps with .gz)
-// or .parquet. Ignored are the names of the others; hidden ones, whose names begin
-// with a dot or an underscore, are left out without mention.
-func Find(path string) (files []File, ignored []string, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.IsDir() {
-		f := File{Name: filepath.Base(path), Path: path}
-		if err := f.recognise(); err != nil {
-			return nil, nil, err
-		}
-		return []File{f}, nil, nil
-	}
-	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if p != path && strings.ContainsRune("._", rune(d.Name()[0])) {
-			if d.IsDir() {
-				return filepath.SkipDir
+// expected says which files are taken.
+const expected = "expected .csv, .jsonl, .ndjson, .json or .parquet, of which all but the last may be compressed or in an archive"
+
+// find lists the file at path or, in order of their names, the files of the folder or
+// archive at path whose names end in one of the extensions, perhaps followed by that of a
+// compression, or those that pick takes where it is not nil. Ignored are the names of the
+// others; hidden ones, whose names begin with a dot or an underscore, are left out without
+// mention.
+func find(ctx context.Context, path string, pick archive.Pick) (set *archive.Set, files []File, ignored []string, err error) {
+	kinds := map[*archive.Member]Kind{}
+	set, err = archive.Open(ctx, path, func(m *archive.Member, head []byte) (bool, error) {
+		if pick != nil {
+			if ok, err := pick(m, head); !ok || err != nil {
+				return false, err
 			}
-			return nil
+		} else if _, ok := named(m); !ok && m.Path != path {
+			return false, nil
 		}
-		if d.IsDir() {
-			return nil
-		}
-		rel, err := filepath.Rel(path, p)
-		if err != nil {
-			return err
-		}
-		f := File{Name: filepath.ToSlash(rel), Path: p}
-		if _, ok := extensions[strings.ToLower(filepath.Ext(strings.TrimSuffix(p, ".gz")))]; !ok {
-			ignored = append(ignored, f.Name)
-			return nil
-		}
-		if err := f.recognise(); err != nil {
-			return err
-		}
-		files = append(files, f)
-		return nil
+		kind, err := recognise(m, head)
+		kinds[m] = kind
+		return err == nil, err
 	})
-	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("%s: no file: expected .csv, .jsonl, .ndjson or .json, perhaps with .gz, or .parquet", path)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	return files, ignored, err
+	for _, m := range set.Members {
+		files = append(files, File{Name: m.Name, Path: m.Path, Kind: kinds[m], member: m})
+	}
+	for _, l := range set.Left {
+		ignored = append(ignored, l.Name)
+	}
+	if len(files) == 0 {
+		err = set.Foreign()
+		if err == nil {
+			err = fmt.Errorf("%s: no file: %s", path, expected)
+		}
+		return nil, nil, nil, errors.Join(err, set.Close())
+	}
+	return set, files, ignored, nil
+}
+
+// named is the kind that the name of a file says.
+func named(m *archive.Member) (Kind, bool) {
+	kind, ok := extensions[strings.ToLower(filepath.Ext(m.Plain()))]
+	return kind, ok
 }
 
 // Formats that are told apart in order to say what they are.
 var magics = []struct{ bytes, name string }{
-	{"PARE", "encrypted Parquet"},
-	{"PK\x03\x04", "a zip archive"}, {"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"\x28\xb5\x2f\xfd", "zstd"},
-	{"7z\xbc\xaf\x27\x1c", "a 7z archive"}, {"Rar!\x1a\x07", "a RAR archive"}, {"ARROW1", "Arrow IPC"}, {"ORC", "ORC"},
-	{"\xff\xfe", "UTF-16 text"}, {"\xfe\xff", "UTF-16 text"},
+	{"PARE", "encrypted Parquet"}, {"ARROW1", "Arrow IPC"}, {"ORC", "ORC"}, {"\xff\xfe", "UTF-16 text"}, {"\xfe\xff", "UTF-16 text"},
 }
 
-// recognise looks at the first bytes of the file. The name must not contradict them.
-func (f *File) recognise() error {
-	in, err := os.Open(f.Path)
+// recognise looks at the first bytes of a file. Its name must not contradict them.
+func recognise(m *archive.Member, head []byte) (Kind, error) {
+	if len(head) == 0 {
+		return 0, &datasets.SyntaxError{File: m.Path, Line: 1, Msg: "empty: expected a header or a row"}
+	}
+	for _, f := range magics {
+		if bytes.HasPrefix(head, []byte(f.bytes)) {
+			return 0, fmt.Errorf("%s: holds %s: expected CSV, JSON lines or Parquet", m.Path, f.name)
+		}
+	}
+	ended, err := endsAsParquet(m)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer in.Close()
-	if f.stat, err = in.Stat(); err != nil {
-		return err
-	}
-	if !f.stat.Mode().IsRegular() {
-		return fmt.Errorf("%s: must be a regular file or a folder", f.Path)
-	}
-	head := bufio.NewReaderSize(in, 4096)
-	start, err := head.Peek(8)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return f.ReadError(err)
-	}
-	if bytes.HasPrefix(start, []byte("\x1f\x8b")) {
-		f.gzip = true
-		z, err := gzip.NewReader(head)
-		if err != nil {
-			return f.ReadError(err)
-		}
-		head = bufio.NewReaderSize(z, 4096)
-		if start, err = head.Peek(8); err != nil && !errors.Is(err, io.EOF) {
-			return f.ReadError(err)
-		}
-	}
-	if len(start) == 0 {
-		return &datasets.SyntaxError{File: f.Path, Line: 1, Msg: "empty: expected a header or a row"}
-	}
-	for _, m := range magics {
-		if strings.HasPrefix(string(start), m.bytes) {
-			return fmt.Errorf("%s: holds %s: expected CSV, JSON lines or Parquet", f.Path, m.name)
-		}
-	}
-	ended, err := f.endsAsParquet(in)
-	if err != nil {
-		return f.ReadError(err)
-	}
-	text, err := head.Peek(4096)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return f.ReadError(err)
-	}
-	text = bytes.TrimLeft(bytes.TrimPrefix(text, byteOrderMark), " \t\r\n")
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")
+	kind := CSV
 	switch {
-	case bytes.HasPrefix(start, []byte(parquetMagic)) || ended:
-		if f.Kind = Parquet; f.gzip {
-			return fmt.Errorf("%s: holds Parquet within gzip: unpack it first", f.Path)
+	case bytes.HasPrefix(head, []byte(parquetMagic)) || ended:
+		if kind = Parquet; !m.OnDisk() {
+			within := m.Compression()
+			if within == "" {
+				within = "an archive"
+			}
+			return 0, fmt.Errorf("%s: holds Parquet within %s: unpack it first", m.Path, within)
 		}
 	case bytes.HasPrefix(text, []byte("{")):
-		f.Kind = JSONLines
+		kind = JSONLines
 	case bytes.HasPrefix(text, []byte("[")):
-		f.Kind = JSONArray
-	default:
-		f.Kind = CSV
+		kind = JSONArray
 	}
-	named, ok := extensions[strings.ToLower(filepath.Ext(strings.TrimSuffix(f.Path, ".gz")))]
-	if ok && named != f.Kind && !(named == JSONLines && f.Kind == JSONArray) {
-		return fmt.Errorf("%s: is %v by its name, but holds %v", f.Path, named, f.Kind)
+	if says, ok := named(m); ok && says != kind && !(says == JSONLines && kind == JSONArray) {
+		return 0, fmt.Errorf("%s: is %v by its name, but holds %v", m.Path, says, kind)
 	}
-	return nil
+	return kind, nil
 }
 
 const parquetMagic = "PAR1" // begins and ends a Parquet file
 
 // endsAsParquet reports whether the file ends as Parquet does, perhaps damaged at its beginning.
-func (f *File) endsAsParquet(in io.ReaderAt) (bool, error) {
-	n := f.stat.Size() - int64(len(parquetMagic))
-	if f.gzip || n < 0 {
+func endsAsParquet(m *archive.Member) (bool, error) {
+	if !m.OnDisk() {
 		return false, nil
 	}
-	end := make([]byte, len(parquetMagic))
-	_, err := in.ReadAt(end, n)
-	return string(end) == parquetMagic, err
-}
-
-// Digest reads all bytes of the file and sets its SHA256.
-func (f *File) Digest(ctx context.Context) error {
-	in, err := os.Open(f.Path)
+	in, err := os.Open(m.Path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer in.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, contextReader{ctx, in}); err != nil {
-		return f.ReadError(err)
+	stat, err := in.Stat()
+	if err != nil || stat.Size() < int64(len(parquetMagic)) {
+		return false, err
 	}
-	f.SHA256 = hex.EncodeToString(h.Sum(nil))
-	return nil
-}
-
-// Unchanged reports an error if the file is not the one that was found.
-func (f *File) Unchanged() error {
-	now, err := os.Stat(f.Path)
-	if err != nil {
-		return err
-	}
-	if now.Size() != f.stat.Size() || !now.ModTime().Equal(f.stat.ModTime()) {
-		return fmt.Errorf("%s: changed while it was read", f.Path)
-	}
-	return nil
+	end := make([]byte, len(parquetMagic))
+	_, err = in.ReadAt(end, stat.Size()-int64(len(end)))
+	return string(end) == parquetMagic, err
 }
 
 // Text opens the file as text. Errors of reading it are what [File.ReadError] explains.
 func (f *File) Text(ctx context.Context) (io.ReadCloser, error) {
-	in, err := os.Open(f.Path)
-	if err != nil {
-		return nil, err
+	in, err := f.member.Open(ctx)
+	if err != nil || f.sum == nil {
+		return in, err
 	}
-	r := io.Reader(contextReader{ctx, in})
-	if f.gzip {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			in.Close()
-			return nil, f.ReadError(err)
-		}
-		r = z
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{r, in}, nil
+	f.sum.Reset()
+	f.summed = false
+	return &hashed{in, f}, nil
 }
 
-// ReadError says what kept the file from being read.
+// A hashed text is one whose digest is taken as it passes.
+type hashed struct {
+	io.ReadCloser
+	file *File
+}
+
+func (h *hashed) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	h.file.sum.Write(p[:n])
+	h.file.summed = err == io.EOF
+	return n, err
+}
+
+// hash makes the next readings of the file take the digest of its text.
+func (f *File) hash() { f.sum = sha256.New() }
+
+// content is the digest of the text, in hex; of Parquet, that of the file. Where the
+// last reading did not come to the end, it takes another.
+func (f *File) content(ctx context.Context) (string, error) {
+	if !f.summed {
+		in, err := f.Text(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer in.Close()
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			return "", f.ReadError(err)
+		}
+	}
+	return hex.EncodeToString(f.sum.Sum(nil)), nil
+}
+
+// ReadError says of which file an error of reading is.
 func (f *File) ReadError(err error) error {
-	switch {
-	case f.gzip && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)):
-		return fmt.Errorf("%s: truncated gzip: %w", f.Path, err)
-	case errors.As(err, new(*fs.PathError)):
+	if errors.As(err, new(*archive.Error)) || errors.As(err, new(*fs.PathError)) {
 		return err
-	case f.gzip && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: damaged gzip: %w", f.Path, err)
 	}
 	return fmt.Errorf("%s: %w", f.Path, err)
-}
-
-// A contextReader ends when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

@@ -202,7 +202,8 @@ func TestRecognise(t *testing.T) {
 		{"f.gz", "\x1f\x8bxxxxxxxxxxxxxxxxx", ": damaged gzip: gzip: invalid header"},
 		{"f", "[{}]", "a JSON array"}, {"f.json.gz", gzipped(t, "\n[{}]"), "a JSON array"},
 		{"f.csv", "[{}]", ": is CSV by its name, but holds a JSON array"},
-		{"f.csv", "PK\x03\x04aaaa", ": holds a zip archive: expected CSV, JSON lines or Parquet"},
+		{"f.csv", "PK\x03\x04aaaa", ": truncated or damaged zip: the directory at its end is missing"},
+		{"f.csv", "Rar!\x1a\x07\x01\x00", ": holds a RAR archive, which is not read: unpack it with"},
 		{"f", "PARE1234", ": holds encrypted Parquet: expected"},
 		{"f", "\xff\xfea\x00,\x00", ": holds UTF-16 text: expected"},
 	} {

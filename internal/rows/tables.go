@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/archive"
 )
 
 // A Parser turns rows into records. It rejects what [Span.Check] does.
@@ -37,13 +38,18 @@ func (t *Tables[T]) scan(ctx context.Context, f *File, h Handler) (Result, error
 // Tables is the files of an input, which are read twice: once to learn which days
 // they have, and once for the records, which are handed over a day at a time.
 type Tables[T any] struct {
-	Path    string // that was given, for messages on all files
-	Files   []File
-	Ignored []string // other files in the folder
+	Path    string       // a file, a folder or an archive
+	Pick    archive.Pick // which of its files are read; nil: those with the extension of a table
+	Files   []File       // as Find finds them
+	Ignored []string     // other files there
 	Columns []Column
 	Names   Names
 	Codec   Codec[T]
 	Held    int // records in memory, see Days
+
+	// Distinct says that two files of the same content are an error: their rows would
+	// count twice, and nothing else tells them apart.
+	Distinct bool
 
 	// Layout reads files that are no tables of columns. Where it is nil, Columns and
 	// Names say what a file has.
@@ -51,16 +57,36 @@ type Tables[T any] struct {
 
 	Span  Span
 	Extra []string // columns that nobody asked for
+
+	set     *archive.Set
+	sources []datasets.SourceFile
+}
+
+// Find lists the files at Path. The tables must be closed then.
+func (t *Tables[T]) Find(ctx context.Context) (err error) {
+	t.set, t.Files, t.Ignored, err = find(ctx, t.Path, t.Pick)
+	return err
+}
+
+// Close removes what was kept aside of an archive.
+func (t *Tables[T]) Close() error {
+	if t.set == nil {
+		return nil
+	}
+	return t.set.Close()
 }
 
 // Survey takes the digests of all files and learns their span. The parser is the
 // first of two that must do alike.
-func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) error {
-	number := int64(0)
+func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) (err error) {
+	if t.sources, err = t.set.Sources(ctx); err != nil {
+		return err
+	}
+	number, first := int64(0), map[string]string{}
 	for i := range t.Files {
 		f := &t.Files[i]
-		if err := f.Digest(ctx); err != nil {
-			return err
+		if t.Distinct {
+			f.hash()
 		}
 		found, err := t.scan(ctx, f, Handler{
 			Begin: func(present []bool) error { return p.Begin(i, f, present) },
@@ -76,6 +102,17 @@ func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) error {
 		})
 		if err != nil {
 			return err
+		}
+		if t.Distinct {
+			content, err := f.content(ctx)
+			if err != nil {
+				return err
+			}
+			if other, ok := first[content]; ok {
+				return fmt.Errorf("%s: has the same content as %s: all of it would count twice", f.Path, other)
+			}
+			first[content] = f.Path
+			f.sum = nil
 		}
 		for _, name := range found.Extra {
 			if len(t.Extra) < maxExtra && !slices.Contains(t.Extra, name) {
@@ -137,12 +174,12 @@ func (t *Tables[T]) Read(ctx context.Context, p Parser[T], sink datasets.Sink, e
 		if err != nil {
 			return err
 		}
-		if err := sink.Rows(f.Name, found.Rows); err != nil {
+		if err := sink.Rows(f.Source(), found.Rows); err != nil {
 			return err
 		}
-		if err := f.Unchanged(); err != nil {
-			return err
-		}
+	}
+	if err := t.set.Unchanged(); err != nil {
+		return err
 	}
 	if next < t.Span.Days() {
 		return fmt.Errorf("%s: rows of %s are gone: a file changed while it was read", t.Path, date(t.Span.first+int64(next)))
@@ -181,11 +218,5 @@ func quoted(names []string) []string {
 	return out
 }
 
-// Sources describes the files in a provenance.
-func (t *Tables[T]) Sources() []datasets.SourceFile {
-	out := make([]datasets.SourceFile, len(t.Files))
-	for i := range t.Files {
-		out[i] = t.Files[i].Source()
-	}
-	return out
-}
+// Sources are the files on disk, as a provenance has them; known from Survey on.
+func (t *Tables[T]) Sources() []datasets.SourceFile { return t.sources }

@@ -22,7 +22,7 @@ func sample500(t *testing.T) *datasets.Trace {
 	if shared == "" {
 		t.Fatal("SHARED_DATA must name the folder that holds data, the public traces")
 	}
-	in, err := azure2019.Open(filepath.Join(shared, "data", "azure2019", "sample500"), azure2019.DefaultOptions())
+	in, err := azure2019.Open(t.Context(), filepath.Join(shared, "data", "azure2019", "sample500"), azure2019.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
