@@ -24,7 +24,7 @@ func stored(t testing.TB, dir string) *datasets.Trace {
 	for i, c := range back.days {
 		digests[i] = c.Digest()
 	}
-	in, err := azure2019.Open(dir, azure2019.DefaultOptions())
+	in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -64,15 +65,20 @@ type Input struct {
 }
 
 // Open finds the files at path, takes their digests and learns their span. It fails where
-// a file holds no record of an activation, or the same as another file.
-func Open(ctx context.Context, path string, o Options) (*Input, error) {
+// a file holds no record of an activation, or the same as another file. The input must be
+// closed.
+func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	in := &Input{opts: o, others: others{}}
-	in.tables = rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: layout{in.others}}
+	in.tables = rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: layout{in.others}, Distinct: true}
 	t := &in.tables
-	var err error
-	if t.Files, t.Ignored, err = rows.Find(path); err != nil {
+	if err := t.Find(ctx); err != nil {
 		return nil, fmt.Errorf("open openwhisk: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, in.Close())
+		}
+	}()
 	for _, f := range t.Files {
 		if f.Kind != rows.JSONLines && f.Kind != rows.JSONArray {
 			return nil, fmt.Errorf("open openwhisk: %s: holds %v: expected JSON, records of activations", f.Path, f.Kind)
@@ -81,15 +87,11 @@ func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	if err := t.Survey(ctx, in.parser(nil)); err != nil {
 		return nil, fmt.Errorf("open openwhisk: %w", err)
 	}
-	first := map[string]string{}
-	for _, f := range t.Files {
-		if other, ok := first[f.SHA256]; ok {
-			return nil, fmt.Errorf("open openwhisk: %s: has the same content as %s", f.Path, other)
-		}
-		first[f.SHA256] = f.Path
-	}
 	return in, nil
 }
+
+// Close removes what was kept aside of an archive.
+func (in *Input) Close() error { return in.tables.Close() }
 
 // Provenance implements [datasets.Input].
 func (in *Input) Provenance() datasets.Provenance {

@@ -109,7 +109,7 @@ func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) (err error) {
 				return err
 			}
 			if other, ok := first[content]; ok {
-				return fmt.Errorf("%s: has the same content as %s: all of it would count twice", f.Path, other)
+				return fmt.Errorf("%s: has the same content as %s", f.Path, other)
 			}
 			first[content] = f.Path
 			f.sum = nil
