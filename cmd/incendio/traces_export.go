@@ -105,9 +105,7 @@ whose single invocations are not known, invocations are drawn as a simulation wi
 			for _, d := range e.Days {
 				e.Invocations += d.Invocations
 			}
-			for _, what := range e.Lost {
-				fmt.Fprintf(a.err, "not in the files: %s\n", what)
-			}
+			a.lost(e.Written)
 			if a.json {
 				return a.print(e)
 			}
