@@ -18,6 +18,25 @@ var autoscalers = []Row{
 			}))
 		},
 	},
+	{
+		Name: "hotc", Source: "Suo et al., HotC, CLUSTER 2021: containers by quadratic smoothing and a Markov chain of its errors", Reconstruction: true,
+		Parameters: hotcParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			return compose(policy.HotC(s.Profiles, s.Invokers, policy.HotCOptions{
+				Alpha: value("alpha"), States: int(value("states")), Memory: value("memory"),
+			}))
+		},
+	},
+	{
+		Name: "icebreaker", Source: "Roy, Patel and Tiwari, IceBreaker, ASPLOS 2022: Fourier forecasts, prewarmed by utility on two kinds of invokers", Reconstruction: true,
+		Parameters: iceBreakerParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			low := value("low")
+			return compose(policy.IceBreaker(s.Profiles, s.Invokers, policy.IceBreakerOptions{
+				Harmonics: int(value("harmonics")), Low: low, High: max(low, value("high")), Better: value("better"),
+			}))
+		},
+	},
 }
 
 var knativeParameters = func(o policy.KnativeOptions) []Parameter {
@@ -29,5 +48,22 @@ var knativeParameters = func(o policy.KnativeOptions) []Parameter {
 		{"grace_s", "how long the last container stays after a stable window without requests, in seconds", o.Grace.Seconds(), 0, 3600},
 	}
 }(policy.DefaultKnativeOptions())
+
+var hotcParameters = func(o policy.HotCOptions) []Parameter {
+	return []Parameter{
+		{"alpha", "factor of the quadratic smoothing", o.Alpha, 0.01, 0.99},
+		{"states", "relative errors of the forecast that the Markov chain tells apart", float64(o.States), 1, 25},
+		{"memory", "share of all memory above which the oldest idle containers end", o.Memory, 0.1, 1},
+	}
+}(policy.DefaultHotCOptions())
+
+var iceBreakerParameters = func(o policy.IceBreakerOptions) []Parameter {
+	return []Parameter{
+		{"harmonics", "lowest harmonics of an hour that forecasts continue", float64(o.Harmonics), 0, 29},
+		{"low", "utility below which a function is not prewarmed", o.Low, 0, 1},
+		{"high", "utility from which it is prewarmed on the better invokers; low where that is more", o.High, 0, 1},
+		{"better", "share of the invokers that are the better ones", o.Better, 0, 1},
+	}
+}(policy.DefaultIceBreakerOptions())
 
 func inSeconds(v float64) decide.Time { return decide.Time(v * float64(decide.Second)) }

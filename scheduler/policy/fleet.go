@@ -81,9 +81,7 @@ func (p *fleet) retire(s decide.Snapshot) {
 			p.spare = append(p.spare, c)
 		}
 	}
-	slices.SortFunc(p.spare, func(a, b decide.ContainerID) int {
-		return cmp.Or(cmp.Compare(s.Status(a), s.Status(b)), cmp.Compare(s.Since(a), s.Since(b)), cmp.Compare(a, b))
-	})
+	p.eldest(s)
 	for _, c := range p.spare {
 		if f := s.Function(c); p.excess[f] > 0 {
 			p.excess[f]--
@@ -94,6 +92,14 @@ func (p *fleet) retire(s decide.Snapshot) {
 		p.excess[f] = 0
 	}
 	p.over = p.over[:0]
+}
+
+// eldest sorts the spare containers: those that do not work yet, then idle ones, then busy
+// ones, and in each of these the one first that has been so the longest.
+func (p *fleet) eldest(s decide.Snapshot) {
+	slices.SortFunc(p.spare, func(a, b decide.ContainerID) int {
+		return cmp.Or(cmp.Compare(s.Status(a), s.Status(b)), cmp.Compare(s.Since(a), s.Since(b)), cmp.Compare(a, b))
+	})
 }
 
 // Adjust implements decide.Pool. A container that was idle when it was planned to end and

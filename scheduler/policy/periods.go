@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
+
+// periods is the clock of controllers that decide once a period about every function that
+// is active: it measures their usage, and tells when a period ends.
+type periods struct {
+	period decide.Time
+	usages []usage
+	counts []int32 // arrivals of the period, by function
+	active []decide.FunctionID
+	is     []bool // active
+	next   decide.Time
+}
+
+func newPeriods(period decide.Time, functions int) periods {
+	return periods{
+		period: period, usages: make([]usage, functions), counts: make([]int32, functions), is: make([]bool, functions),
+	}
+}
+
+// see takes in an event. It returns true where it ends a period, and the caller then decides.
+// Every function is active from its first arrival until done says otherwise.
+func (p *periods) see(s decide.Snapshot, ev decide.Event) bool {
+	switch ev.Kind {
+	case decide.Arrival, decide.Completion:
+		f := ev.Function
+		if !p.is[f] {
+			p.is[f] = true
+			p.usages[f] = usage{at: ev.At}
+			if len(p.active) == 0 {
+				p.next = ev.At - ev.At%p.period + p.period
+			}
+			p.active = append(p.active, f)
+		}
+		p.usages[f].see(s, f)
+		if ev.Kind == decide.Arrival {
+			p.counts[f]++
+		}
+	case decide.Tick:
+		if len(p.active) > 0 && ev.At >= p.next {
+			p.next = ev.At - ev.At%p.period + p.period
+			slices.Sort(p.active)
+			return true
+		}
+	}
+	return false
+}
+
+// take returns what was measured of f in the period that ends now: the mean and the most
+// requests that were in the system, and the arrivals.
+func (p *periods) take(s decide.Snapshot, f decide.FunctionID) (mean float64, peak, arrivals int) {
+	area, peak := p.usages[f].take(s, f)
+	arrivals = int(p.counts[f])
+	p.counts[f] = 0
+	return float64(area) / float64(p.period), peak, arrivals
+}
+
+// done keeps those functions active for which it is asked to.
+func (p *periods) done(rest func(f decide.FunctionID) bool) {
+	p.active = slices.DeleteFunc(p.active, func(f decide.FunctionID) bool {
+		p.is[f] = !rest(f)
+		return !p.is[f]
+	})
+}
+
+// Wake implements decide.Pool.
+func (p *periods) Wake() decide.Time {
+	if len(p.active) == 0 {
+		return decide.Forever
+	}
+	return p.next
+}
+
+// A history is a ring of the last values of a series, at most as many as it has room for.
+type history struct {
+	ring []float64
+	n    int // values seen
+}
+
+func (h *history) add(v float64, size int) {
+	if h.ring == nil {
+		h.ring = make([]float64, size)
+	}
+	h.ring[h.n%len(h.ring)] = v
+	h.n++
+}
+
+// last sets out to the last values, oldest first, and those before the first one to 0.
+func (h *history) last(out []float64) []float64 {
+	for i := range out {
+		if k := h.n - len(out) + i; k >= 0 && h.n-k <= len(h.ring) {
+			out[i] = h.ring[k%len(h.ring)]
+		} else {
+			out[i] = 0
+		}
+	}
+	return out
+}
+
+// zero reports whether all values that the ring has are 0.
+func (h *history) zero() bool {
+	for _, v := range h.ring {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}
