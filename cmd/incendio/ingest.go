@@ -21,6 +21,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets/invocations"
 	"github.com/incendio-faas/incendio/datasets/openwhisk"
 	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/datasets/prometheus"
 )
 
 // A source is what ingest reads, and how.
@@ -36,6 +37,7 @@ type layout struct {
 	columns                 map[string]string
 	dayOrigin, minuteOrigin int
 	start                   string
+	values                  string
 }
 
 // A format is a layout of files that ingest knows.
@@ -80,6 +82,13 @@ var readers = map[string]format{
 		}
 		return invocations.Open(ctx, s.path, o)
 	}},
+	prometheus.Format: {[]string{"columns", "values"}, func(ctx context.Context, s source) (datasets.Input, error) {
+		o := prometheus.Options{Columns: s.columns, Values: s.values, Seed: s.seed}
+		if err := o.Validate(); err != nil {
+			return nil, usage(err)
+		}
+		return prometheus.Open(ctx, s.path, o)
+	}},
 	openwhisk.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
 		return openwhisk.Open(ctx, s.path, openwhisk.Options{Seed: s.seed})
 	}},
@@ -104,15 +113,16 @@ func (s source) generic(columns *map[string]string, start *time.Time, seed *uint
 
 // addTo adds the flags of a layout.
 func (l *layout) addTo(f *pflag.FlagSet) {
-	f.StringToStringVar(&l.columns, "columns", nil, "`NAME=HEADER,...`: what the files call a column; nothing after = says that they lack it (counts, invocations)")
+	f.StringToStringVar(&l.columns, "columns", nil, "`NAME=HEADER,...`: what the files call a column; nothing after = says that they lack it (counts, invocations, prometheus)")
 	f.IntVar(&l.dayOrigin, "day-origin", 0, "number of the first day, 0 or 1 (counts)")
 	f.IntVar(&l.minuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 (counts)")
 	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, huawei2023, invocations; default 1970-01-01)")
+	f.StringVar(&l.values, "values", prometheus.Counter, "what series are: "+prometheus.Counter+", or "+prometheus.Increase+" since the sample before (prometheus)")
 }
 
 // check refuses flags of layouts that the format does not take.
 func (l *layout) check(name string, f *pflag.FlagSet) error {
-	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start"} {
+	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "values"} {
 		if f.Changed(flag) && !slices.Contains(readers[name].flags, flag) {
 			return usage(fmt.Errorf("--%s says nothing to format %s", flag, name))
 		}

@@ -1,0 +1,311 @@
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/jsonstream"
+	"github.com/incendio-faas/incendio/internal/rows"
+)
+
+const (
+	// maxSeries bounds the text of a series: a query answers some 11,000 samples of 30 bytes.
+	maxSeries = 32 << 20
+
+	// maxStates bounds the series that are told apart.
+	maxStates = 1 << 20
+
+	// longest is the time between two samples beyond which there is a gap, in ms: a minute
+	// that was rounded.
+	longest = 60_001
+)
+
+// gap is the reason for which the first sample behind missing ones is rejected.
+const gap = "gap"
+
+// A layout finds the increases of the series of a document.
+type layout struct {
+	opts   Options
+	series map[string]*state
+	began  int // series whose first value is not 0, so that invocations may be missing
+	labels [len(names)]string
+}
+
+// A state is where a series has come to.
+type state struct {
+	at    int64   // ms since 1970
+	value float64 // of a counter
+	owed  float64 // of increases: the part of an invocation that was not yet counted
+}
+
+func newLayout(o Options) *layout {
+	return &layout{opts: o, series: map[string]*state{}}
+}
+
+func (l *layout) notes() []string {
+	if l.began == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("series whose counter was not 0 when they began, so that what it counted before is not in the trace: %d of %d", l.began, len(l.series))}
+}
+
+// A reading is that of one file.
+type reading struct {
+	*layout
+	file  *rows.File
+	h     rows.Handler
+	found rows.Result
+	line  int
+
+	shortest int64 // the least time between two samples of a series, in ms
+}
+
+// Scan implements [rows.Layout].
+func (l *layout) Scan(ctx context.Context, f *rows.File, h rows.Handler) (rows.Result, error) {
+	in, err := f.Text(ctx)
+	if err != nil {
+		return rows.Result{}, err
+	}
+	defer in.Close()
+	if err := h.Begin(nil); err != nil {
+		return rows.Result{}, err
+	}
+	r := &reading{layout: l, file: f, h: h, line: 1, shortest: math.MaxInt64}
+	l.labels = [len(names)]string{}
+	documents := jsonstream.New(in, maxSeries, "data", "result")
+	for n := 0; ; n++ {
+		var series []byte
+		series, r.line, err = documents.Next()
+		switch {
+		case errors.Is(err, io.EOF) && n == 0:
+			return r.found, r.complain("no series: the query found nothing, or this is no result of a range query (status, data, result)")
+		case errors.Is(err, io.EOF):
+			if r.shortest > longest && r.shortest < math.MaxInt64 {
+				return r.found, r.complain("samples are %v s apart: expected at most 60, so that they say in which minute invocations were; query with step=60", float64(r.shortest)/1000)
+			}
+			return r.found, ctx.Err()
+		case errors.Is(err, jsonstream.ErrLong):
+			return r.found, r.complain("a series is longer than %d bytes", maxSeries)
+		case err != nil:
+			if syntax := (*jsonstream.SyntaxError)(nil); errors.As(err, &syntax) {
+				return r.found, &datasets.SyntaxError{File: f.Path, Line: syntax.Line, Msg: syntax.Msg}
+			}
+			return r.found, f.ReadError(err)
+		}
+		if err := r.read(series, n == 0); err != nil {
+			return r.found, err
+		}
+	}
+}
+
+func (r *reading) complain(format string, args ...any) error {
+	return &datasets.SyntaxError{File: r.file.Path, Line: r.line, Msg: fmt.Sprintf(format, args...)}
+}
+
+// read reads a series: {"metric":{…},"values":[…]}.
+func (r *reading) read(series []byte, first bool) error {
+	member := map[string][]byte{}
+	if !jsonstream.Members(series, func(name, v []byte) bool {
+		member[string(name)] = v
+		return true
+	}) {
+		return r.complain("a series that is no JSON object")
+	}
+	switch {
+	case member["metric"] == nil && string(member["status"]) == `"error"`:
+		return r.complain("Prometheus answered with an error: %.200s: %.200s", member["errorType"], member["error"])
+	case member["metric"] == nil:
+		return r.complain("an object without metric: expected the series of a range query, with metric and values")
+	case member["values"] == nil && member["value"] != nil:
+		return r.complain("the result of an instant query: expected that of a range query (resultType matrix), with values")
+	case member["values"] == nil:
+		return r.complain("a series without values: expected those of a counter (native histograms are none)")
+	}
+	labels := map[string]string{}
+	ok := true
+	if !jsonstream.Members(member["metric"], func(name, v []byte) bool {
+		var text []byte
+		text, ok = jsonstream.Text(v)
+		labels[string(name)] = string(text)
+		return ok
+	}) || !ok {
+		return r.complain("metric: expected an object of labels, which are strings")
+	}
+	if first {
+		if err := r.resolve(labels); err != nil {
+			return err
+		}
+	}
+	name, ok := labels[r.labels[function]]
+	if !ok {
+		return r.complain("a series without the label %s that the first one has: name the function's by --columns function=LABEL", r.labels[function])
+	}
+	var row [cells][]byte
+	row[function] = []byte(name)
+	for _, at := range []int{app, owner} {
+		if v, ok := labels[r.labels[at]]; ok {
+			row[at] = []byte(v)
+		}
+	}
+	id := identity(labels)
+	s := r.series[id]
+	if s == nil {
+		if len(r.series) == maxStates {
+			return r.complain("more than %d series: sum them in the query, as in sum by (function) (...)", maxStates)
+		}
+		s = &state{at: -1}
+		r.series[id] = s
+	}
+	var err error
+	if !jsonstream.Elements(member["values"], func(sample []byte) bool {
+		err = r.sample(sample, s, &row)
+		return err == nil
+	}) {
+		return r.complain("values: expected a list of samples")
+	}
+	return err
+}
+
+// resolve finds the labels that name a function.
+func (r *reading) resolve(labels map[string]string) error {
+	for at, name := range names {
+		if label, ok := r.opts.Columns[name]; ok {
+			r.labels[at] = label
+			continue
+		}
+		for _, label := range Labels[name] {
+			if _, ok := labels[label]; ok {
+				r.labels[at] = label
+				break
+			}
+		}
+	}
+	if _, ok := labels[r.labels[function]]; !ok || r.labels[function] == "" {
+		have := make([]string, 0, len(labels))
+		for l := range labels {
+			have = append(have, l)
+		}
+		sort.Strings(have)
+		want := "one of " + strings.Join(Labels[names[function]], ", ")
+		if l, ok := r.opts.Columns[names[function]]; ok {
+			want = l
+		}
+		return r.complain("the series has the labels {%s}: expected %s; name the function's by --columns function=LABEL", strings.Join(have, ", "), want)
+	}
+	return nil
+}
+
+// identity is the same for series with the same labels.
+func identity(labels map[string]string) string {
+	parts := make([]string, 0, len(labels))
+	for l, v := range labels {
+		parts = append(parts, l+"\x00"+v)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, "\x01")
+}
+
+// sample takes [time, "value"].
+func (r *reading) sample(sample []byte, s *state, row *[cells][]byte) error {
+	r.found.Rows++
+	reject := func(reason, format string, args ...any) error {
+		return r.h.Reject(reason, &datasets.SyntaxError{File: r.file.Path, Line: r.line, Msg: fmt.Sprintf("%.40s: ", sample) + fmt.Sprintf(format, args...)})
+	}
+	var part [3][]byte
+	n := 0
+	if !jsonstream.Elements(sample, func(v []byte) bool {
+		part[min(n, 2)] = v
+		n++
+		return true
+	}) || n != 2 {
+		return reject(rows.BadJSON, `expected [time, "value"]`)
+	}
+	seconds, err := number(part[0])
+	if err != nil || !(seconds >= 0 && seconds < 253402300800) {
+		return reject(rows.BadTime, "expected seconds since 1970")
+	}
+	at := int64(math.Round(seconds * 1000))
+	text, ok := jsonstream.Text(part[1])
+	if !ok {
+		return reject(rows.BadNumber, "the value must be a string")
+	}
+	value, err := number(text)
+	switch {
+	case err != nil || math.IsInf(value, 0):
+		return reject(rows.BadNumber, "the value must be a finite number")
+	case math.IsNaN(value):
+		return nil // as Prometheus marks that there is none: the next one comes after a gap
+	case value < 0:
+		return reject(rows.NegativeNumber, "must not be negative")
+	case at == s.at && (value == s.value || r.opts.Values == Increase):
+		return nil // the end of a file that is the begin of the next
+	case at <= s.at:
+		return reject(rows.DuplicateKey, "a later sample of the series, of %v, came before: files go on where the one before it by name ended", float64(s.at)/1000)
+	}
+	before, last := s.at, s.value
+	s.at, s.value = at, value
+	if before >= 0 {
+		r.shortest = min(r.shortest, at-before)
+	}
+	if r.opts.Values == Increase {
+		if before < 0 || at-before > longest {
+			before = at - 60_000
+		}
+		s.owed += value
+		whole := math.Round(s.owed)
+		s.owed -= whole
+		return r.emit(row, before, at, max(0, whole), reject)
+	}
+	if before < 0 {
+		if value > 0 {
+			r.began++
+		}
+		return nil
+	}
+	grown := value - last
+	if grown < 0 {
+		grown = value
+	}
+	if at-before > longest && grown > 0 {
+		return reject(gap, "no sample for %v s before this one, in which the counter grew by %v", float64(at-before)/1000, grown)
+	}
+	return r.emit(row, before, at, grown, reject)
+}
+
+// emit hands over a row of n invocations after one time and up to another.
+func (r *reading) emit(row *[cells][]byte, from, to int64, n float64, reject func(reason, format string, args ...any) error) error {
+	row[minute] = strconv.AppendInt(row[minute][:0], max(0, from+to)/2/60_000, 10)
+	if whole := int64(n); float64(whole) == n {
+		row[count] = strconv.AppendInt(row[count][:0], whole, 10)
+	} else {
+		row[count] = strconv.AppendFloat(row[count][:0], n, 'f', -1, 64)
+	}
+	fault, err := r.h.Row(r.line, row[:])
+	if err == nil && fault.Reason != "" {
+		err = reject(fault.Reason, "%s", fault.Msg)
+	}
+	return err
+}
+
+// number parses a number. Nearly all are whole, for which ParseFloat takes four times as long.
+func number(text []byte) (float64, error) {
+	n := int64(0)
+	for i, c := range text {
+		if c < '0' || c > '9' || i == 15 {
+			return strconv.ParseFloat(string(text), 64)
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if len(text) == 0 {
+		return 0, strconv.ErrSyntax
+	}
+	return float64(n), nil
+}
