@@ -116,18 +116,23 @@ type Input struct {
 	notes  []string
 }
 
-// Open finds the files at path, takes their digests and learns their span.
-func Open(ctx context.Context, path string, o Options) (*Input, error) {
+// Open finds the files at path, takes their digests and learns their span. The input must
+// be closed.
+func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	l := newLayout(o)
 	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: l}}
 	t := &in.tables
-	var err error
-	if t.Files, t.Ignored, err = rows.Find(path); err != nil {
+	if err := t.Find(ctx); err != nil {
 		return nil, fmt.Errorf("open prometheus: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, in.Close())
+		}
+	}()
 	for _, f := range t.Files {
 		if f.Kind != rows.JSONLines && f.Kind != rows.JSONArray {
 			return nil, fmt.Errorf("open prometheus: %s: holds %v: expected JSON, the result of a range query", f.Path, f.Kind)
@@ -139,6 +144,9 @@ func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	in.notes = append(l.notes(), t.Notes()...)
 	return in, nil
 }
+
+// Close removes what was kept aside of an archive.
+func (in *Input) Close() error { return in.tables.Close() }
 
 // Provenance implements [datasets.Input].
 func (in *Input) Provenance() datasets.Provenance {
