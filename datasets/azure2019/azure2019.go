@@ -8,8 +8,12 @@
 //	function_durations_percentiles.anon.dNN.csv   HashOwner,HashApp,HashFunction,Average,Count,Minimum,Maximum,percentile_Average_…
 //	app_memory_percentiles.anon.dNN.csv           HashOwner,HashApp,SampleCount,AverageAllocatedMb,…
 //
-// or one day as invocations.csv, durations.csv and memory.csv, where memory has a
-// column HashFunction too and is per function. [Input.Read] gives the counts by
+// or a sample of one as invocations.csv, durations.csv and memory.csv, where memory has a
+// column HashFunction too and is per function, as InVitro writes it (Ustiugov et al.,
+// "Enabling In-Vitro Serverless Systems Research", SESAME 2023; preprocess.py,
+// preprocess2021.py and preprocessHuawei.py of vhive-serverless/invitro). Its
+// preparations of other traces count minutes on from the first day, perhaps over several days,
+// and write whole numbers as 12.0. [Input.Read] gives the counts by
 // day and then the functions; [parquet.Store.Ingest] stores them.
 //
 // [Write] writes any trace as the official files.
@@ -17,7 +21,8 @@
 // How the files are read:
 //
 //   - The numbers in the header of the counts are minutes of the day from 1, in
-//     both layouts: column 480 is the minute [07:59, 08:00), 479 of the day.
+//     both layouts: column 480 is the minute [07:59, 08:00), 479 of the day; in a
+//     sample column 1441 is the first minute of day 2.
 //   - Counts decide which functions exist. A function is known by owner, app and
 //     function; it is numbered by its first appearance, over all days. Durations
 //     and memory are joined to it, and what is missing gets a default that is
@@ -126,7 +131,8 @@ var sample = []string{counts: "invocations.csv", durations: "durations.csv", mem
 // A sourceFile is one file of the trace.
 type sourceFile struct {
 	kind   kind
-	day    int // from 1, as in its name
+	day    int  // from 1, as in its name
+	dated  bool // it has one in its name: it is an official file
 	name   string
 	path   string
 	member *archive.Member
@@ -207,7 +213,7 @@ func parseName(name string) (f sourceFile, day string, ok bool) {
 	}
 	for k, r := range official {
 		if m := r.FindStringSubmatch(name); m != nil {
-			f.kind = kind(k)
+			f.kind, f.dated = kind(k), true
 			f.day, _ = strconv.Atoi(m[1]) // the expression allows no other digits, and few of them
 			return f, m[1], true
 		}
@@ -279,6 +285,9 @@ func (in *Input) measure(ctx context.Context) error {
 		if i > 0 && h.first != 0 {
 			return &datasets.SyntaxError{File: days[i].path, Line: 1, Msg: fmt.Sprintf("minutes start at %d: only those of the first day may start after 1", h.first+1)}
 		}
+		if !days[i].dated {
+			in.first = 1 + h.day
+		}
 		if i < len(days)-1 && h.first+h.minutes != datasets.MinutesPerDay {
 			return &datasets.SyntaxError{File: days[i].path, Line: 1, Msg: fmt.Sprintf("minutes end at %d: only those of the last day may end before %d", h.first+h.minutes, datasets.MinutesPerDay)}
 		}
@@ -323,8 +332,18 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 		if err := in.readCounts(ctx, &f, i, t, sink, c); err != nil {
 			return nil, err
 		}
-		if err := sink.Day(c); err != nil {
-			return nil, err
+		if f.dated || in.span.To <= datasets.MinutesPerDay {
+			if err := sink.Day(c); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		one := new(datasets.Counts)
+		for day := 0; day*datasets.MinutesPerDay < in.span.To; day++ {
+			cut(c, day, one)
+			if err := sink.Day(one); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(t.functions) == 0 {

@@ -214,6 +214,56 @@ func TestSampleLayout(t *testing.T) {
 	}
 }
 
+// What InVitro makes of other traces: a slice from minute 22:58 of day 3 to 00:01 of day 5, with
+// whole numbers as pandas writes floats, columns in its order and one owner, 0.
+func TestInVitro(t *testing.T) {
+	from, to := 2*1440+1379, 4*1440+2
+	var header, row strings.Builder
+	header.WriteString("HashOwner,HashApp,HashFunction,Trigger")
+	row.WriteString("0,7,7,http")
+	for m := from; m <= to; m++ {
+		fmt.Fprintf(&header, ",%d.0", m)
+		switch m {
+		case from, 2*1440 + 1440, to - 1:
+			fmt.Fprintf(&row, ",%d.0", m%7+1)
+		case 3*1440 + 1:
+			row.WriteString(",12.000")
+		default:
+			row.WriteString(",0.0")
+		}
+	}
+	dir := write(t, map[string]string{
+		"invocations.csv": header.String() + "\n" + row.String() + "\n",
+		"memory.csv":      "HashFunction,HashOwner,HashApp,SampleCount,AverageAllocatedMb,AverageAllocatedMb_pct1\n7,0,7,63,512.0,512.0\n",
+		"durations.csv": "HashFunction,HashOwner,HashApp,Average,Count,Minimum,Maximum,percentile_Average_0,percentile_Average_1,percentile_Average_25," +
+			"percentile_Average_50,percentile_Average_75,percentile_Average_99,percentile_Average_100\n7,0,7,20.5,63,1.5,40.25,1.5,2.5,10.5,20.5,30.5,40.0,40.25\n",
+	})
+	in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := in.Provenance()
+	if p.Span != (datasets.Window{From: 1378, To: 2882}) || p.Start.Format(time.DateOnly) != "2019-07-17" {
+		t.Errorf("span %v from %v", p.Span, p.Start)
+	}
+	functions, c := read(t, dir, azure2019.DefaultOptions())
+	day := func(day int, minutes []int32, counts []int64) *datasets.Counts {
+		return &datasets.Counts{Day: day, Offset: []int{0, len(minutes)}, Minute: minutes, Count: counts}
+	}
+	n := func(minute int) int64 { return int64(minute%7 + 1) }
+	want := []*datasets.Counts{
+		day(0, []int32{1378, 1439}, []int64{n(from), n(2*1440 + 1440)}),
+		day(1, []int32{0}, []int64{12}),
+		day(2, []int32{0}, []int64{n(to - 1)}),
+	}
+	if !reflect.DeepEqual(c.days, want) || c.rejected != nil {
+		t.Errorf("%d days, rejected %q; days %+v", len(c.days), c.rejected, c.days)
+	}
+	if f := functions[0]; f.Memory != 512<<20 || f.Execution.Quantile(0.5) != 20500*time.Microsecond || f.Assumed != datasets.AssumedCPU|datasets.AssumedStartCost {
+		t.Errorf("%+v", f)
+	}
+}
+
 // Every bad row is rejected with its place and the reason; the others are read.
 func TestBadRows(t *testing.T) {
 	const good = "o,a,good,http,1,2,3,4,5,6,7,8,9,0\n"
@@ -308,7 +358,9 @@ func TestUnreadable(t *testing.T) {
 		"other header":    {map[string]string{"invocations.csv": "app,func,end_timestamp,duration\n"}, `invocations.csv:1: column 1 is "app": expected HashOwner,HashApp,HashFunction,Trigger and then`},
 		"no minutes":      {map[string]string{"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger\n"}, "invocations.csv:1: no column for a minute"},
 		"minute gap":      {map[string]string{"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger,1,3\n"}, "invocations.csv:1: column 6 is minute 3 after 1"},
-		"minute 1441":     {map[string]string{"invocations.csv": countsHeader(1440, 1441)}, `invocations.csv:1: column 6 is "1441"`},
+		"minute 1441":     {map[string]string{d(1): countsHeader(1440, 1441)}, `d01.csv:1: column 6 is "1441"`},
+		"minute 44641":    {map[string]string{"invocations.csv": countsHeader(44640, 44641)}, `invocations.csv:1: column 6 is "44641"`},
+		"half a minute":   {map[string]string{"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger,1.5\n"}, `invocations.csv:1: column 5 is "1.5"`},
 		"no rows":         {map[string]string{"invocations.csv": countsHeader(1, 3)}, "counts: no usable row"},
 		"day missing":     {map[string]string{d(1): full, d(3): full}, "counts of day 2 are missing"},
 		"day twice":       {map[string]string{d(1): full, d(1) + ".gz": full}, "hold day 1"},

@@ -22,16 +22,21 @@ var keyColumns = []string{"HashOwner", "HashApp", "HashFunction", "Trigger"}
 // A header says where a row of counts has what.
 type header struct {
 	key     [4]int // column of each of keyColumns
-	first   int    // minute of the day of the first count, from 0
+	day     int    // of the first count, from 0; above 0 only in a sample
+	first   int    // minute of that day of the first count, from 0
 	minutes int
 }
 
-const expectedCounts = "expected HashOwner,HashApp,HashFunction,Trigger and then consecutive minutes within 1..1440"
+// maxSample bounds the minutes of a sample, which InVitro may cut out of several days of
+// another trace: the month that a file can hold of minutes in 16 bits.
+const maxSample = 31 * datasets.MinutesPerDay
 
-// parseHeader reads the header of counts.
-func parseHeader(file string, line []byte) (header, error) {
+// parseHeader reads the header of counts, with minutes from 1 to the last one that there
+// can be.
+func parseHeader(file string, line []byte, last int) (header, error) {
 	bad := func(format string, args ...any) (header, error) {
-		return header{}, &datasets.SyntaxError{File: file, Line: 1, Msg: fmt.Sprintf(format, args...) + ": " + expectedCounts}
+		return header{}, &datasets.SyntaxError{File: file, Line: 1, Msg: fmt.Sprintf(format, args...) +
+			fmt.Sprintf(": expected HashOwner,HashApp,HashFunction,Trigger and then consecutive minutes within 1..%d", last)}
 	}
 	line = bytes.TrimPrefix(line, byteOrderMark)
 	var h header
@@ -45,9 +50,9 @@ func parseHeader(file string, line []byte) (header, error) {
 			}
 			h.key[k], seen[k] = column, true
 		} else {
-			minute, err := strconv.Atoi(string(field))
+			minute, err := strconv.Atoi(string(bytes.TrimSuffix(field, []byte(".0"))))
 			switch {
-			case err != nil || minute < 1 || minute > datasets.MinutesPerDay:
+			case err != nil || minute < 1 || minute > last:
 				return bad("column %d is %.40q", column+1, field)
 			case h.minutes == 0:
 				h.first = minute - 1
@@ -64,6 +69,7 @@ func parseHeader(file string, line []byte) (header, error) {
 	if h.minutes == 0 {
 		return bad("no column for a minute")
 	}
+	h.day, h.first = h.first/datasets.MinutesPerDay, h.first%datasets.MinutesPerDay
 	return h, nil
 }
 
@@ -84,7 +90,11 @@ func (f *sourceFile) begin(blocks *blockReader, buf []byte) (header, []byte, err
 	if err != nil {
 		return header{}, nil, err
 	}
-	h, err := parseHeader(f.path, line)
+	last := maxSample
+	if f.dated {
+		last = datasets.MinutesPerDay
+	}
+	h, err := parseHeader(f.path, line, last)
 	return h, rest, err
 }
 
@@ -245,7 +255,12 @@ func (s *scanner) parseCells(line []byte) (n int, reason, msg string) {
 			v = v*10 + c
 			i++
 		}
-		if digits := i - start; digits == 0 || digits > maxDigits || i < len(line) && line[i] != ',' {
+		digits := i - start
+		if i+1 < len(line) && line[i] == '.' && line[i+1] == '0' { // a whole number that was held as a float
+			for i++; i < len(line) && line[i] == '0'; i++ {
+			}
+		}
+		if digits == 0 || digits > maxDigits || i < len(line) && line[i] != ',' {
 			reason, msg := s.diagnose(line[start:], column)
 			return 0, reason, msg
 		}
@@ -269,7 +284,7 @@ func (s *scanner) parseCells(line []byte) (n int, reason, msg string) {
 // diagnose says what is wrong with the first cell of the rest of a row.
 func (h *header) diagnose(rest []byte, column int) (reason, msg string) {
 	cell, _, _ := cutField(rest)
-	at := fmt.Sprintf("count %.40q of minute %d", cell, h.first+column+1)
+	at := fmt.Sprintf("count %.40q of minute %d", cell, h.day*datasets.MinutesPerDay+h.first+column+1)
 	number := bytes.TrimPrefix(cell, []byte("-"))
 	digits := len(number) > 0
 	for _, c := range number {
@@ -284,7 +299,25 @@ func (h *header) diagnose(rest []byte, column int) (reason, msg string) {
 	return BadNumber, at + ": must be a whole number"
 }
 
-// readCounts reads the counts of one day into c. Blocks are scanned by several workers
+// cut returns the counts of a day out of those of several, with minutes from the midnight
+// of the first.
+func cut(all *datasets.Counts, day int, c *datasets.Counts) {
+	c.Day = all.Day + day
+	c.Offset, c.Minute, c.Count = append(c.Offset[:0], 0), c.Minute[:0], c.Count[:0]
+	for f := range len(all.Offset) - 1 {
+		from, to := all.Offset[f], all.Offset[f+1]
+		minutes := all.Minute[from:to]
+		i, _ := slices.BinarySearch(minutes, int32(day*datasets.MinutesPerDay))
+		j, _ := slices.BinarySearch(minutes, int32((day+1)*datasets.MinutesPerDay))
+		for k := i; k < j; k++ {
+			c.Minute = append(c.Minute, minutes[k]-int32(day*datasets.MinutesPerDay))
+		}
+		c.Count = append(c.Count, all.Count[from+i:from+j]...)
+		c.Offset = append(c.Offset, len(c.Minute))
+	}
+}
+
+// readCounts reads the counts of one file into c. Blocks are scanned by several workers
 // and merged in the order of the file.
 func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *table, sink datasets.Sink, c *datasets.Counts) error {
 	r, err := f.open(ctx)
