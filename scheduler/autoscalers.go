@@ -37,6 +37,17 @@ var autoscalers = []Row{
 			}))
 		},
 	},
+	{
+		Name: "mpc", Source: "Nguyen, Bhuyan and Elmroth, MASCOTS 2025: model predictive control of containers, requests wait for them", Reconstruction: true,
+		Parameters: mpcParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			return compose(policy.MPC(s.Profiles, policy.MPCOptions{
+				Interval: inSeconds(value("interval_s")), Horizon: int(value("horizon")), Clip: value("clip"),
+				Cold: value("alpha"), Queue: value("beta"), Idle: value("gamma"), Start: value("delta"),
+				Reclaim: value("eta"), Smooth: value("rho"),
+			}))
+		},
+	},
 }
 
 var knativeParameters = func(o policy.KnativeOptions) []Parameter {
@@ -65,5 +76,19 @@ var iceBreakerParameters = func(o policy.IceBreakerOptions) []Parameter {
 		{"better", "share of the invokers that are the better ones", o.Better, 0, 1},
 	}
 }(policy.DefaultIceBreakerOptions())
+
+var mpcParameters = func(o policy.MPCOptions) []Parameter {
+	return []Parameter{
+		{"interval_s", "control interval, in seconds", o.Interval.Seconds(), 1, 60},
+		{"horizon", "control intervals that are planned", float64(o.Horizon), 1, 60},
+		{"clip", "standard deviations above the mean that a forecast may be", o.Clip, 0, 10},
+		{"alpha", "cost of a second of start and execution that a request is expected to wait for", o.Cold, 0, 1000},
+		{"beta", "cost of a second of execution that a waiting request waits for", o.Queue, 0, 1000},
+		{"gamma", "cost of a second of an idle container", o.Idle, 0, 1000},
+		{"delta", "cost of a second of initialisation", o.Start, 0, 1000},
+		{"eta", "what it is worth to end a container", o.Reclaim, 0, 1000},
+		{"rho", "cost of the square of changes of containers and of starts", o.Smooth, 0, 1000},
+	}
+}(policy.DefaultMPCOptions())
 
 func inSeconds(v float64) decide.Time { return decide.Time(v * float64(decide.Second)) }

@@ -62,7 +62,7 @@ func Knative(profiles []decide.Profile, o KnativeOptions) Parts {
 		functions: make([]knativeFunction, len(profiles)),
 	}
 	p.panicTicks = max(1, int(math.Round(o.PanicWindow*float64(p.ticks))))
-	return Parts{&activator{listed: make([]bool, len(profiles))}, p, withoutEviction{}}
+	return Parts{newActivator(len(profiles), wait, withoutEviction{}), p, withoutEviction{}}
 }
 
 // knative is the pool of [Knative].
@@ -188,11 +188,22 @@ func (f *knativeFunction) desired(now decide.Time, stable, panic, ready int, o *
 	return 0
 }
 
-// activator is the dispatcher of [Knative]: requests start in what is there, and the
-// first one of a function that has nothing starts a container.
+// wait is Knative's rule: no container starts for a request but the first of its function.
+func wait(s decide.Snapshot, f decide.FunctionID) bool { return s.Live(f) > 0 }
+
+// activator is the dispatcher of [Knative] and [MPC]: requests wait for the containers that there
+// are, and start one where their function's rule says not to wait.
 type activator struct {
-	stranded []decide.FunctionID // have requests and found no room for a container, the first one first
+	waits    func(s decide.Snapshot, f decide.FunctionID) bool
+	place    decide.Placer
+	stranded []decide.FunctionID // shall not wait and found no room for a container, the first one first
 	listed   []bool              // in stranded
+}
+
+// newActivator returns one for so many functions. The answer of waits may turn false by an
+// arrival of its function alone.
+func newActivator(functions int, waits func(decide.Snapshot, decide.FunctionID) bool, place decide.Placer) *activator {
+	return &activator{waits: waits, place: place, listed: make([]bool, functions)}
 }
 
 // Next implements decide.Dispatcher.
@@ -200,18 +211,18 @@ func (d *activator) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool
 	if st, ok := overtake(s, ev); ok {
 		return st, true
 	}
-	if f := ev.Function; ev.Kind == decide.Arrival && !d.listed[f] && s.Live(f) == 0 && s.Waiting(f) > 0 {
+	if f := ev.Function; ev.Kind == decide.Arrival && !d.listed[f] && s.Waiting(f) > 0 && !d.waits(s, f) {
 		d.listed[f] = true
 		d.stranded = append(d.stranded, f)
 	}
 	chosen := decide.FunctionID(decide.None)
 	d.stranded = slices.DeleteFunc(d.stranded, func(f decide.FunctionID) bool {
-		if s.Live(f) > 0 || s.Waiting(f) == 0 {
+		if s.Waiting(f) == 0 || d.waits(s, f) {
 			d.listed[f] = false
 			return true
 		}
 		if chosen == decide.None {
-			if _, ok := (withoutEviction{}).Place(s, f); ok {
+			if _, ok := d.place.Place(s, f); ok {
 				chosen = f
 			}
 		}
