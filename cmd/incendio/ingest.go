@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/alibaba"
 	"github.com/incendio-faas/incendio/datasets/azure2019"
+	"github.com/incendio-faas/incendio/datasets/azure2021"
 	"github.com/incendio-faas/incendio/datasets/counts"
 	"github.com/incendio-faas/incendio/datasets/huawei2023"
 	"github.com/incendio-faas/incendio/datasets/invocations"
@@ -49,6 +51,12 @@ type format struct {
 var readers = map[string]format{
 	azure2019.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
 		return azure2019.Open(ctx, s.path, azure2019.Options{Seed: s.seed, Workers: s.workers})
+	}},
+	azure2021.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
+		return azure2021.Open(ctx, s.path, azure2021.Options{Seed: s.seed})
+	}},
+	alibaba.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
+		return alibaba.Open(ctx, s.path, alibaba.Options{Seed: s.seed})
 	}},
 	counts.Format: {[]string{"columns", "start", "day-origin", "minute-origin"}, func(ctx context.Context, s source) (datasets.Input, error) {
 		o := counts.DefaultOptions()

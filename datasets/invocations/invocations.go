@@ -34,9 +34,7 @@
 package invocations
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -92,7 +90,7 @@ var columns = []rows.Column{
 // An Input is a file or folder of invocations. It implements [datasets.Input].
 type Input struct {
 	opts   Options
-	tables rows.Tables[record]
+	tables rows.Tables[rows.Invocation]
 	notes  []string
 }
 
@@ -103,7 +101,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld, Distinct: true}}
+	in := &Input{opts: o, tables: rows.Tables[rows.Invocation]{Path: path, Columns: columns, Names: o.Columns, Codec: rows.InvocationCodec, Held: rows.DefaultHeld, Distinct: true}}
 	t := &in.tables
 	if err := t.Find(ctx); err != nil {
 		return nil, fmt.Errorf("open invocations: %w", err)
@@ -143,48 +141,13 @@ func (in *Input) Provenance() datasets.Provenance {
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	p := in.parser(known)
 	p.costs = make([]measure.Cost, len(known))
-	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[record, error]) error {
-		return sink.Invocations(day, func(yield func(datasets.Invocation, error) bool) {
-			for r, err := range records {
-				inv := datasets.Invocation{
-					Function: datasets.FunctionID(r.function),
-					Arrival:  time.Duration(day)*24*time.Hour + time.Duration(r.arrival)*time.Microsecond,
-					Duration: time.Duration(r.duration) * time.Microsecond,
-				}
-				if !yield(inv, err) {
-					return
-				}
-			}
-		})
+	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[rows.Invocation, error]) error {
+		return sink.Invocations(day, rows.Invocations(day, records))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
-}
-
-// A record is one invocation, its times in microseconds, the arrival since the
-// midnight of its day. A duration of -1 is datasets.Unknown.
-type record struct {
-	arrival, duration int64
-	function          uint32
-}
-
-var codec = rows.Codec[record]{
-	Size: 20,
-	Put: func(b []byte, r record) {
-		binary.LittleEndian.PutUint64(b, uint64(r.arrival))
-		binary.LittleEndian.PutUint64(b[8:], uint64(r.duration))
-		binary.LittleEndian.PutUint32(b[16:], r.function)
-	},
-	Get: func(b []byte) record {
-		return record{int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint32(b[16:])}
-	},
-	// All of a record is compared, so that the order of rows in the files, and where a
-	// run ends, does not matter.
-	Compare: func(a, b record) int {
-		return cmp.Or(cmp.Compare(a.arrival, b.arrival), cmp.Compare(a.function, b.function), cmp.Compare(a.duration, b.duration))
-	},
 }
 
 // A parser turns rows into records.
@@ -211,7 +174,7 @@ func (p *parser) Begin(_ int, f *rows.File, present []bool) error {
 }
 
 // Row implements [rows.Parser].
-func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, fault rows.Fault) {
+func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
 	key := rows.Key{Owner: cells[owner], App: cells[app], Name: cells[function], Trigger: cells[trigger]}
 	if p.series != nil {
 		if key.Name != nil {
@@ -219,7 +182,7 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, 
 		}
 		key.Name = p.series
 	}
-	if onDay, r.arrival, fault = p.clock.Arrival(cells[arrival]); fault.Reason != "" {
+	if onDay, r.Arrival, fault = p.clock.Arrival(cells[arrival]); fault.Reason != "" {
 		return 0, 0, r, fault
 	}
 	if fault = p.span.Check(onDay); fault.Reason != "" {
@@ -229,9 +192,9 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, 
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
-	r.duration = int64(datasets.Unknown / time.Microsecond)
+	r.Duration = int64(datasets.Unknown / time.Microsecond)
 	if known {
-		r.duration = max(1, micros(took))
+		r.Duration = max(1, micros(took))
 	}
 	wait, _, fault := optional("cold_ms", cells[cold], maxMilliseconds)
 	if fault.Reason != "" {
@@ -253,11 +216,11 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, 
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
-	r.function = uint32(id)
+	r.Function = uint32(id)
 	if p.costs != nil {
-		p.observe(id, r.duration, micros(wait), micros(ended), mb, cores)
+		p.observe(id, r.Duration, micros(wait), micros(ended), mb, cores)
 	}
-	return onDay, int(r.arrival / (60 * rows.Micro)), r, rows.Fault{}
+	return onDay, int(r.Arrival / (60 * rows.Micro)), r, rows.Fault{}
 }
 
 func micros(milliseconds float64) int64 { return int64(math.Round(milliseconds * 1000)) }

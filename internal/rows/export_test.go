@@ -7,7 +7,7 @@ import (
 
 // Find lists the files at path.
 func Find(path string) (files []File, ignored []string, err error) {
-	_, files, ignored, err = find(context.Background(), path, nil)
+	_, files, ignored, err = find(context.Background(), path, nil, tables)
 	return files, ignored, err
 }
 

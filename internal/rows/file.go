@@ -63,15 +63,15 @@ var extensions = map[string]Kind{
 	".csv": CSV, ".jsonl": JSONLines, ".ndjson": JSONLines, ".json": JSONLines, ".parquet": Parquet,
 }
 
-// expected says which files are taken.
-const expected = "expected .csv, .jsonl, .ndjson, .json or .parquet, of which all but the last may be compressed or in an archive"
+// tables says which files are taken where nothing else does.
+const tables = ".csv, .jsonl, .ndjson, .json or .parquet, of which all but the last may be compressed or in an archive"
 
 // find lists the file at path or, in order of their names, the files of the folder or
 // archive at path whose names end in one of the extensions, perhaps followed by that of a
 // compression, or those that pick takes where it is not nil. Ignored are the names of the
 // others; hidden ones, whose names begin with a dot or an underscore, are left out without
 // mention.
-func find(ctx context.Context, path string, pick archive.Pick) (set *archive.Set, files []File, ignored []string, err error) {
+func find(ctx context.Context, path string, pick archive.Pick, expect string) (set *archive.Set, files []File, ignored []string, err error) {
 	kinds := map[*archive.Member]Kind{}
 	set, err = archive.Open(ctx, path, func(m *archive.Member, head []byte) (bool, error) {
 		if pick != nil {
@@ -97,7 +97,7 @@ func find(ctx context.Context, path string, pick archive.Pick) (set *archive.Set
 	if len(files) == 0 {
 		err = set.Foreign()
 		if err == nil {
-			err = fmt.Errorf("%s: no file: %s", path, expected)
+			err = fmt.Errorf("%s: no file: expected %s", path, expect)
 		}
 		return nil, nil, nil, errors.Join(err, set.Close())
 	}

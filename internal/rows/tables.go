@@ -40,6 +40,7 @@ func (t *Tables[T]) scan(ctx context.Context, f *File, h Handler) (Result, error
 type Tables[T any] struct {
 	Path    string       // a file, a folder or an archive
 	Pick    archive.Pick // which of its files are read; nil: those with the extension of a table
+	Expect  string       // what those are, for the message where there is none; needed with Pick
 	Files   []File       // as Find finds them
 	Ignored []string     // other files there
 	Columns []Column
@@ -64,7 +65,11 @@ type Tables[T any] struct {
 
 // Find lists the files at Path. The tables must be closed then.
 func (t *Tables[T]) Find(ctx context.Context) (err error) {
-	t.set, t.Files, t.Ignored, err = find(ctx, t.Path, t.Pick)
+	expect := t.Expect
+	if t.Pick == nil {
+		expect = tables
+	}
+	t.set, t.Files, t.Ignored, err = find(ctx, t.Path, t.Pick, expect)
 	return err
 }
 
