@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"container/heap"
-
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
@@ -28,8 +26,9 @@ type alpsCPU struct {
 
 	least   int64 // virtual run time below which no job begins
 	free    int64
-	running []alpsJob
+	running []*alpsJob
 	waiting alpsHeap
+	spare   []*alpsJob // of requests that are done
 }
 
 type alpsJob struct {
@@ -41,9 +40,11 @@ type alpsJob struct {
 	left  int64 // in work units
 	cpu   int64 // that it can use
 	given int64 // that it has
+	rate  int64 // progress per microsecond with that
 	used  int64 // CPU since it runs, in slices of which one follows the other
 	slice int64 // in cpuUnit microseconds
-	over  bool  // one of them ended within the last microsecond
+	ends  int64 // when so much is used the slice ends that it is in
+	over  bool  // the one before ended within the last microsecond
 	began decide.Time
 	floor int64 // virtual run time that it began with
 	id    decide.RequestID
@@ -70,10 +71,15 @@ func (p *alpsCPU) start(now decide.Time, id decide.RequestID, box decide.Contain
 	p.learn(now)
 	k := p.class(id)
 	p.seq++
-	heap.Push(&p.waiting, alpsJob{
+	j := &alpsJob{}
+	if n := len(p.spare); n > 0 {
+		j, p.spare = p.spare[n-1], p.spare[:n-1]
+	}
+	*j = alpsJob{
 		rank: p.learner.Rank(k), class: k, had: p.least, floor: p.least, seq: p.seq,
 		left: int64(work) << workBits, cpu: cpu, began: now, id: id, box: box,
-	})
+	}
+	p.waiting.push(j)
 	p.fill()
 	return p.next()
 }
@@ -86,22 +92,16 @@ func (p *alpsCPU) advance(now decide.Time) {
 		return
 	}
 	p.busy += elapsed * (p.cores - p.free)
-	for i := range p.running {
-		j := &p.running[i]
-		j.left -= elapsed * j.rate()
+	for _, j := range p.running {
+		j.left -= elapsed * j.rate
 		got := elapsed * j.given
 		j.had += got
 		j.used += got
-		j.over = j.ends(j.used)
+		if j.over = j.used >= j.ends; j.over {
+			last := j.used / j.slice * j.slice
+			j.over, j.ends = last > j.used-j.given, last+j.slice
+		}
 	}
-}
-
-// rate is the progress per microsecond.
-func (j *alpsJob) rate() int64 {
-	if j.given >= j.cpu {
-		return workUnit
-	}
-	return max(1, j.given*workUnit/j.cpu)
 }
 
 // learn does the round that is due, if one is. Ranks and slices change at once; a
@@ -113,15 +113,15 @@ func (p *alpsCPU) learn(now decide.Time) {
 	p.learner.Round(float64(p.busy) / (float64(p.cores) * float64(now-p.since)))
 	p.since, p.busy = now, 0
 	p.round = (now/p.learner.Every() + 1) * p.learner.Every()
-	for i := range p.running {
-		j := &p.running[i]
+	for _, j := range p.running {
 		j.rank, j.used, j.slice = p.learner.Rank(j.class), j.used%j.slice, p.slice(j.class)
 		j.over = j.over || j.used >= j.slice
+		j.ends = (j.used/j.slice + 1) * j.slice
 	}
-	for i := range p.waiting {
-		p.waiting[i].rank = p.learner.Rank(p.waiting[i].class)
+	for _, j := range p.waiting {
+		j.rank = p.learner.Rank(j.class)
 	}
-	heap.Init(&p.waiting)
+	p.waiting.order()
 }
 
 func (p *alpsCPU) slice(class int32) int64 { return int64(p.learner.Slice(class)) * cpuUnit }
@@ -129,13 +129,14 @@ func (p *alpsCPU) slice(class int32) int64 { return int64(p.learner.Slice(class)
 // fill gives the free CPU to those that have too little, then to those that wait.
 func (p *alpsCPU) fill() {
 	for i := 0; i < len(p.running) && p.free > 0; i++ {
-		p.give(&p.running[i])
+		p.give(p.running[i])
 	}
 	for p.free > 0 && len(p.waiting) > 0 {
-		j := heap.Pop(&p.waiting).(alpsJob)
+		j := p.waiting.pop()
 		p.least = max(p.least, j.had)
-		p.give(&j)
+		p.give(j)
 		j.used, j.slice, j.over = 0, p.slice(j.class), false
+		j.ends = j.slice
 		p.running = append(p.running, j)
 	}
 }
@@ -144,13 +145,26 @@ func (p *alpsCPU) give(j *alpsJob) {
 	more := min(j.cpu-j.given, p.free)
 	j.given += more
 	p.free -= more
+	j.rate = workUnit
+	if j.given < j.cpu {
+		j.rate = max(1, j.given*workUnit/j.cpu)
+	}
+}
+
+// takes is the time for so much of something at a rate, rounded up. Nearly all rates are
+// those of a whole core or of full speed, whose division is a shift.
+func takes(amount, rate int64) decide.Time {
+	switch rate {
+	case cpuUnit:
+		return decide.Time((amount + cpuUnit - 1) / cpuUnit)
+	case workUnit:
+		return decide.Time((amount + workUnit - 1) / workUnit)
+	}
+	return decide.Time((amount + rate - 1) / rate)
 }
 
 // done is when a job completes if nothing changes.
-func (p *alpsCPU) done(j *alpsJob) decide.Time {
-	rate := j.rate()
-	return p.last + decide.Time((max(0, j.left)+rate-1)/rate)
-}
+func (p *alpsCPU) done(j *alpsJob) decide.Time { return p.last + takes(max(0, j.left), j.rate) }
 
 // yields is when a job loses its CPU to the first of those that wait, if nothing
 // changes: the first time that a slice of it ends and that one is before it. Slices
@@ -159,26 +173,25 @@ func (p *alpsCPU) yields(j *alpsJob) decide.Time {
 	if len(p.waiting) == 0 || p.waiting[0].rank > j.rank {
 		return decide.Forever
 	}
-	after := int64(0) // from when on that one is before it, in microseconds from now
-	if first := &p.waiting[0]; first.rank == j.rank {
-		short := first.had - j.had
+	end := decide.Time(0)
+	if !j.over {
+		end = takes(j.ends-j.used, j.given)
+	}
+	if first := p.waiting[0]; first.rank == j.rank {
+		short := first.had - j.had // what it lacks until that one is before it
 		if first.seq > j.seq {
 			short++ // of those that had as much, who came first goes on
 		}
-		after = max(0, (short+j.given-1)/j.given)
+		if got := int64(end) * j.given; short > got {
+			end = takes(short, j.given)
+			used := j.used + int64(end)*j.given
+			if last := used / j.slice * j.slice; last <= used-j.given {
+				end = takes(last+j.slice-j.used, j.given)
+			}
+		}
 	}
-	over, used := j.over, j.used+after*j.given
-	if after > 0 {
-		over = j.ends(used)
-	}
-	if !over {
-		after = ((used/j.slice+1)*j.slice - j.used + j.given - 1) / j.given
-	}
-	return p.last + decide.Time(after)
+	return p.last + end
 }
-
-// ends reports whether a slice ends within the microsecond after which so much is used.
-func (j *alpsJob) ends(used int64) bool { return used/j.slice > (used-j.given)/j.slice }
 
 // next is when a job completes, or loses its CPU, or the next round is due.
 func (p *alpsCPU) next() decide.Time {
@@ -186,28 +199,29 @@ func (p *alpsCPU) next() decide.Time {
 		return decide.Forever
 	}
 	next := p.round
-	for i := range p.running {
-		next = min(next, p.done(&p.running[i]), p.yields(&p.running[i]))
+	for _, j := range p.running {
+		next = min(next, p.done(j), p.yields(j))
 	}
 	return max(next, p.last)
 }
 
 func (p *alpsCPU) finish(now decide.Time) (decide.RequestID, decide.Time) {
 	p.advance(now)
-	for i := range p.running {
-		if j := p.running[i]; p.done(&j) <= now {
+	for i, j := range p.running {
+		if j.left <= 0 {
 			p.stop(i)
 			p.learner.Done(alps.Job{Class: j.class, Begin: j.began, CPU: decide.Time((j.had - j.floor) / cpuUnit)})
+			p.spare = append(p.spare, j)
 			p.fill()
 			return j.id, p.next()
 		}
 	}
 	p.learn(now)
-	for i := range p.running {
-		if j := p.running[i]; j.over && len(p.waiting) > 0 && p.waiting[0].before(&j) {
+	for i, j := range p.running {
+		if j.over && len(p.waiting) > 0 && p.waiting[0].before(j) {
 			p.stop(i)
 			j.given = 0
-			heap.Push(&p.waiting, j)
+			p.waiting.push(j)
 			p.fill()
 			break
 		}
@@ -223,8 +237,8 @@ func (p *alpsCPU) stop(i int) {
 
 func (p *alpsCPU) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) decide.Time {
 	p.advance(now)
-	for i := range p.running {
-		if j := &p.running[i]; j.box == box {
+	for _, j := range p.running {
+		if j.box == box {
 			p.free += j.given
 			j.given, j.cpu, j.left = 0, cpu, scaled(j.left, left)
 			p.give(j)
@@ -232,8 +246,8 @@ func (p *alpsCPU) resize(now decide.Time, box decide.ContainerID, cpu int64, lef
 			return p.next()
 		}
 	}
-	for i := range p.waiting {
-		if j := &p.waiting[i]; j.box == box {
+	for _, j := range p.waiting {
+		if j.box == box {
 			j.cpu, j.left = cpu, scaled(j.left, left)
 		}
 	}
@@ -241,15 +255,57 @@ func (p *alpsCPU) resize(now decide.Time, box decide.ContainerID, cpu int64, lef
 }
 
 // An alpsHeap is of those that wait, who is next first.
-type alpsHeap []alpsJob
+type alpsHeap []*alpsJob
 
-func (h alpsHeap) Len() int           { return len(h) }
-func (h alpsHeap) Less(i, k int) bool { return h[i].before(&h[k]) }
-func (h alpsHeap) Swap(i, k int)      { h[i], h[k] = h[k], h[i] }
-func (h *alpsHeap) Push(x any)        { *h = append(*h, x.(alpsJob)) }
-func (h *alpsHeap) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	*h = (*h)[:last]
-	return x
+func (h *alpsHeap) push(j *alpsJob) {
+	*h = append(*h, j)
+	q := *h
+	i := len(q) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !j.before(q[up]) {
+			break
+		}
+		q[i] = q[up]
+		i = up
+	}
+	q[i] = j
+}
+
+func (h *alpsHeap) pop() *alpsJob {
+	q := *h
+	top, last := q[0], len(q)-1
+	j := q[last]
+	*h = q[:last]
+	if last > 0 {
+		h.sink(0, j)
+	}
+	return top
+}
+
+// order makes a heap of what was one before the ranks changed.
+func (h *alpsHeap) order() {
+	for i := len(*h)/2 - 1; i >= 0; i-- {
+		h.sink(i, (*h)[i])
+	}
+}
+
+// sink puts j into place i or below it.
+func (h *alpsHeap) sink(i int, j *alpsJob) {
+	q := *h
+	for {
+		c := 2*i + 1
+		if c >= len(q) {
+			break
+		}
+		if c+1 < len(q) && q[c+1].before(q[c]) {
+			c++
+		}
+		if !q[c].before(j) {
+			break
+		}
+		q[i] = q[c]
+		i = c
+	}
+	q[i] = j
 }

@@ -56,6 +56,34 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkSharing replays ten minutes of 100 functions on machines that are nearly busy
+// under the disciplines of sharing their CPUs.
+func BenchmarkSharing(b *testing.B) {
+	tr := mixed(100, 10, 12_000, 1)
+	o := sim.DefaultOptions()
+	o.Cluster.MemoryMB = 64 << 10
+	o.WarmupMinutes = 0
+	w, err := sim.Load(context.Background(), tr, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, sharing := range []string{sim.PS, sim.FIFO, sim.SRPT, sim.SFS, sim.ALPS} {
+		o.Cluster.Sharing = sharing
+		b.Run(sharing, func(b *testing.B) {
+			b.ReportAllocs()
+			var r *sim.Result
+			began := cpuTime()
+			for b.Loop() {
+				if r, err = sim.Run(context.Background(), tr, w, baseline(b, sim.Native).New, o); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(r.Requests)*float64(b.N)/(cpuTime()-began).Seconds(), "invocations/cpu-s")
+			b.ReportMetric(r.Latency.Mean, "ms-mean")
+		})
+	}
+}
+
 // cpuTime is what this process has used of the CPUs: on a machine that others use too,
 // it says more than the clock on the wall.
 func cpuTime() time.Duration {
