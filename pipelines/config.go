@@ -16,6 +16,7 @@ import (
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train/agent"
+	"github.com/incendio-faas/incendio/train/alps"
 	"github.com/incendio-faas/incendio/train/forecast"
 	"github.com/incendio-faas/incendio/train/priority"
 )
@@ -60,6 +61,7 @@ type Config struct {
 	Forecast   forecast.Options  `mapstructure:"forecast" json:"forecast"`
 	Priority   priority.Options  `mapstructure:"priority" json:"priority"`
 	Agent      agent.Options     `mapstructure:"agent" json:"agent"`
+	ALPS       alps.Options      `mapstructure:"alps" json:"alps"`
 	Learning   Learning          `mapstructure:"learning" json:"learning"`
 	SLO        scheduler.SLO     `mapstructure:"slo" json:"slo"`
 	Simulation Simulation        `mapstructure:"simulation" json:"simulation"`
@@ -135,6 +137,7 @@ func DefaultConfig() Config {
 		Forecast:  forecast.DefaultOptions(),
 		Priority:  priority.DefaultOptions(),
 		Agent:     a,
+		ALPS:      alps.DefaultOptions(),
 		Learning:  Learning{Windows: 4, WindowMinutes: 30, WindowRequests: 200000, AgentWindows: 24, AgentWindowMinutes: 10, AgentWindowRequests: 3000},
 		SLO:       scheduler.DefaultSLO(),
 		Simulation: Simulation{
@@ -190,7 +193,7 @@ func (c Config) Validate() error {
 		err error
 	}{
 		{"synthetic", c.Synthetic.Validate()}, {"forecast", c.Forecast.Validate()}, {"priority", c.Priority.Validate()},
-		{"agent", c.Agent.Validate()}, {"slo", c.SLO.Validate()}, {"simulation.cluster", c.Simulation.Cluster.Validate()},
+		{"agent", c.Agent.Validate()}, {"alps", c.ALPS.Validate()}, {"slo", c.SLO.Validate()}, {"simulation.cluster", c.Simulation.Cluster.Validate()},
 		{"simulation.scheduler", c.Simulation.Scheduler.Validate()},
 	} {
 		if part.err != nil {

@@ -24,7 +24,7 @@ const CardFile = export.CardFile
 func exportStage(r *Run) Stage {
 	return Stage{
 		Name:    "export",
-		Inputs:  []string{forecastFolder, forecastReport, priorityFile, agentFolder, agentReport},
+		Inputs:  []string{forecastFolder, forecastReport, priorityFile, agentFolder, agentReport, slicesFile, slicesReport},
 		Outputs: []string{bundleFolder},
 		Options: r.recorded(),
 		Run:     func(ctx context.Context, r *Run) (Outcome, error) { return r.export(ctx) },
@@ -41,6 +41,9 @@ func (r *Run) export(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if m.Clusters, m.Networks, err = r.agents(); err != nil {
+		return Outcome{}, err
+	}
+	if m.Slices, _, err = r.slices(); err != nil {
 		return Outcome{}, err
 	}
 	rates, err := r.trace.Rates(ctx, r.splits.Train)
@@ -116,7 +119,8 @@ type learnedMetrics struct {
 		Valid  float64 `json:"valid_cost_s_per_request"`
 		Trials int     `json:"trials"`
 	} `json:"priority"`
-	Agents agentTraining `json:"agents"`
+	Agents agentTraining   `json:"agents"`
+	Slices *slicesTraining `json:"alps"`
 }
 
 func (r *Run) learned() (*learnedMetrics, error) {
@@ -132,6 +136,9 @@ func (r *Run) learned() (*learnedMetrics, error) {
 		return nil, err
 	}
 	m.Priority.Origin, m.Priority.Train, m.Priority.Valid, m.Priority.Trials = res.Best.Origin, res.Best.Train, res.Best.Valid, res.Trials
+	if _, m.Slices, err = r.slices(); err != nil {
+		return nil, err
+	}
 	return &m, readJSON(r.Path(agentReport), &m.Agents)
 }
 
@@ -171,9 +178,13 @@ func (r *Run) card(m *learnedMetrics) export.Card {
 			fmt.Sprintf("Forecaster: %d functions have boosted trees in %d clusters, %d the histogram of their inter-arrival times.",
 				m.Forecast.Classes[online.Trees], len(m.Forecast.Clusters), m.Forecast.Classes[online.Interarrival]),
 			fmt.Sprintf("Priority: weights from %s, of %d trials in simulation.", m.Priority.Origin, m.Priority.Trials),
+			fmt.Sprintf("Slices of CPU: of %d functions, from %d invocations, one core's part.", m.Slices.Functions, m.Slices.Invocations),
 			fmt.Sprintf("Program %s, seed %d.", r.env.Version, r.cfg.Seed),
 		},
-		Results: []string{fmt.Sprintf("Cost %.4f s per request (latency, and idle memory at the price of RUM).", m.Priority.Valid)},
+		Results: []string{fmt.Sprintf("Cost %.4f s per request (latency, and idle memory at the price of RUM).", m.Priority.Valid),
+			fmt.Sprintf("Native, with invokers that share their CPU by ps: mean latency %.1f ms; by alps with these slices %.1f ms, by alps that learns as it runs %.1f ms.",
+				m.Slices.PS, m.Slices.Trained, m.Slices.Online),
+		},
 		Limits: append([]string{
 			"Figures on minutes that nothing of this bundle has seen are not in it: `incendio validate` measures them.",
 			"A function that training did not see is forecast by its inter-arrival times, from what it shows at run time.",
@@ -181,6 +192,7 @@ func (r *Run) card(m *learnedMetrics) export.Card {
 		Includes: []string{
 			"forecast/*.txt: trees as LightGBM text, which the run time reads; forecast/*.onnx are the same trees for other runtimes.",
 			"agent/global.onnx: the network trained on all environments; agent/clusters.json says whether it is used.",
+			"alps.json: ranks and slices for invokers that share their CPU by ALPS, and whether that was better.",
 			"golden/scheduler.json: inputs and outputs that every reader must reproduce.",
 		},
 	}

@@ -35,6 +35,7 @@ func Default(r *Run) []Stage {
 	return []Stage{
 		featureStage(r),  // trace            -> decomposition
 		forecastStage(r), // trace            -> forecaster
+		slicesStage(r),   // trace            -> ranks and slices for ALPS
 		tuneStage(r),     // forecaster       -> priorities, by simulation
 		agentStage(r),    // both             -> agents, judged against the rules
 		exportStage(r),   // all of it        -> bundle
@@ -334,6 +335,15 @@ func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window
 			if s == nil {
 				return fmt.Errorf("policy %q runs a bundle: name one with --bundle", name)
 			}
+			if name == scheduler.TrainedALPSName {
+				if _, err := s.Models.TrainedALPS(); err != nil {
+					return err
+				}
+				out = append(out, sim.Policy{Name: name, Sharing: sim.ALPS, New: func(*datasets.Trace, scheduler.Setting) (scheduler.Stack, error) {
+					return s.Models.TrainedALPS()
+				}})
+				return nil
+			}
 			out = append(out, sim.Policy{Name: name, New: ReplayVariant(ctx, name, s.Models, simOptions(cfg, w))})
 			return nil
 		}
@@ -360,6 +370,9 @@ func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window
 			continue
 		}
 		for _, row := range scheduler.Learned() {
+			if row.Name == scheduler.TrainedALPSName && s.Models.Slices == nil {
+				continue // a bundle from before there were any
+			}
 			if err := add(row.Name); err != nil {
 				return nil, err
 			}

@@ -146,7 +146,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-var stages = []string{"features", "forecast", "tune", "agents", "export", "validate"}
+var stages = []string{"features", "forecast", "slices", "tune", "agents", "export", "validate"}
 
 // TestCache: a stage runs again if what it depends on has changed, and only then.
 func TestCache(t *testing.T) {
@@ -181,21 +181,21 @@ func TestCache(t *testing.T) {
 		}, nil},
 		{"a byte of the decomposition", flip("frames/decomposition.parquet"), stages[:1]},
 		{"a byte of a model", flip("models/forecast/model.json"), stages[1:2]},
-		{"a byte of the bundle", flip("bundle/priority.json"), stages[4:5]},
-		{"a byte of the figures", flip("metrics.json"), stages[5:]},
+		{"a byte of the bundle", flip("bundle/priority.json"), stages[5:6]},
+		{"a byte of the figures", flip("metrics.json"), stages[6:]},
 		{"a file too many", func(t *testing.T, c *pipelines.Config) {
 			if err := os.WriteFile(filepath.Join(c.Out, "models", "agent", "stray.onnx"), nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, stages[3:4]},
+		}, stages[4:5]},
 		{"a file missing", func(t *testing.T, c *pipelines.Config) {
 			if err := os.Remove(filepath.Join(c.Out, "models", "priority.json")); err != nil {
 				t.Fatal(err)
 			}
-		}, stages[2:3]},
-		{"a gate", func(_ *testing.T, c *pipelines.Config) { c.Gates.Latency = 99 }, stages[4:]},
-		{"the objective", func(_ *testing.T, c *pipelines.Config) { c.SLO.Urgent = 0.3 }, stages[2:]},
-		{"an option of the agents", func(_ *testing.T, c *pipelines.Config) { c.Agent.TotalTimesteps = 90 }, stages[3:]},
+		}, stages[3:4]},
+		{"a gate", func(_ *testing.T, c *pipelines.Config) { c.Gates.Latency = 99 }, stages[5:]},
+		{"the objective", func(_ *testing.T, c *pipelines.Config) { c.SLO.Urgent = 0.3 }, stages[3:]},
+		{"an option of the agents", func(_ *testing.T, c *pipelines.Config) { c.Agent.TotalTimesteps = 90 }, stages[4:]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := after(t)

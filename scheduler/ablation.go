@@ -40,10 +40,11 @@ func Learned() []LearnedRow {
 	for i, r := range learned {
 		out[i] = r.LearnedRow
 	}
-	return out
+	return append(out, LearnedRow{TrainedALPSName, "native, and invokers serve functions by the ranks and slices of the bundle (ALPS)"})
 }
 
-// Ablated composes the row of [Learned] of that name from the parts of "incendio".
+// Ablated composes the row of [Learned] of that name from the parts of "incendio"; all
+// but [TrainedALPSName], which has none of them (see [Models.TrainedALPS]).
 func Ablated(name string, p Parts) (Stack, error) {
 	names := make([]string, len(learned))
 	for i, r := range learned {

@@ -9,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/agent"
+	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/scheduler/priority"
 )
@@ -20,6 +21,7 @@ type Golden struct {
 	Forecast []GoldenForecast `json:"forecast"`
 	Priority []GoldenPriority `json:"priority"`
 	Agents   []GoldenAgent    `json:"agents"`
+	Slices   []GoldenSlice    `json:"slices,omitempty"` // of a bundle with SlicesFile
 }
 
 // A GoldenForecast is the forecasts after a stretch of counts.
@@ -44,6 +46,15 @@ type GoldenAgent struct {
 	Candidates []float32 `json:"candidates"` // (K, agent.Features)
 	Global     []float32 `json:"global"`     // (agent.Globals)
 	Want       []float32 `json:"want"`       // (2K+1)
+}
+
+// A GoldenSlice is how a machine schedules a function of which that share of the CPU was
+// used.
+type GoldenSlice struct {
+	Function forecast.Key `json:"function"`
+	Used     float64      `json:"used"`
+	Rank     int32        `json:"rank"`
+	Slice    decide.Time  `json:"slice_us"`
 }
 
 // Observation returns the input of the case for a network of k candidates.
@@ -124,7 +135,35 @@ func (m *Models) MakeGolden(start time.Time, minute int, rnd uint64) (*Golden, e
 			g.Agents = append(g.Agents, c)
 		}
 	}
+	if m.Slices != nil {
+		g.Slices = m.goldenSlices()
+	}
 	return g, nil
+}
+
+// goldenSlices are of some functions that were learned and of one that was not, on an idle
+// machine and on a busy one.
+func (m *Models) goldenSlices() []GoldenSlice {
+	keys := []forecast.Key{{Owner: "golden", App: "golden", Name: "never seen"}}
+	n := len(m.Slices.Classes)
+	for i := range min(n, 2*goldenFunctions) {
+		keys = append(keys, m.Slices.Classes[i*n/min(n, 2*goldenFunctions)].Key)
+	}
+	var out []GoldenSlice
+	for _, used := range []float64{0, 1} {
+		for _, k := range keys {
+			c := GoldenSlice{Function: k, Used: used}
+			c.Rank, c.Slice = m.sliceOf(&c)
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (m *Models) sliceOf(c *GoldenSlice) (int32, decide.Time) {
+	t := m.Slices.Table([]datasets.Function{{Owner: c.Function.Owner, App: c.Function.App, Name: c.Function.Name}})
+	t.Use(c.Used)
+	return t.Rank(0), t.Slice(0)
 }
 
 func (m *Models) forecastGolden(f *GoldenForecast) ([]forecast.Forecast, error) {
@@ -210,6 +249,15 @@ func (m *Models) Replay(g *Golden) error {
 			if !near(float64(got[j]), float64(c.Want[j])) {
 				return fmt.Errorf("%s: Q-value %d of %s is %g, expected %g", GoldenFile, j, c.File, got[j], c.Want[j])
 			}
+		}
+	}
+	if (m.Slices == nil) != (len(g.Slices) == 0) {
+		return fmt.Errorf("%s: %d golden cases of %s, which is there: %t", GoldenFile, len(g.Slices), SlicesFile, m.Slices != nil)
+	}
+	for i := range g.Slices {
+		c := &g.Slices[i]
+		if rank, slice := m.sliceOf(c); rank != c.Rank || slice != c.Slice {
+			return fmt.Errorf("%s: %v has rank %d and slice %d us, expected %d and %d", GoldenFile, c.Function, rank, slice, c.Rank, c.Slice)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/export/onnx"
 	"github.com/incendio-faas/incendio/scheduler/agent"
+	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/scheduler/policy"
@@ -26,8 +28,12 @@ const (
 	FunctionsFile = "functions.json"
 	ClustersFile  = "agent/clusters.json"
 	GlobalAgent   = "agent/global.onnx" // trained on all environments; used only where ClustersFile names it
+	SlicesFile    = "alps.json"         // ranks and slices of functions, for invokers that share their CPU by ALPS
 	GoldenFile    = "golden/scheduler.json"
 )
+
+// TrainedALPSName is the stack "alps-trained", see [Models.TrainedALPS].
+const TrainedALPSName = "alps-trained"
 
 // Settings is the content of PriorityFile: the priority model, and the parameters of
 // the pool and of the SLO guard that were tuned with it.
@@ -58,6 +64,7 @@ type Models struct {
 	Functions []FunctionInfo // in order of their keys
 	Clusters  *agent.Clusters
 	Networks  map[string]*agent.Network // by file name
+	Slices    *alps.Policy              // of ALPS; nil in a bundle that was made without
 
 	rate map[forecast.Key]float64
 }
@@ -112,6 +119,15 @@ func Load(files func(name string) ([]byte, error)) (*Models, error) {
 	}
 	if m.Networks, err = LoadNetworks(m.Clusters, files); err != nil {
 		return nil, err
+	}
+	switch data, err := files(SlicesFile); {
+	case errors.Is(err, bundle.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		if m.Slices, err = alps.Parse(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", SlicesFile, err)
+		}
 	}
 	return m, m.Compile()
 }
@@ -208,6 +224,11 @@ func (m *Models) Files() (map[string][]byte, error) {
 			return nil, fmt.Errorf("encode %s: %w", name, err)
 		}
 	}
+	if m.Slices != nil {
+		if out[SlicesFile], err = encodeJSON(m.Slices); err != nil {
+			return nil, fmt.Errorf("encode %s: %w", SlicesFile, err)
+		}
+	}
 	for name, n := range m.Networks {
 		graph, err := n.Graph()
 		if err != nil {
@@ -257,6 +278,18 @@ func (m *Models) parts(functions []datasets.Function, source forecast.Source, fi
 		Forecast: source, First: first, Rate: m.Rates(functions), Start: start,
 		Dispatcher: m.Dispatcher(seed, 0),
 	}
+}
+
+// TrainedALPS composes the stack "alps-trained": native, on invokers that serve functions by
+// the slices of the bundle. The error says so if it has none.
+func (m *Models) TrainedALPS() (Stack, error) {
+	if m.Slices == nil {
+		return Stack{}, fmt.Errorf("scheduler: policy %q: the bundle has no %s", TrainedALPSName, SlicesFile)
+	}
+	s := compose(policy.Native(policy.NativeKeepAlive))
+	s.Name, s.Sharing = TrainedALPSName, DefaultSharing(SharingALPS)
+	s.Sharing.ALPS, s.Sharing.Slices = m.Slices.Options, m.Slices
+	return s, nil
 }
 
 func decodeStrict(data []byte, to any) error {

@@ -44,7 +44,7 @@ func files(t *testing.T, m *scheduler.Models) map[string][]byte {
 func TestModelsRoundTrip(t *testing.T) {
 	want := files(t, modeltest.Models(t))
 	for _, name := range []string{
-		scheduler.PriorityFile, scheduler.FunctionsFile, scheduler.ClustersFile, scheduler.GlobalAgent, "agent/cluster-0.onnx",
+		scheduler.PriorityFile, scheduler.FunctionsFile, scheduler.ClustersFile, scheduler.SlicesFile, scheduler.GlobalAgent, "agent/cluster-0.onnx",
 		forecast.ModelFile, forecast.FunctionsFile, forecast.ProphetFile, "forecast/c00-mean.txt",
 	} {
 		if len(want[name]) == 0 {
@@ -70,6 +70,8 @@ func TestLoadRefuses(t *testing.T) {
 		{scheduler.PriorityFile, "\n}\n", "\n}\n{}", "more after the first value"},
 		{scheduler.FunctionsFile, `"per_minute": 1`, `"per_minute": -1`, "o/a/idle"},
 		{scheduler.FunctionsFile, "o/a/idle", "o/a/timer", "named twice"},
+		{scheduler.SlicesFile, `"rank": 2`, `"rank": 3`, "alps.json: alps: class o/a/trees: rank 3 follows 1"},
+		{scheduler.SlicesFile, `"runs"`, `"run"`, `alps.json: json: unknown field "run"`},
 		{scheduler.ClustersFile, "cluster-0.onnx", "cluster-1.onnx", "agent/cluster-1.onnx"},
 		{scheduler.GlobalAgent, "dense1", "dense9", "agent/global.onnx"},
 	} {

@@ -219,6 +219,9 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
 	if s.unit == sim.PerApp && sc.subject != nil {
 		return usage(fmt.Errorf("--unit %s: the models of a bundle know functions, not applications", sim.PerApp))
 	}
+	if sc.subject != nil {
+		o.Slices = sc.subject.Models.Slices
+	}
 	policies := func(rnd uint64) ([]sim.Policy, error) {
 		cfg := sc.cfg
 		cfg.Seed = rnd

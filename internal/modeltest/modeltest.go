@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features/interarrival"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/agent"
+	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/scheduler/priority"
@@ -114,6 +116,14 @@ func Models(t testing.TB) *scheduler.Models {
 		m.Functions = append(m.Functions, scheduler.FunctionInfo{
 			Key: fn.Key, PerMinute: float64(i), MemoryMB: 128, CPU: 0.5, Execution: 12.5, Init: 700, Term: 420, Assumed: []string{"start_cost"},
 		})
+	}
+	stats := make([]alps.Stats, 2) // of a short function and of a long one
+	stats[0].Add(20e3)
+	stats[1].Add(300e3)
+	stats[1].Add(500e3)
+	var err error
+	if m.Slices, err = alps.Learned([]datasets.Function{{Owner: "o", App: "a", Name: "timer"}, {Owner: "o", App: "a", Name: "trees"}}, stats, alps.DefaultOptions()); err != nil {
+		t.Fatal(err)
 	}
 	if err := m.Compile(); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package alps_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -291,6 +292,7 @@ func TestPolicyValidate(t *testing.T) {
 		"but not its mean and slice":                    func(p *alps.Policy) { p.Classes[1].Slice = 4000 },
 		"must have longer stretches than o/a/z of rank": func(p *alps.Policy) { p.Classes[0].MeanUS = 8e3 },
 		"must not be longer than the 9000":              func(p *alps.Policy) { p.Classes[0].Slice = 30000 },
+		`sharing must be alps or ps, got "fair"`:        func(p *alps.Policy) { p.Sharing = "fair" },
 		"smooth must be in (0, 1], got 2":               func(p *alps.Policy) { p.Options.Smooth = 2 },
 	} {
 		p := valid()
@@ -299,4 +301,29 @@ func TestPolicyValidate(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
+}
+
+func FuzzParse(f *testing.F) {
+	p, err := alps.Learned(functions("x", "y"), []alps.Stats{stats(30e3), stats(9e3)}, alps.DefaultOptions())
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := json.Marshal(p)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"sharing":"ps","options":{},"classes":[]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := alps.Parse(data)
+		if err != nil {
+			return
+		}
+		table := p.Table(functions("x", "y", "new"))
+		for k := range int32(3) {
+			if s := table.Slice(k); s < p.Options.MinSlice || s > p.Options.MaxSlice || table.Rank(k) < 0 {
+				t.Fatalf("rank %d, slice %d", table.Rank(k), s)
+			}
+		}
+	})
 }

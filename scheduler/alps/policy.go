@@ -16,6 +16,9 @@ import (
 
 // A Policy is what was learned of functions offline: the content of alps.json.
 type Policy struct {
+	// Sharing is the discipline that was better on minutes that were not learned from:
+	// "alps" with this policy, or "ps".
+	Sharing string  `json:"sharing"`
 	Options Options `json:"options"`
 	Classes []Class `json:"classes"` // in order of their keys
 }
@@ -37,7 +40,7 @@ func Learned(functions []datasets.Function, stats []Stats, o Options) (*Policy, 
 	}
 	t := NewTable(len(stats), o)
 	t.Learn(stats, 0)
-	p := &Policy{Options: o, Classes: make([]Class, 0, len(t.known))}
+	p := &Policy{Sharing: "alps", Options: o, Classes: make([]Class, 0, len(t.known))}
 	for _, k := range t.known {
 		c := &t.classes[k]
 		p.Classes = append(p.Classes, Class{
@@ -67,6 +70,9 @@ func Parse(data []byte) (*Policy, error) {
 func (p *Policy) Validate() error {
 	if err := p.Options.Validate(); err != nil {
 		return err
+	}
+	if p.Sharing != "alps" && p.Sharing != "ps" {
+		return fmt.Errorf("alps: sharing must be alps or ps, got %q", p.Sharing)
 	}
 	for i := range p.Classes {
 		c := &p.Classes[i]
