@@ -196,9 +196,10 @@ nothing is stored and the exit code is 5.`,
 			if err != nil {
 				return err
 			}
-			in, err := reader.open(cmd.Context(), source{path: arg[1], seed: cfg.Seed, workers: env.Workers, layout: files})
+			seen := sightings{named: arg[0]}
+			in, err := reader.open(seen.watch(cmd.Context()), source{path: arg[1], seed: cfg.Seed, workers: env.Workers, layout: files})
 			if err != nil {
-				return err
+				return seen.explain(err)
 			}
 			if c, ok := in.(io.Closer); ok { // what was kept aside of an archive
 				defer func() {

@@ -43,6 +43,7 @@
 package azure2019
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -147,6 +148,19 @@ func (f *sourceFile) readError(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", f.path, err)
+}
+
+// Detect reports whether a file that begins with head is one of this trace, of any of the
+// three kinds.
+func Detect(head []byte) bool {
+	line, _, _ := bytes.Cut(bytes.TrimPrefix(head, byteOrderMark), []byte("\n"))
+	names := bytes.Split(line, []byte(","))
+	for _, need := range []string{"HashOwner", "HashApp"} {
+		if !slices.ContainsFunc(names, func(n []byte) bool { return string(n) == need }) {
+			return false
+		}
+	}
+	return true
 }
 
 // An Input is a folder or archive of files of the trace. It implements [datasets.Input].

@@ -74,6 +74,12 @@ var columns = []rows.Column{
 	owner: {Name: "owner"}, app: {Name: "app"}, trigger: {Name: "trigger"},
 }
 
+// Detect reports whether a file that begins with head has the columns of this format,
+// under their documented names.
+func Detect(head []byte) bool {
+	return rows.HasColumns(head, "minute", "count") || rows.HasKeys(head, "minute", "count")
+}
+
 // An Input is a file or folder of counts. It implements [datasets.Input].
 type Input struct {
 	opts   Options

@@ -87,6 +87,12 @@ var columns = []rows.Column{
 	owner: {Name: "owner"}, app: {Name: "app"}, trigger: {Name: "trigger"},
 }
 
+// Detect reports whether a file that begins with head has the columns of this format,
+// under their documented names.
+func Detect(head []byte) bool {
+	return rows.HasColumns(head, "arrival", "duration_ms") || rows.HasKeys(head, "arrival", "duration_ms")
+}
+
 // An Input is a file or folder of invocations. It implements [datasets.Input].
 type Input struct {
 	opts   Options

@@ -57,6 +57,9 @@ type Options struct {
 // DefaultOptions returns the defaults.
 func DefaultOptions() Options { return Options{Seed: 1} }
 
+// Detect reports whether a file that begins with head holds records of activations.
+func Detect(head []byte) bool { return rows.HasKeys(head, "activationId") }
+
 // An Input is a file or folder of activation records. It implements [datasets.Input].
 type Input struct {
 	opts   Options

@@ -109,6 +109,9 @@ var Labels = map[string][]string{
 	"owner":    {"owner", "namespace", "function_namespace", "namespace_name"},
 }
 
+// Detect reports whether a file that begins with head holds the result of a query.
+func Detect(head []byte) bool { return rows.HasKeys(head, "resultType", "result") }
+
 // An Input is a file or folder of results. It implements [datasets.Input].
 type Input struct {
 	opts   Options

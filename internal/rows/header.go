@@ -38,6 +38,21 @@ func HasColumns(head []byte, columns ...string) bool {
 	return true
 }
 
+// HasKeys reports whether a JSON document that begins with head, an object or an array of
+// them, has all these keys near its beginning.
+func HasKeys(head []byte, keys ...string) bool {
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return false
+	}
+	for _, k := range keys {
+		if !bytes.Contains(text, []byte(`"`+k+`"`)) {
+			return false
+		}
+	}
+	return true
+}
+
 // Headed picks, of the files at path, those whose headers have all these columns. A CSV
 // file with another header is an error, as is any other file that was given alone; of a
 // folder or archive, files of other kinds are left.
