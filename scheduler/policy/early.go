@@ -14,11 +14,11 @@ type router func(s decide.Snapshot, b *binding, f decide.FunctionID) decide.Invo
 //
 // It is the dispatcher and the placer of a stack, and its pool shows it every event.
 type binding struct {
-	route   router
-	lanes   []lane           // by invoker
-	tickets []ticket         // by RequestID, of those that are bound
-	heads   map[corner]line  // of the functions that wait, by invoker
-	placed  decide.InvokerID // of the cold start that Next chose last
+	route  router
+	lanes  []lane           // by invoker
+	places []place          // by RequestID, of those that are bound
+	heads  map[corner]line  // of the functions that wait, by invoker
+	placed decide.InvokerID // of the cold start that Next chose last
 }
 
 // A lane is what is bound to an invoker.
@@ -28,8 +28,8 @@ type lane struct {
 	cpu        float64          // that they can use, in cores
 }
 
-// A ticket is a place in a lane.
-type ticket struct {
+// A place of a request in a lane.
+type place struct {
 	invoker    decide.InvokerID
 	function   decide.FunctionID
 	prev, next decide.RequestID // of the lane
@@ -67,13 +67,13 @@ func (b *binding) observe(s decide.Snapshot, ev decide.Event) {
 // enter binds request r of f and puts it at the end of the lane.
 func (b *binding) enter(s decide.Snapshot, r decide.RequestID, f decide.FunctionID) {
 	i := b.route(s, b, f)
-	for int(r) >= len(b.tickets) {
-		b.tickets = append(b.tickets, ticket{})
+	for int(r) >= len(b.places) {
+		b.places = append(b.places, place{})
 	}
 	l := &b.lanes[i]
-	b.tickets[r] = ticket{invoker: i, function: f, prev: l.tail, next: decide.None, after: decide.None, waits: true}
+	b.places[r] = place{invoker: i, function: f, prev: l.tail, next: decide.None, after: decide.None, waits: true}
 	if l.tail != decide.None {
-		b.tickets[l.tail].next = r
+		b.places[l.tail].next = r
 	} else {
 		l.head = r
 	}
@@ -85,7 +85,7 @@ func (b *binding) enter(s decide.Snapshot, r decide.RequestID, f decide.Function
 	if !ok {
 		line.head = r
 	} else {
-		b.tickets[line.tail].after = r
+		b.places[line.tail].after = r
 	}
 	line.tail = r
 	b.heads[at] = line
@@ -93,15 +93,15 @@ func (b *binding) enter(s decide.Snapshot, r decide.RequestID, f decide.Function
 
 // leave takes r, the oldest of its function there, out of its lane.
 func (b *binding) leave(r decide.RequestID) {
-	t := &b.tickets[r]
+	t := &b.places[r]
 	l := &b.lanes[t.invoker]
 	if t.prev != decide.None {
-		b.tickets[t.prev].next = t.next
+		b.places[t.prev].next = t.next
 	} else {
 		l.head = t.next
 	}
 	if t.next != decide.None {
-		b.tickets[t.next].prev = t.prev
+		b.places[t.next].prev = t.prev
 	} else {
 		l.tail = t.prev
 	}
@@ -131,7 +131,7 @@ func (b *binding) sweep(s decide.Snapshot) {
 	for i := range b.lanes {
 		for r := b.lanes[i].head; r != decide.None && !s.IsWaiting(r); r = b.lanes[i].head {
 			b.leave(r)
-			b.release(s, decide.InvokerID(i), b.tickets[r].function)
+			b.release(s, decide.InvokerID(i), b.places[r].function)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (b *binding) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) 
 	switch ev.Kind {
 	case decide.Arrival:
 		if s.IsWaiting(ev.Request) {
-			i = b.tickets[ev.Request].invoker
+			i = b.places[ev.Request].invoker
 		}
 	case decide.Ready, decide.Completion:
 		i = s.Invoker(ev.Container)
@@ -160,7 +160,7 @@ func (b *binding) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) 
 	}
 	for i := range decide.InvokerID(len(b.lanes)) {
 		r := b.lanes[i].head
-		if r == decide.None || !s.Room(i, b.tickets[r].function) {
+		if r == decide.None || !s.Room(i, b.places[r].function) {
 			continue
 		}
 		b.leave(r)

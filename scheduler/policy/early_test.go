@@ -46,43 +46,62 @@ func (o *bindings) Handled(s decide.Snapshot, ev decide.Event, decisions []decid
 
 const rounding = 1e-9 // of sums of CPU
 
-// watch replays a drawn workload with memory for all under a stack, with the observer.
-func watch(t *rapid.T, cores float64, stack func([]decide.Profile, []decide.InvokerSpec) policy.Parts, check func(*bindings, decide.FunctionID, decide.InvokerID)) {
-	tr := &datasets.Trace{Name: "bindings", Span: datasets.Window{From: 0, To: 4}}
-	o := sim.DefaultOptions()
-	o.Cluster = sim.Cluster{Invokers: rapid.IntRange(1, 5).Draw(t, "invokers"), Cores: cores, MemoryMB: 1 << 20, Sharing: sim.PS}
-	seen := &bindings{load: make([]float64, o.Cluster.Invokers), idle: make(map[[2]int]int), given: make(map[decide.RequestID]decide.InvokerID), check: check}
+// A workload that was drawn, with memory for all.
+type drawnWorkload struct {
+	trace       *datasets.Trace
+	invocations []datasets.Invocation
+	options     sim.Options
+}
+
+// drawn draws a workload of functions that can use one to most times the given CPU.
+func drawn(t *rapid.T, cpu float64, most int) drawnWorkload {
+	w := drawnWorkload{trace: &datasets.Trace{Name: "drawn", Span: datasets.Window{From: 0, To: 4}}, options: sim.DefaultOptions()}
+	w.options.Cluster = sim.Cluster{Invokers: rapid.IntRange(1, 5).Draw(t, "invokers"), Cores: cores, MemoryMB: 1 << 20, Sharing: sim.PS}
 	for i := range rapid.IntRange(1, 6).Draw(t, "functions") {
-		cpu := 0.25 * float64(rapid.IntRange(1, 6).Draw(t, "cpu"))
 		d := time.Duration(rapid.IntRange(10, 800).Draw(t, "initialisation")) * time.Millisecond
-		tr.Functions = append(tr.Functions, datasets.Function{
-			ID: datasets.FunctionID(i), App: fmt.Sprint(i), Memory: 1 << 20, CPU: cpu,
-			Initialisation: datasets.Constant(d), Termination: datasets.Constant(d / 2),
+		w.trace.Functions = append(w.trace.Functions, datasets.Function{
+			ID: datasets.FunctionID(i), App: fmt.Sprint(i), Memory: 1 << 20, CPU: cpu * float64(rapid.IntRange(1, most).Draw(t, "cpus")),
+			Execution: datasets.Constant(time.Second), Initialisation: datasets.Constant(d), Termination: datasets.Constant(d / 2),
 		})
-		seen.cpu = append(seen.cpu, cpu)
 	}
-	var invocations []datasets.Invocation
 	at := time.Duration(0)
 	for range rapid.IntRange(1, 120).Draw(t, "requests") {
 		at += time.Duration(rapid.IntRange(0, 1500).Draw(t, "gap")) * time.Millisecond
-		invocations = append(invocations, datasets.Invocation{
-			Function: datasets.FunctionID(rapid.IntRange(0, len(tr.Functions)-1).Draw(t, "function")),
+		w.invocations = append(w.invocations, datasets.Invocation{
+			Function: datasets.FunctionID(rapid.IntRange(0, len(w.trace.Functions)-1).Draw(t, "function")),
 			Arrival:  at, Duration: time.Duration(rapid.IntRange(1, 10000).Draw(t, "work")) * time.Millisecond,
 		})
 	}
-	o.Observer = seen
-	w, err := sim.Single(tr, invocations, o)
+	return w
+}
+
+const cores = 2 // of an invoker
+
+// replay replays w under a stack, with an observer.
+func replay(t *rapid.T, w drawnWorkload, stack func([]decide.Profile, []decide.InvokerSpec) policy.Parts, cpuShare float64, o sim.Observer) *sim.Result {
+	w.options.Observer = o
+	load, err := sim.Single(w.trace, w.invocations, w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+	r, err := sim.Run(context.Background(), w.trace, load, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
 		x := stack(site.Profiles, site.Invokers)
-		return scheduler.Stack{Name: "bindings", Dispatcher: x.Dispatcher, Pool: x.Pool, Placer: x.Placer}, nil
-	}, o)
+		return scheduler.Stack{Name: "drawn", Dispatcher: x.Dispatcher, Pool: x.Pool, Placer: x.Placer, CPUShare: cpuShare}, nil
+	}, w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Warm+r.Cold != r.Requests {
+	return r
+}
+
+// watch replays a drawn workload under a stack that binds requests, and checks every binding.
+func watch(t *rapid.T, stack func([]decide.Profile, []decide.InvokerSpec) policy.Parts, check func(*bindings, decide.FunctionID, decide.InvokerID)) {
+	w := drawn(t, 0.25, 6)
+	seen := &bindings{load: make([]float64, w.options.Cluster.Invokers), idle: make(map[[2]int]int), given: make(map[decide.RequestID]decide.InvokerID), check: check}
+	for i := range w.trace.Functions {
+		seen.cpu = append(seen.cpu, w.trace.Functions[i].CPU)
+	}
+	if r := replay(t, w, stack, 0, seen); r.Warm+r.Cold != r.Requests {
 		t.Fatalf("requests waited or were dropped with memory for all: %+v", r)
 	}
 }
@@ -91,9 +110,8 @@ func watch(t *rapid.T, cores float64, stack func([]decide.Profile, []decide.Invo
 // request; none that is empty gets one while another that is not could have it; a
 // container is used where there is one; and at high load the least loaded invoker gets it.
 func TestHermodPacksThenSpreads(t *testing.T) {
-	const cores = 2
 	rapid.Check(t, func(t *rapid.T) {
-		watch(t, cores, func([]decide.Profile, []decide.InvokerSpec) policy.Parts {
+		watch(t, func([]decide.Profile, []decide.InvokerSpec) policy.Parts {
 			return policy.Hermod(policy.NativeKeepAlive, 1)
 		}, func(o *bindings, f decide.FunctionID, i decide.InvokerID) {
 			for j, load := range o.load {
@@ -112,12 +130,11 @@ func TestHermodPacksThenSpreads(t *testing.T) {
 
 // TestCHRLUIsBounded: no invoker is loaded beyond the bound while another could stay below.
 func TestCHRLUIsBounded(t *testing.T) {
-	const cores = 2
 	rapid.Check(t, func(t *rapid.T) {
 		opts := policy.DefaultCHRLUOptions()
 		opts.Bound = rapid.Float64Range(0.5, 2).Draw(t, "bound")
 		opts.Popular = rapid.Float64Range(0, 1).Draw(t, "popular")
-		watch(t, cores, func(p []decide.Profile, i []decide.InvokerSpec) policy.Parts { return policy.CHRLU(p, i, opts, 1) },
+		watch(t, func(p []decide.Profile, i []decide.InvokerSpec) policy.Parts { return policy.CHRLU(p, i, opts, 1) },
 			func(o *bindings, f decide.FunctionID, i decide.InvokerID) {
 				if (o.load[i]+o.cpu[f])/cores <= opts.Bound+rounding {
 					return
