@@ -20,6 +20,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets/azure2021"
 	"github.com/incendio-faas/incendio/datasets/counts"
 	"github.com/incendio-faas/incendio/datasets/huawei2023"
+	"github.com/incendio-faas/incendio/datasets/huawei2025"
 	"github.com/incendio-faas/incendio/datasets/invocations"
 	"github.com/incendio-faas/incendio/datasets/openwhisk"
 	"github.com/incendio-faas/incendio/datasets/parquet"
@@ -38,7 +39,7 @@ type source struct {
 type layout struct {
 	columns                 map[string]string
 	dayOrigin, minuteOrigin int
-	start                   string
+	start, region           string
 	values                  string
 }
 
@@ -79,6 +80,17 @@ var readers = map[string]format{
 			return nil, usage(err)
 		}
 		return huawei2023.Open(ctx, s.path, o)
+	}},
+	huawei2025.Format: {[]string{"start", "region"}, func(ctx context.Context, s source) (datasets.Input, error) {
+		o := huawei2025.DefaultOptions()
+		o.Workers, o.Region = s.workers, s.region
+		if err := s.generic(nil, &o.Start, &o.Seed); err != nil {
+			return nil, err
+		}
+		if err := o.Validate(); err != nil {
+			return nil, usage(err)
+		}
+		return huawei2025.Open(ctx, s.path, o)
 	}},
 	invocations.Format: {[]string{"columns", "start"}, func(ctx context.Context, s source) (datasets.Input, error) {
 		o := invocations.DefaultOptions()
@@ -124,13 +136,14 @@ func (l *layout) addTo(f *pflag.FlagSet) {
 	f.StringToStringVar(&l.columns, "columns", nil, "`NAME=HEADER,...`: what the files call a column; nothing after = says that they lack it (counts, invocations, prometheus)")
 	f.IntVar(&l.dayOrigin, "day-origin", 0, "number of the first day, 0 or 1 (counts)")
 	f.IntVar(&l.minuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 (counts)")
-	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, huawei2023, invocations; default 1970-01-01)")
+	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, huawei2023, huawei2025, invocations; default 1970-01-01)")
 	f.StringVar(&l.values, "values", prometheus.Counter, "what series are: "+prometheus.Counter+", or "+prometheus.Increase+" since the sample before (prometheus)")
+	f.StringVar(&l.region, "region", "", "`region` that is read, R1 to R5, where there are several (huawei2025)")
 }
 
 // check refuses flags of layouts that the format does not take.
 func (l *layout) check(name string, f *pflag.FlagSet) error {
-	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "values"} {
+	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "values", "region"} {
 		if f.Changed(flag) && !slices.Contains(readers[name].flags, flag) {
 			return usage(fmt.Errorf("--%s says nothing to format %s", flag, name))
 		}

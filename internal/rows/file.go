@@ -44,6 +44,12 @@ type File struct {
 	summed bool      // it is of all of the text
 }
 
+// FileOf is a member of a set that is known to be CSV, for readers that have opened the set
+// themselves.
+func FileOf(m *archive.Member) File {
+	return File{Name: m.Name, Path: m.Path, Kind: CSV, member: m}
+}
+
 // Source is the name in a provenance of the file on disk that holds this one.
 func (f *File) Source() string { return f.member.Source() }
 

@@ -14,6 +14,9 @@ const (
 	// maxRow is the longest row in bytes. It is also what a quoted field may span.
 	maxRow = 1 << 20
 
+	// smallBuffer is what small files need; that of others grows to two rows of maxRow.
+	smallBuffer = 1 << 14
+
 	// maxLine is the length of a line beyond which a file is no text.
 	maxLine = 1 << 30
 
@@ -40,7 +43,7 @@ type lineReader struct {
 }
 
 func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{r: r, buf: make([]byte, 2*maxRow)}
+	return &lineReader{r: r, buf: make([]byte, smallBuffer)}
 }
 
 var errLongLine = errors.New("long line")
@@ -119,6 +122,11 @@ func (l *lineReader) fill() error {
 	if l.from > 0 && l.to > len(l.buf)-maxRow/2 {
 		l.to = copy(l.buf, l.buf[l.from:l.to])
 		l.from = 0
+	}
+	if l.to > len(l.buf)/2 && len(l.buf) < 2*maxRow {
+		larger := make([]byte, min(4*len(l.buf), 2*maxRow))
+		copy(larger, l.buf[:l.to])
+		l.buf = larger
 	}
 	n, err := l.r.Read(l.buf[l.to:])
 	l.to += n

@@ -73,6 +73,9 @@ func (t *Tables[T]) Find(ctx context.Context) (err error) {
 	return err
 }
 
+// Take reads files of a set that somebody else has opened, and closes.
+func (t *Tables[T]) Take(set *archive.Set, files []File) { t.set, t.Files = set, files }
+
 // Close removes what was kept aside of an archive.
 func (t *Tables[T]) Close() error {
 	if t.set == nil {

@@ -106,10 +106,7 @@ func (t *Trace) Measure() error {
 // Read passes the days of the trace to sink, those without a file as days without counts,
 // and returns what was measured: by metric, and then by the column that names a function.
 func (t *Trace) Read(ctx context.Context, functions *rows.Functions, sink datasets.Sink) ([]map[string]Sample, error) {
-	samples := make([]map[string]Sample, t.Samples)
-	for i := range samples {
-		samples[i] = map[string]Sample{}
-	}
+	samples := newSamples(t.Samples)
 	c := new(datasets.Counts)
 	next, days := 0, (t.Span.To+datasets.MinutesPerDay-1)/datasets.MinutesPerDay
 	emit := func(table *Table) error {
@@ -126,15 +123,7 @@ func (t *Trace) Read(ctx context.Context, functions *rows.Functions, sink datase
 		return sink.Day(c)
 	}
 	err := t.Days.Read(ctx, sink, func(day *Day) error {
-		for i, of := range day.Samples {
-			for name, s := range of {
-				if all := samples[i][name]; all != nil {
-					all.Merge(s)
-				} else {
-					samples[i][name] = s
-				}
-			}
-		}
+		merge(samples, day.Samples)
 		if len(day.Counts[0].Columns) == 0 {
 			return nil
 		}
@@ -152,4 +141,35 @@ func (t *Trace) Read(ctx context.Context, functions *rows.Functions, sink datase
 		err = datasets.ErrNoRows
 	}
 	return samples, err
+}
+
+// Measures reads files of which none counts, and returns what was measured as Read does.
+func (t *Trace) Measures(ctx context.Context, sink datasets.Sink) ([]map[string]Sample, error) {
+	samples := newSamples(t.Samples)
+	err := t.Days.Read(ctx, sink, func(day *Day) error {
+		merge(samples, day.Samples)
+		return nil
+	})
+	return samples, err
+}
+
+func newSamples(n int) []map[string]Sample {
+	samples := make([]map[string]Sample, n)
+	for i := range samples {
+		samples[i] = map[string]Sample{}
+	}
+	return samples
+}
+
+// merge adds what was measured on a day.
+func merge(all, day []map[string]Sample) {
+	for i, of := range day {
+		for name, s := range of {
+			if sum := all[i][name]; sum != nil {
+				sum.Merge(s)
+			} else {
+				all[i][name] = s
+			}
+		}
+	}
 }

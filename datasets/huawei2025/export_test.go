@@ -1,0 +1,10 @@
+package huawei2025
+
+// For tests of what is inside.
+var (
+	TriggerOf = triggerOf
+	Resources = resources
+	Share     = share
+)
+
+const Average = average

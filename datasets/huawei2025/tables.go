@@ -1,0 +1,269 @@
+package huawei2025
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/rows"
+)
+
+// Columns of the tables by their position in a row. Both name a function alike.
+const (
+	funcName = iota
+	userID
+	podID
+	named // columns that do
+
+	// Of requests.
+	timeWorker    = named
+	timeFrontend  = named + 1
+	totalWorker   = named + 2
+	totalFrontend = named + 3
+	workerCost    = named + 4
+	runtimeCost   = named + 5
+
+	// Of cold starts.
+	timeCold  = named
+	totalCold = named + 1
+)
+
+var names = []rows.Column{
+	funcName: {Name: "funcName", Required: true}, userID: {Name: "userID", Required: true}, podID: {Name: "podID", Required: true},
+}
+
+var requestColumns = append(names[:named:named], []rows.Column{
+	{Name: "time_worker", Required: true}, {Name: "time_frontend"}, {Name: "totalCost_worker", Required: true},
+	{Name: "totalCost_frontend"}, {Name: "workerCost"}, {Name: "runtimeCost"},
+}...)
+
+var coldColumns = append(names[:named:named], []rows.Column{
+	{Name: "time", Required: true}, {Name: "totalCost_cold_start", Required: true},
+}...)
+
+var triggerColumns = []rows.Column{{Name: "funcID", Required: true}, {Name: "triggerType-invocationType", Required: true}}
+
+// A record is one invocation, its times in microseconds, the arrival since the midnight
+// of its day. A duration of -1 is datasets.Unknown.
+type record struct {
+	arrival, duration int64
+	function          uint32
+}
+
+var codec = rows.Codec[record]{
+	Size: 20,
+	Put: func(b []byte, r record) {
+		binary.LittleEndian.PutUint64(b, uint64(r.arrival))
+		binary.LittleEndian.PutUint64(b[8:], uint64(r.duration))
+		binary.LittleEndian.PutUint32(b[16:], r.function)
+	},
+	Get: func(b []byte) record {
+		return record{int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint32(b[16:])}
+	},
+	Compare: func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.arrival, b.arrival), cmp.Compare(a.function, b.function), cmp.Compare(a.duration, b.duration))
+	},
+}
+
+// surveyEvents learns the span of a table of requests or of cold starts.
+func (in *Input) surveyEvents(ctx context.Context, path string, files []*file) error {
+	in.tables = &rows.Tables[record]{Path: path, Columns: requestColumns, Codec: codec, Held: rows.DefaultHeld}
+	if in.events == coldStarts {
+		in.tables.Columns = coldColumns
+	}
+	var take []rows.File
+	for _, f := range files {
+		take = append(take, rows.FileOf(f.member))
+	}
+	in.tables.Take(in.set, take)
+	return in.tables.Survey(ctx, in.parser(rows.NewFunctions(nil), nil))
+}
+
+// readEvents passes on requests or cold starts, one by one.
+func (in *Input) readEvents(ctx context.Context, functions *rows.Functions, m *measured, sink datasets.Sink) error {
+	return in.tables.Read(ctx, in.parser(functions, m), sink, func(day int, records iter.Seq2[record, error]) error {
+		return sink.Invocations(day, func(yield func(datasets.Invocation, error) bool) {
+			for r, err := range records {
+				inv := datasets.Invocation{
+					Function: datasets.FunctionID(r.function),
+					Arrival:  time.Duration(day)*24*time.Hour + time.Duration(r.arrival)*time.Microsecond,
+					Duration: time.Duration(r.duration) * time.Microsecond,
+				}
+				if !yield(inv, err) {
+					return
+				}
+			}
+		})
+	})
+}
+
+// A parser turns rows of events into records.
+type parser struct {
+	parse     func([][]byte) (event, rows.Fault)
+	first     int64 // day 0 of the files, since 1970
+	span      *rows.Span
+	functions *rows.Functions
+	measured  *measured // nil in the survey
+	id        []byte
+}
+
+func (in *Input) parser(functions *rows.Functions, m *measured) *parser {
+	p := &parser{parse: parseRequest, first: in.opts.Start.Unix() / secondsPerDay, span: &in.tables.Span, functions: functions, measured: m}
+	if in.events == coldStarts {
+		p.parse = parseColdStart
+	}
+	return p
+}
+
+// Begin implements [rows.Parser].
+func (p *parser) Begin(int, *rows.File, []bool) error { return nil }
+
+// Row implements [rows.Parser].
+func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, fault rows.Fault) {
+	e, fault := p.parse(cells)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	onDay = p.first + e.arrival/microsPerDay
+	if fault = p.span.Check(onDay); fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	if p.id, fault = appendID(p.id[:0], cells[funcName], cells[userID], cells[podID]); fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	k, fault := key(string(p.id))
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	id, fault := p.functions.ID(k)
+	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	r = record{e.arrival % microsPerDay, e.duration, uint32(id)}
+	if p.measured != nil {
+		fault = p.measured.add(p.id, e)
+	}
+	return onDay, int(r.arrival / (60 * rows.Micro)), r, fault
+}
+
+const (
+	secondsPerDay = 24 * 60 * 60
+	microsPerDay  = secondsPerDay * rows.Micro
+	maxTime       = 3660 * secondsPerDay
+)
+
+// unknown is the duration, in microseconds, of an invocation that nobody measured.
+const unknown = int64(datasets.Unknown / time.Microsecond)
+
+// An event is what a row says of a request or a cold start, in microseconds.
+type event struct {
+	arrival  int64 // since the start of day 0
+	duration int64 // perhaps unknown
+	start    int64 // of a cold start, what it cost; else 0
+}
+
+// parseRequest parses a row of requestColumns.
+func parseRequest(cells [][]byte) (e event, fault rows.Fault) {
+	at, cost := timeFrontend, totalFrontend
+	if len(cells[at]) == 0 || len(cells[cost]) == 0 {
+		at, cost = timeWorker, totalWorker
+	}
+	end, fault := rows.Number(requestColumns[at].Name, cells[at], maxTime-1)
+	if fault.Reason != "" {
+		return e, rows.Fault{Reason: rows.BadTime, Msg: fault.Msg}
+	}
+	// The midnight before it ended bounds when it arrived.
+	midnight := math.Floor(end/secondsPerDay) * secondsPerDay
+	if len(cells[cost]) > 0 {
+		var took float64
+		if took, fault = rows.Number(requestColumns[cost].Name, cells[cost], maxSeconds); fault.Reason != "" {
+			return e, fault
+		}
+		end -= took
+	}
+	e.arrival = micros(max(midnight, end))
+	e.duration = unknown
+	if len(cells[totalWorker]) > 0 {
+		took, fault := rows.Number("totalCost_worker", cells[totalWorker], maxSeconds)
+		e.duration = max(1, micros(took))
+		return e, fault
+	}
+	sum := 0.0
+	for _, column := range []int{workerCost, runtimeCost} {
+		if len(cells[column]) == 0 {
+			return e, rows.Fault{}
+		}
+		v, fault := rows.Number(requestColumns[column].Name, cells[column], maxSeconds)
+		if fault.Reason != "" {
+			return e, fault
+		}
+		sum += v
+	}
+	e.duration = max(1, micros(sum))
+	return e, rows.Fault{}
+}
+
+// parseColdStart parses a row of coldColumns.
+func parseColdStart(cells [][]byte) (e event, fault rows.Fault) {
+	at, fault := rows.Number("time", cells[timeCold], maxTime-1)
+	if fault.Reason != "" {
+		return e, rows.Fault{Reason: rows.BadTime, Msg: fault.Msg}
+	}
+	cost, fault := rows.Number("totalCost_cold_start", cells[totalCold], maxSeconds)
+	return event{micros(at), unknown, max(1, micros(cost))}, fault
+}
+
+func micros(seconds float64) int64 { return int64(math.Round(seconds * rows.Micro)) }
+
+// scanRequests takes the durations of requests.
+func scanRequests(ctx context.Context, f *file, m *measured, sink datasets.Sink) error {
+	return scan(ctx, f, requestColumns, sink, func(cells [][]byte) rows.Fault {
+		e, fault := parseRequest(cells)
+		return m.row(cells, e, fault)
+	})
+}
+
+// scanColdStarts takes the costs of cold starts.
+func scanColdStarts(ctx context.Context, f *file, m *measured, sink datasets.Sink) error {
+	return scan(ctx, f, coldColumns, sink, func(cells [][]byte) rows.Fault {
+		e, fault := parseColdStart(cells)
+		return m.row(cells, e, fault)
+	})
+}
+
+// scanTriggers takes the triggers of functions.
+func scanTriggers(ctx context.Context, f *file, m *measured, sink datasets.Sink) error {
+	return scan(ctx, f, triggerColumns, sink, func(cells [][]byte) rows.Fault {
+		id := string(cells[0])
+		if _, fault := key(id); fault.Reason != "" {
+			return fault
+		}
+		if _, ok := m.triggers[id]; ok {
+			return rows.Fault{Reason: rows.DuplicateKey, Msg: fmt.Sprintf("funcID %.60q: its trigger was there before", id)}
+		}
+		t, fault := triggerOf(string(cells[1]))
+		if fault.Reason == "" && len(m.triggers) < maxFunctions {
+			m.triggers[id] = t
+		}
+		return fault
+	})
+}
+
+// scan reads a table for what it measures.
+func scan(ctx context.Context, f *file, columns []rows.Column, sink datasets.Sink, row func([][]byte) rows.Fault) error {
+	table := rows.FileOf(f.member)
+	found, err := table.Scan(ctx, columns, nil, rows.Handler{
+		Begin:  func([]bool) error { return nil },
+		Row:    func(_ int, cells [][]byte) (rows.Fault, error) { return row(cells), nil },
+		Reject: sink.Reject,
+	})
+	if err != nil {
+		return err
+	}
+	return sink.Rows(f.member.Source(), found.Rows)
+}
