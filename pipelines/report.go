@@ -34,6 +34,9 @@ func (r *Run) report(v *Validation, took time.Duration) (*report.Data, error) {
 		})
 	}
 	d.Trace = r.traceSection()
+	if r.trace.Label() == datasets.SemiSynthetic {
+		d.Notes = append(d.Notes, "The trace is "+r.trace.Caveat()+".")
+	}
 	for _, s := range r.Done {
 		d.Stages = append(d.Stages, report.Stage{Name: s.Name, Rows: s.Rows, Outputs: s.Summary, Cached: s.Cached})
 		if !s.Cached {

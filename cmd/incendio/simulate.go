@@ -402,7 +402,7 @@ func writeCSV(name string, rows [][]string) error {
 }
 
 func (a *app) printPolicies(r *sim.Report) error {
-	fmt.Fprintf(a.out, "%s in minutes %v of %s,\non %s x %g cores x %d MB, load %.2f\n", count(r.Requests, "request"), r.Window, r.Trace,
+	fmt.Fprintf(a.out, "%s in minutes %v of %s,\non %s x %g cores x %d MB, load %.2f\n", count(r.Requests, "request"), r.Window, labelled(r.Trace, r.Label),
 		count(r.Cluster.Invokers, "invoker"), r.Cluster.Cores, r.Cluster.MemoryMB, r.Load)
 	w := tabwriter.NewWriter(a.out, 0, 0, 1, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "policy\twarm\tcold\tdelayed\tdrop\tmean ms\tp50\tp99\tspeed\tidle GBh\tRUM\tfront\t")

@@ -12,6 +12,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2019"
 	"github.com/incendio-faas/incendio/datasets/synthetic"
+	"github.com/incendio-faas/incendio/datasets/synthetic/tiled"
 	"github.com/incendio-faas/incendio/datasets/synthetic/workloads"
 	"github.com/incendio-faas/incendio/pipelines"
 )
@@ -32,6 +33,7 @@ type synthesisFlags struct {
 	functions, days, busiest int
 	start                    int
 	workloads                workloads.Options
+	tiles                    tiles
 }
 
 // syntheses are the layouts of synth, and the flags that each takes beside --layout.
@@ -41,6 +43,7 @@ var syntheses = []struct {
 	run    func(a *app, cmd *cobra.Command, s *synthesisFlags) error
 }{
 	{azure2019.Format, []string{"out", "functions", "days", "busiest", "start", "seed"}, (*app).synthAzure},
+	{tiled.Format, []string{"shapes", "total", "days", "name", "replace", "store", "seed"}, (*app).synthTiled},
 	{workloads.Format, []string{"out", "profiles", "instances", "rate", "duration", "seed"}, (*app).synthWorkloads},
 }
 
@@ -49,14 +52,14 @@ func synthLayouts() string {
 	for _, s := range syntheses {
 		names = append(names, s.layout)
 	}
-	return strings.Join(names, " or ")
+	return strings.Join(names, ", ")
 }
 
 func (a *app) synthCommand() *cobra.Command {
 	s := synthesisFlags{workloads: workloads.DefaultOptions()}
 	c := &cobra.Command{
-		Use:   "synth --out DIR",
-		Short: "Write a synthetic trace as files",
+		Use:   "synth --layout LAYOUT",
+		Short: "Make a synthetic or semi-synthetic trace",
 		Long: `Generate a trace, to try the program, or another, where no real trace is at hand.
 
 --layout azure2019, the default, has the published statistics of a public cloud, written
@@ -75,11 +78,17 @@ Poisson arrivals of --rate a minute, memory of 128, 64 or 32 MB and 1, 0.75 or 0
 random, written as the single invocations that ingest takes. --profiles names sets (` + strings.Join(workloadSets(), ", ") + `)
 or single profiles (paper/cifar); of each there are --instances functions.
 
+--layout tiled makes several days where the store has one day of every function (--shapes)
+and several days of the sum of all (--total): the one day repeated at the level of the
+sum, which is scaled so that an average day has as many invocations as the one. It goes
+into the store as --name, as a semi-synthetic trace, and is called so in every report.
+
 Equal flags give equal bytes. DIR must be new or empty.`,
 		Example: `  incendio synth --layout azure2019 --functions 46412 --days 2 --out trace
   incendio ingest azure2019 trace --name big
   incendio synth --layout workloads --rate 12 --duration 48h --out calls
-  incendio ingest invocations calls --name workloads`,
+  incendio ingest invocations calls --name workloads
+  incendio synth --layout tiled --shapes one-day --total sum --days 9 --name nine-days`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, y := range syntheses {
@@ -90,15 +99,15 @@ Equal flags give equal bytes. DIR must be new or empty.`,
 					return y.run(a, cmd, &s)
 				}
 			}
-			return usage(fmt.Errorf("--layout %q: must be %s", s.layout, synthLayouts()))
+			return usage(fmt.Errorf("--layout %q: must be one of %s", s.layout, synthLayouts()))
 		},
 	}
-	commonFlags(c.Flags(), "seed")
+	commonFlags(c.Flags(), "seed", "store")
 	f := c.Flags()
 	f.StringVar(&s.layout, "layout", azure2019.Format, "`layout` of the files: "+synthLayouts())
 	f.StringVar(&s.out, "out", "", "new or empty `directory` for the files")
 	f.IntVar(&s.functions, "functions", synthetic.DefaultOptions().Functions, "`number` of functions in the trace (azure2019)")
-	f.IntVar(&s.days, "days", synthetic.DefaultOptions().Days, "`number` of days to write (azure2019)")
+	f.IntVar(&s.days, "days", synthetic.DefaultOptions().Days, "`number` of days (azure2019, tiled)")
 	f.IntVar(&s.busiest, "busiest", synthetic.PublishedBusiest, "`number` of invocations a day of the busiest application (azure2019)")
 	f.IntVar(&s.start, "start", 1, "first `day` to write, from 1 (azure2019)")
 	o := &s.workloads
@@ -106,6 +115,7 @@ Equal flags give equal bytes. DIR must be new or empty.`,
 	f.IntVar(&o.Instances, "instances", o.Instances, "`number` of functions of each profile (workloads)")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "mean `number` of invocations of a function a minute (workloads)")
 	f.DurationVar(&o.Duration, "duration", o.Duration, "of the trace, in whole minutes (workloads)")
+	s.tiles.flags(f)
 	return c
 }
 

@@ -19,7 +19,8 @@ import (
 // A portrait is what traces --json prints of a trace.
 type portrait struct {
 	parquet.Description
-	ExactDays int               `json:"exact_days"` // beside the description, where it may be left out
+	Label     string            `json:"label,omitempty"` // of a trace that nobody observed
+	ExactDays int               `json:"exact_days"`      // beside the description, where it may be left out
 	Digest    string            `json:"digest"`
 	Span      datasets.Window   `json:"span"`
 	Gaps      []datasets.Window `json:"gaps,omitempty"` // in minutes, as the span
@@ -106,7 +107,7 @@ func portrayed(ctx context.Context, store *parquet.Store, name string) (portrait
 	if err != nil {
 		return portrait{}, fmt.Errorf("trace %q: %w", name, err)
 	}
-	return portrait{d, d.ExactDays, d.Digest, d.Span, d.Gaps, p}, nil
+	return portrait{d, t.Label(), d.ExactDays, d.Digest, d.Span, d.Gaps, p}, nil
 }
 
 // write prints the description and the pictures.
@@ -121,7 +122,11 @@ func (p portrait) write(w io.Writer, width width) {
 	if p.ExactDays > 0 {
 		exact = fmt.Sprintf("single ones, as observed, on %d of %s", p.ExactDays, count(p.Days, "day"))
 	}
-	for _, fact := range [][2]string{{"invocations", exact}, {"files", sourceNames(p.Files)}, {"digest", p.Digest}} {
+	facts := [][2]string{{"invocations", exact}, {"files", sourceNames(p.Files)}, {"digest", p.Digest}}
+	if p.Label != "" && len(p.Notes) > 0 {
+		facts = append([][2]string{{"not real", p.Notes[0]}}, facts...)
+	}
+	for _, fact := range facts {
 		fmt.Fprintf(w, "  %-11s  %s\n", fact[0], clipEnd(fact[1], width.text-15))
 	}
 	fmt.Fprintf(w, "\n%s\n", width.fit(fmt.Sprintf("  %-25s%11s", "functions by mean rate", "functions"), fmt.Sprintf("%8s%18s", "", "invocations")))
@@ -197,6 +202,14 @@ func describe(w io.Writer, d parquet.Description) {
 			fmt.Fprintf(w, "    %-24s %s\n", r, grouped(d.Quarantined.Reasons[r]))
 		}
 	}
+}
+
+// labelled is the name of a trace, with what it must be called.
+func labelled(name, label string) string {
+	if label == "" {
+		return name
+	}
+	return name + " (" + label + ")"
 }
 
 // count is a number of things, in words.

@@ -50,6 +50,7 @@ func Baseline(name string, rnd uint64) (Policy, error) {
 // A Report compares policies on the same requests; it is what `simulate --json` prints.
 type Report struct {
 	Trace    string          `json:"trace"`
+	Label    string          `json:"label,omitempty"` // of a trace that nobody observed, see datasets.Label
 	Requests int64           `json:"requests"`
 	Seed     uint64          `json:"seed"`
 	Window   datasets.Window `json:"window"`
@@ -151,7 +152,7 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 	bound := results[len(rows)]
 	results = append(results[:len(policies):len(policies)], bound)
 	rep := &Report{
-		Trace: t.Name, Requests: w.requests, Seed: o.Seed, Window: w.window, Cluster: o.Cluster,
+		Trace: t.Name, Label: t.Label(), Requests: w.requests, Seed: o.Seed, Window: w.window, Cluster: o.Cluster,
 		Policies: make([]Row, len(results)), Results: results, scheduled: w.scheduled(t),
 	}
 	for i, r := range results {

@@ -81,11 +81,14 @@ func (e *evaluation) tally(name string) *tally {
 }
 
 func (e *evaluation) report(w datasets.Window, cutoffs []int) *BacktestReport {
-	r := &BacktestReport{Trace: e.trace.Name, Horizon: 1, Window: w, Cutoffs: cutoffs, Floors: floors(e.hours), Notes: []string{}, Example: e.example}
+	r := &BacktestReport{Trace: e.trace.Name, Label: e.trace.Label(), Horizon: 1, Window: w, Cutoffs: cutoffs, Floors: floors(e.hours), Notes: []string{}, Example: e.example}
 	for _, t := range e.tallies {
 		r.Models = append(r.Models, t.report()...)
 	}
 	r.compare()
+	if e.trace.Label() == datasets.SemiSynthetic {
+		r.Notes = append(r.Notes, e.trace.Caveat())
+	}
 	r.Notes = append(r.Notes, e.notes...)
 	return r
 }

@@ -83,6 +83,7 @@ type Floor struct {
 // A BacktestReport is what `backtest --json` prints and `validate --json` contains.
 type BacktestReport struct {
 	Trace   string          `json:"trace"`
+	Label   string          `json:"label,omitempty"` // of a trace that nobody observed, see datasets.Label
 	Horizon int             `json:"horizon_min"`
 	Window  datasets.Window `json:"window"`
 	Cutoffs []int           `json:"cutoffs"` // minutes of the trace from which forecasts were made
