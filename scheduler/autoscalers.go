@@ -48,6 +48,15 @@ var autoscalers = []Row{
 			}))
 		},
 	},
+	{
+		Name: "femux", Source: "FeMux, EuroSys 2026: the forecaster of eight that has the least RUM on blocks that look alike", Reconstruction: true,
+		Parameters: femuxParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			return compose(policy.FeMux(s.Profiles, s.Start, policy.FeMuxOptions{
+				Block: int(value("block_min")), Cold: value("cold"), Memory: value("memory"),
+			}))
+		},
+	},
 }
 
 var knativeParameters = func(o policy.KnativeOptions) []Parameter {
@@ -90,5 +99,13 @@ var mpcParameters = func(o policy.MPCOptions) []Parameter {
 		{"rho", "cost of the square of changes of containers and of starts", o.Smooth, 0, 1000},
 	}
 }(policy.DefaultMPCOptions())
+
+var femuxParameters = func(o policy.FeMuxOptions) []Parameter {
+	return []Parameter{
+		{"block_min", "minutes after which forecasters are chosen anew", float64(o.Block), 120, 10080},
+		{"cold", "weight of cold starts in RUM; FeMux-CS has 4", o.Cold, 0, 100},
+		{"memory", "weight of wasted memory in RUM; FeMux-Mem has 4", o.Memory, 0, 100},
+	}
+}(policy.DefaultFeMuxOptions())
 
 func inSeconds(v float64) decide.Time { return decide.Time(v * float64(decide.Second)) }

@@ -90,6 +90,17 @@ func (h *history) add(v float64, size int) {
 	h.n++
 }
 
+// fill adds zeros until n values were seen.
+func (h *history) fill(n, size int) {
+	if n-h.n >= size {
+		clear(h.ring)
+		h.n = n
+	}
+	for h.n < n {
+		h.add(0, size)
+	}
+}
+
 // last sets out to the last values, oldest first, and those before the first one to 0.
 func (h *history) last(out []float64) []float64 {
 	for i := range out {

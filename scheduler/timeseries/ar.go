@@ -1,6 +1,7 @@
 package timeseries
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -72,98 +73,114 @@ func regressors(row, x []float64) {
 }
 
 // SETAR is a self-exciting threshold autoregression (Tong and Lim 1980) of two regimes: one
-// autoregression of order p where the last value is at most a threshold, another where it
-// is above. The threshold is that of the deciles of the window with the least sum of
-// squares, among those that leave each regime with as many rows as it has coefficients;
-// where none does, both regimes are one.
+// autoregression where the last value is at most a threshold, another where it is above. The
+// zero value forecasts 0. A [SETARFitter] fits it.
 type SETAR struct {
-	p         int
 	threshold float64
 	low, high []float64 // coefficients
+}
 
-	rows  []float64 // shape (n-p, p+1), ordered by the last value
+// Forecast returns the forecast of the value after x, of at least as many values as the order.
+func (m *SETAR) Forecast(x []float64) float64 {
+	b := m.low
+	if len(b) == 0 {
+		return 0
+	}
+	if x[len(x)-1] > m.threshold {
+		b = m.high
+	}
+	y := b[0]
+	for i := 1; i < len(b); i++ {
+		y += b[i] * x[len(x)-i]
+	}
+	return y
+}
+
+// A SETARFitter fits SETARs of one order. It keeps its tables for the next one.
+type SETARFitter struct {
+	p     int
+	rows  []float64 // shape (n, p+1), ordered by the last value
 	y     []float64
 	order []int
 	parts [2]square
 	xy    [2][]float64
+	yy    [2]float64
 	b     []float64
 	below []float64
 }
 
-// NewSETAR returns a model of order p >= 1 that forecasts zero until it is fitted.
-func NewSETAR(p int) *SETAR {
+// NewSETARFitter returns one of order p >= 1.
+func NewSETARFitter(p int) *SETARFitter {
 	k := p + 1
-	return &SETAR{
-		p: p, threshold: math.Inf(1), low: make([]float64, k), high: make([]float64, k),
-		parts: [2]square{newSquare(k), newSquare(k)}, xy: [2][]float64{make([]float64, k), make([]float64, k)}, b: make([]float64, k), below: make([]float64, k),
+	return &SETARFitter{
+		p: p, parts: [2]square{newSquare(k), newSquare(k)}, xy: [2][]float64{make([]float64, k), make([]float64, k)},
+		b: make([]float64, k), below: make([]float64, k),
 	}
 }
 
-// Fit chooses the threshold and the coefficients for x, of at least p+2 values.
-func (m *SETAR) Fit(x []float64) {
-	k, n := m.p+1, len(x)-m.p
-	m.order = m.order[:0]
-	for i := range n {
-		m.order = append(m.order, i)
+// Fit fits m to x, of at least p+2 values. The threshold is that of the deciles of the window with the
+// least sum of squares, among those that leave each regime with as many rows as it has
+// coefficients; where none does, or none is better than one regime for all, there is one.
+func (w *SETARFitter) Fit(m *SETAR, x []float64) {
+	k, n := w.p+1, len(x)-w.p
+	if len(m.low) != k {
+		m.low, m.high = make([]float64, k), make([]float64, k)
 	}
-	slices.SortStableFunc(m.order, func(a, b int) int {
-		switch u, v := x[m.p+a-1], x[m.p+b-1]; {
-		case u < v:
-			return -1
-		case u > v:
-			return 1
-		}
-		return 0
-	})
-	m.rows, m.y = slices.Grow(m.rows[:0], n*k)[:n*k], slices.Grow(m.y[:0], n)[:n]
-	low, high := &m.parts[0], &m.parts[1]
-	low.clear()
-	high.clear()
-	clear(m.xy[0])
-	clear(m.xy[1])
-	var squares [2]float64
-	add := func(part, row int, sign float64) {
-		r := m.rows[row*k : (row+1)*k]
-		m.parts[part].add(r, sign)
-		for i, v := range r {
-			m.xy[part][i] += sign * v * m.y[row]
-		}
-		squares[part] += sign * m.y[row] * m.y[row]
+	w.sort(x)
+	for part := range w.parts {
+		w.parts[part].clear()
+		clear(w.xy[part])
+		w.yy[part] = 0
 	}
-	for row, i := range m.order {
-		regressors(m.rows[row*k:(row+1)*k], x[:m.p+i])
-		m.y[row] = x[m.p+i]
-		add(1, row, 1)
+	for row := range n {
+		w.add(1, row, 1)
 	}
-	least := high.fit(m.b, m.xy[1], squares[1])
+	least := w.parts[1].fit(w.b, w.xy[1], w.yy[1])
 	m.threshold = math.Inf(1)
-	copy(m.low, m.b)
-	value := func(row int) float64 { return m.rows[row*k+1] }
+	copy(m.low, w.b)
+	value := func(row int) float64 { return w.rows[row*k+1] }
 	for row := 0; row+1 < n; row++ {
-		add(0, row, 1)
-		add(1, row, -1)
+		w.add(0, row, 1)
+		w.add(1, row, -1)
 		decile := (row+1)*10/n != row*10/n
 		if !decile || row+1 < k || n-row-1 < k || value(row) == value(row+1) {
 			continue
 		}
-		sum := low.fit(m.b, m.xy[0], squares[0])
+		sum := w.parts[0].fit(w.below, w.xy[0], w.yy[0])
 		if sum >= least {
 			continue
 		}
-		copy(m.below, m.b)
-		if sum += high.fit(m.b, m.xy[1], squares[1]); sum < least {
+		if sum += w.parts[1].fit(w.b, w.xy[1], w.yy[1]); sum < least {
 			least, m.threshold = sum, value(row)
-			copy(m.low, m.below)
-			copy(m.high, m.b)
+			copy(m.low, w.below)
+			copy(m.high, w.b)
 		}
 	}
 }
 
-// Forecast returns the forecast of the value after x, of at least p values.
-func (m *SETAR) Forecast(x []float64) float64 {
-	regressors(m.b, x)
-	if m.b[1] <= m.threshold {
-		return dot(m.low, m.b)
+// sort sets rows and y to the regressors and responses of x, ordered by the last value before
+// the response.
+func (w *SETARFitter) sort(x []float64) {
+	k, n := w.p+1, len(x)-w.p
+	w.order = w.order[:0]
+	for i := range n {
+		w.order = append(w.order, i)
 	}
-	return dot(m.high, m.b)
+	slices.SortStableFunc(w.order, func(a, b int) int { return cmp.Compare(x[w.p+a-1], x[w.p+b-1]) })
+	w.rows, w.y = slices.Grow(w.rows[:0], n*k)[:n*k], slices.Grow(w.y[:0], n)[:n]
+	for row, i := range w.order {
+		regressors(w.rows[row*k:(row+1)*k], x[:w.p+i])
+		w.y[row] = x[w.p+i]
+	}
+}
+
+// add adds a row to one of the two parts, or takes it away where sign is -1.
+func (w *SETARFitter) add(part, row int, sign float64) {
+	k := w.p + 1
+	r, y := w.rows[row*k:(row+1)*k], w.y[row]
+	w.parts[part].add(r, sign)
+	for i, v := range r {
+		w.xy[part][i] += sign * v * y
+	}
+	w.yy[part] += sign * y * y
 }

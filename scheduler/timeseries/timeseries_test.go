@@ -117,15 +117,15 @@ func TestSETARFindsTwoRegimes(t *testing.T) {
 	for i := 1; i < 120; i++ {
 		x = append(x, step(x[i-1])+0.001*noise(120, 1)[i])
 	}
-	m := timeseries.NewSETAR(1)
-	m.Fit(x)
+	var m timeseries.SETAR
+	near(t, "not fitted", m.Forecast(x), 0, 0)
+	timeseries.NewSETARFitter(1).Fit(&m, x)
 	// The threshold is the decile next to 1, not 1 itself.
 	near(t, "SETAR", m.Forecast(x), step(x[119]), 0.03)
 	if ar := timeseries.NewAR(1).Forecast(x); math.Abs(ar-step(x[119])) < 0.06 {
 		t.Errorf("one regime forecasts %v of %v: the case shows nothing", ar, step(x[119]))
 	}
-	m = timeseries.NewSETAR(10)
-	m.Fit(make([]float64, 120))
+	timeseries.NewSETARFitter(10).Fit(&m, make([]float64, 120))
 	near(t, "zeros", m.Forecast(make([]float64, 120)), 0, 0)
 }
 
@@ -261,10 +261,11 @@ func BenchmarkForecasters(b *testing.B) {
 		}
 	})
 	b.Run("SETAR", func(b *testing.B) {
-		m := timeseries.NewSETAR(10)
+		var m timeseries.SETAR
+		w := timeseries.NewSETARFitter(10)
 		b.ReportAllocs()
 		for b.Loop() {
-			m.Fit(x)
+			w.Fit(&m, x)
 		}
 	})
 	b.Run("Fourier", func(b *testing.B) {
