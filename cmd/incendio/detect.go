@@ -12,6 +12,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets/azure2021"
 	"github.com/incendio-faas/incendio/datasets/counts"
 	"github.com/incendio-faas/incendio/datasets/huawei2023"
+	"github.com/incendio-faas/incendio/datasets/huawei2025"
 	"github.com/incendio-faas/incendio/datasets/invocations"
 	"github.com/incendio-faas/incendio/datasets/openwhisk"
 	"github.com/incendio-faas/incendio/datasets/prometheus"
@@ -27,6 +28,7 @@ var detectors = []struct {
 	{azure2021.Format, azure2021.Detect},
 	{alibaba.Format, alibaba.Detect},
 	{huawei2023.Format, firstLine(huawei2023.IsHeader)},
+	{huawei2025.Format, firstLine(huawei2025.IsHeader)},
 	{openwhisk.Format, openwhisk.Detect},
 	{prometheus.Format, prometheus.Detect},
 	{counts.Format, counts.Detect},
