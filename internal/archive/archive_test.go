@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -556,5 +557,80 @@ func TestUnchanged(t *testing.T) {
 func TestPipe(t *testing.T) {
 	if _, err := archive.Open(t.Context(), os.DevNull, nil); err == nil || !strings.Contains(err.Error(), "regular file") {
 		t.Error(err)
+	}
+}
+
+// TestTogether reads the members of an archive from several goroutines.
+func TestTogether(t *testing.T) {
+	var files []entry
+	for i := range 8 {
+		files = append(files, entry{fmt.Sprintf("%d.csv", i), gz(t, bytes.Repeat([]byte{byte('a' + i)}, 100_000))})
+	}
+	for name, packed := range map[string][]byte{"zip": zipfile(t, zip.Deflate, files...), "tar": tarball(t, files...), "tar.gz": gz(t, tarball(t, files...))} {
+		s := open(t, write(t, "data", packed), nil)
+		var g sync.WaitGroup
+		for i, m := range s.Members {
+			for range 2 {
+				g.Go(func() {
+					if b, err := text(t.Context(), m); err != nil || b != strings.Repeat(string(rune('a'+i)), 100_000) {
+						t.Errorf("%s: member %d: %d bytes, %v", name, i, len(b), err)
+					}
+				})
+			}
+		}
+		g.Wait()
+	}
+}
+
+// TestMemoryIsFlat opens archives whose members unpack to 1 MB and to 12 MB: beside the
+// windows of the codecs, nothing is held.
+func TestMemoryIsFlat(t *testing.T) {
+	generate := func(size int) []byte {
+		b := make([]byte, 0, size)
+		for i := uint32(0); len(b) < size; i++ {
+			b = fmt.Appendf(b, "%d,%d\n", i%1000, i*2654435761>>20)
+		}
+		return b[:size]
+	}
+	peaks := func(size int) map[string]uint64 {
+		raw, out := generate(size), map[string]uint64{}
+		paths := map[string]string{
+			"zip": write(t, "data", zipfile(t, zip.Deflate, entry{"a.csv", raw})), "tar.gz": write(t, "data", gz(t, tarball(t, entry{"a.csv", raw}))), "zstd": write(t, "data", zst(t, raw)),
+		}
+		raw = nil
+		for name, path := range paths {
+			most := uint64(0)
+			sample := func() {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapAlloc)
+			}
+			s := open(t, path, nil)
+			sample()
+			r, err := s.Members[0].Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for {
+				n, err := io.CopyN(io.Discard, r, int64(size/4))
+				sample()
+				if err == io.EOF || n == 0 {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.Close()
+			out[name] = most
+		}
+		return out
+	}
+	small, large := peaks(1<<20), peaks(12<<20)
+	for name := range small {
+		if large[name] > small[name]+6<<20 {
+			t.Errorf("%s: %d bytes for 1 MB, %d for 12 MB", name, small[name], large[name])
+		}
 	}
 }
