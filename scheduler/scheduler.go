@@ -253,7 +253,7 @@ func (s *Scheduler) resize(c decide.ContainerID, share float64) {
 	case decide.Gone, decide.Pending, decide.Terminating:
 		return
 	}
-	share = min(1, max(leastShare, share))
+	share = min(1, max(decide.LeastShare, share))
 	if share == s.view.Share(c) {
 		return
 	}
@@ -262,9 +262,6 @@ func (s *Scheduler) resize(c decide.ContainerID, share float64) {
 		Kind: decide.Resize, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c), Share: share,
 	})
 }
-
-// leastShare of its CPU that a container keeps: what it executes must end some time.
-const leastShare = 0.01
 
 // makeRoom ends idle containers until one of f fits on inv.
 func (s *Scheduler) makeRoom(inv decide.InvokerID, f decide.FunctionID, prewarm bool) bool {

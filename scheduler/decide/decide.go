@@ -185,6 +185,10 @@ type Adjustment struct {
 	Share     float64     // to deflate to
 }
 
+// LeastShare is the part of its CPU that a container keeps however far it is deflated: what
+// it executes must end some time.
+const LeastShare = 0.01
+
 // A Placer chooses the invoker of a new container.
 type Placer interface {
 	// Place returns the invoker for a new container of f, or false where none has

@@ -6,27 +6,43 @@ import (
 	"slices"
 )
 
-// ranks is a set of functions in the order of their memory. It is a tree of bits, 64
-// to a word, of which a bit says that the word below it is not zero: to add, to remove
-// and to find the next takes a step per level, and there are four for 16 million functions.
-type ranks struct {
-	rank   []int32      // by function
-	order  []FunctionID // by rank
-	levels [][]uint64   // levels[0] by rank
+// A memoryOrder numbers the functions in the order of their memory, and in their own
+// among equals. The numbers are called ranks.
+type memoryOrder struct {
+	rank  []int32      // by function
+	order []FunctionID // by rank
 }
 
-func newRanks(functions []function) *ranks {
-	s := &ranks{rank: make([]int32, len(functions)), order: make([]FunctionID, len(functions))}
-	for f := range s.order {
-		s.order[f] = FunctionID(f)
+func newMemoryOrder(functions []function) *memoryOrder {
+	o := &memoryOrder{rank: make([]int32, len(functions)), order: make([]FunctionID, len(functions))}
+	for f := range o.order {
+		o.order[f] = FunctionID(f)
 	}
-	slices.SortStableFunc(s.order, func(a, b FunctionID) int {
+	slices.SortStableFunc(o.order, func(a, b FunctionID) int {
 		return cmp.Compare(functions[a].Memory, functions[b].Memory)
 	})
-	for r, f := range s.order {
-		s.rank[f] = int32(r)
+	for r, f := range o.order {
+		o.rank[f] = int32(r)
 	}
-	for n := len(functions); ; {
+	return o
+}
+
+// A FunctionSet is a set of functions in the order of their memory, and in their own among
+// equals. It is a tree of bits, 64 to a word, of which a bit says that the word below it is
+// not zero: to add, to remove and to find the next takes a step per level, and there are
+// four for 16 million functions.
+type FunctionSet struct {
+	*memoryOrder
+	levels [][]uint64 // levels[0] by rank
+}
+
+// NewFunctionSet returns an empty set of functions of the state that is viewed.
+func (v Snapshot) NewFunctionSet() *FunctionSet {
+	if v.s.order == nil {
+		v.s.order = newMemoryOrder(v.s.functions)
+	}
+	s := &FunctionSet{memoryOrder: v.s.order}
+	for n := len(v.s.functions); ; {
 		n = (n + 63) / 64
 		s.levels = append(s.levels, make([]uint64, n))
 		if n <= 1 {
@@ -35,7 +51,8 @@ func newRanks(functions []function) *ranks {
 	}
 }
 
-func (s *ranks) add(f FunctionID) {
+// Add puts f into the set, if it is not there.
+func (s *FunctionSet) Add(f FunctionID) {
 	i := int(s.rank[f])
 	for _, level := range s.levels {
 		word := &level[i>>6]
@@ -48,7 +65,8 @@ func (s *ranks) add(f FunctionID) {
 	}
 }
 
-func (s *ranks) remove(f FunctionID) {
+// Remove takes f out of the set, if it is there.
+func (s *FunctionSet) Remove(f FunctionID) {
 	i := int(s.rank[f])
 	for _, level := range s.levels {
 		word := &level[i>>6]
@@ -60,8 +78,27 @@ func (s *ranks) remove(f FunctionID) {
 	}
 }
 
-// next is the first member from rank i on, or None.
-func (s *ranks) next(i int) FunctionID {
+// Clear takes all functions out of the set.
+func (s *FunctionSet) Clear() {
+	for _, level := range s.levels {
+		clear(level)
+	}
+}
+
+// Has reports whether f is in the set.
+func (s *FunctionSet) Has(f FunctionID) bool {
+	i := s.rank[f]
+	return s.levels[0][i>>6]&(1<<(i&63)) != 0
+}
+
+// First is the member with the least memory, or None.
+func (s *FunctionSet) First() FunctionID { return s.from(0) }
+
+// After is the member that comes next after f, or None.
+func (s *FunctionSet) After(f FunctionID) FunctionID { return s.from(int(s.rank[f]) + 1) }
+
+// from is the first member from rank i on, or None.
+func (s *FunctionSet) from(i int) FunctionID {
 	// Up, until a word has a bit from i on, and down to the first below that bit.
 	for k := 0; k < len(s.levels); k++ {
 		if i>>6 >= len(s.levels[k]) {

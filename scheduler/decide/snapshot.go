@@ -1,5 +1,7 @@
 package decide
 
+import "math"
+
 // A Snapshot is the read-only view of the State on which a choice is made. Slices
 // that it returns belong to the State: they are valid until the choice is made and
 // must not be modified.
@@ -50,21 +52,21 @@ func (v Snapshot) PreviousArrival(f FunctionID) Time { return v.s.functions[f].p
 // the history alone.
 func (v Snapshot) Backlog() []FunctionID { return v.s.backlog }
 
-// Smallest is the function with the least memory of those with waiting requests, or
-// None, and [Snapshot.Larger] the next one after f in that order, which is by
-// number among equals. So those whose containers fit in what is free are found without
-// a look at the others.
-func (v Snapshot) Smallest() FunctionID { return v.s.byMemory().next(0) }
+// BacklogAt is the place of f, which has waiting requests, in Backlog.
+func (v Snapshot) BacklogAt(f FunctionID) int { return int(v.s.functions[f].backlogAt) }
 
-// Larger is described with Smallest.
-func (v Snapshot) Larger(f FunctionID) FunctionID {
-	ranked := v.s.byMemory()
-	return ranked.next(int(ranked.rank[f]) + 1)
+// Changes returns the functions of which anything has changed since an earlier call that
+// returned now as its since, the first change first and some of them often. It returns
+// false where that is not known, as at the first call, for which since is 0: then all
+// may have changed. The slice is valid until the next event.
+func (v Snapshot) Changes(since uint64) (functions []FunctionID, now uint64, ok bool) {
+	return v.s.changes.after(since)
 }
 
-// Matched is the number of functions that have a waiting request and a container with
-// room for it, whatever the CPU of its invoker.
-func (v Snapshot) Matched() int { return int(v.s.matched) }
+// Gains counts how often something has happened that could give back memory or CPU, or
+// change how much of them a container needs. While it stays, and of a function nothing
+// changes, there is no more room for it than there was.
+func (v Snapshot) Gains() uint64 { return v.s.gains }
 
 // Waiting is the number of waiting requests of f.
 func (v Snapshot) Waiting(f FunctionID) int { return int(v.s.functions[f].waiting.n) }
@@ -212,6 +214,17 @@ func (v Snapshot) AnyRoom(f FunctionID) bool {
 		}
 	}
 	return false
+}
+
+// FreeCPU is what the CPU limit of invoker i leaves for another invocation, in cores, up to
+// a rounding error; +Inf where there is no limit or nothing executes.
+func (v Snapshot) FreeCPU(i InvokerID) float64 {
+	inv := &v.s.invokers[i]
+	load := inv.cpu + inv.promised
+	if inv.CPULimit == 0 || load < rounding {
+		return math.Inf(1)
+	}
+	return inv.CPULimit - load
 }
 
 // IdleHead is the container of invoker i that has been idle the longest, or None.

@@ -55,8 +55,9 @@ type State struct {
 
 	queue   list         // all waiting requests, in order of arrival
 	backlog []FunctionID // functions with waiting requests
-	ranked  *ranks       // the same ones by their memory; nil until somebody asks for that
-	matched int32        // how many of them have a container with room for a request
+	order   *memoryOrder // nil until somebody asks for it
+	changes changes      // of functions
+	gains   uint64       // how often something was given back that a start could need
 }
 
 // A function fills two lines of the cache: what every request changes is on the first.
@@ -187,6 +188,7 @@ func (t *Time) learn(x Time) { *t += Time(estimateGain * float64(x-*t)) }
 
 // Arrive puts a new request r of f at the end of the queue.
 func (s *State) Arrive(r RequestID, f FunctionID) {
+	s.changes.add(f)
 	for int(r) >= len(s.requests) {
 		s.requests = append(s.requests, request{})
 	}
@@ -209,12 +211,6 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 		fn.waiting.head = r
 		fn.backlogAt = int32(len(s.backlog))
 		s.backlog = append(s.backlog, f)
-		if s.ranked != nil {
-			s.ranked.add(f)
-		}
-		if fn.warm != None {
-			s.matched++
-		}
 	}
 	fn.waiting.tail = r
 	fn.waiting.n++
@@ -223,6 +219,7 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 // Dequeue takes the waiting request r out of the queue.
 func (s *State) Dequeue(r RequestID) {
 	q := &s.requests[r]
+	s.changes.add(q.function)
 	fn := &s.functions[q.function]
 	if q.prev != None {
 		s.requests[q.prev].next = q.next
@@ -253,12 +250,6 @@ func (s *State) Dequeue(r RequestID) {
 		s.functions[moved].backlogAt = fn.backlogAt
 		s.backlog = s.backlog[:last]
 		fn.backlogAt = None
-		if s.ranked != nil {
-			s.ranked.remove(q.function)
-		}
-		if fn.warm != None {
-			s.matched--
-		}
 	}
 	q.waiting = false
 }
@@ -272,6 +263,7 @@ func (s *State) Abandon(r RequestID) {
 // NewContainer decides on a container of f on invoker i, for request r or as a
 // prewarm (None). It is Pending until Admit lets it start.
 func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID {
+	s.changes.add(f)
 	var c ContainerID
 	if n := len(s.freed); n > 0 {
 		c, s.freed = s.freed[n-1], s.freed[:n-1]
@@ -329,6 +321,8 @@ func (s *State) Admit(i InvokerID) (ContainerID, bool) {
 // returns the request that it was created for.
 func (s *State) Initialised(c ContainerID, took Time) RequestID {
 	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.gains++
 	fn := &s.functions[box.function]
 	fn.Initialise.learn(took)
 	fn.starting--
@@ -347,6 +341,7 @@ func (s *State) Initialised(c ContainerID, took Time) RequestID {
 // Execute starts request r, which has left the queue, in the available container c.
 func (s *State) Execute(r RequestID, c ContainerID) {
 	box := &s.containers[c]
+	s.changes.add(box.function)
 	fn := &s.functions[box.function]
 	inv := &s.invokers[box.invoker]
 	if box.status == Idle {
@@ -368,6 +363,8 @@ func (s *State) Execute(r RequestID, c ContainerID) {
 // Completed ends one execution in c. It returns true if c became idle.
 func (s *State) Completed(c ContainerID, took Time) bool {
 	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.gains++
 	fn := &s.functions[box.function]
 	inv := &s.invokers[box.invoker]
 	fn.Execution.learn(took)
@@ -406,6 +403,7 @@ func (s *State) Retire(c ContainerID) {
 		return
 	}
 	box.retiring = true
+	s.changes.add(box.function)
 	s.functions[box.function].retiring++
 	if box.status == Busy && box.running < s.concurrency {
 		s.unlinkWarm(c)
@@ -415,6 +413,8 @@ func (s *State) Retire(c ContainerID) {
 // Resize gives container c the part share in (0, 1] of its CPU.
 func (s *State) Resize(c ContainerID, share float64) {
 	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.gains++
 	if box.status == Busy {
 		s.invokers[box.invoker].cpu += s.functions[box.function].CPU * (share - box.share)
 	}
@@ -424,6 +424,8 @@ func (s *State) Resize(c ContainerID, share float64) {
 // Terminate begins to end the idle container c.
 func (s *State) Terminate(c ContainerID) {
 	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.gains++
 	s.unlinkWarm(c)
 	s.unlinkIdle(c)
 	fn := &s.functions[box.function]
@@ -438,6 +440,8 @@ func (s *State) Terminate(c ContainerID) {
 // Cancel takes back the decision on the pending container c.
 func (s *State) Cancel(c ContainerID) {
 	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.gains++
 	inv := &s.invokers[box.invoker]
 	fn := &s.functions[box.function]
 	if box.idlePrev != None {
@@ -465,6 +469,8 @@ func (s *State) Cancel(c ContainerID) {
 // Terminated frees the memory of c and forgets it.
 func (s *State) Terminated(c ContainerID, took Time) InvokerID {
 	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.gains++
 	fn := &s.functions[box.function]
 	fn.Termination.learn(took)
 	inv := &s.invokers[box.invoker]
@@ -475,16 +481,8 @@ func (s *State) Terminated(c ContainerID, took Time) InvokerID {
 	return box.invoker
 }
 
-// byMemory returns the functions with waiting requests by their memory.
-func (s *State) byMemory() *ranks {
-	if s.ranked == nil {
-		s.ranked = newRanks(s.functions)
-		for _, f := range s.backlog {
-			s.ranked.add(f)
-		}
-	}
-	return s.ranked
-}
+// rounding is that of sums of fractions of cores.
+const rounding = 1e-9
 
 // hasCPU reports whether one more invocation of f may execute on inv. An invoker on
 // which nothing executes takes any.
@@ -492,7 +490,6 @@ func (inv *invoker) hasCPU(cpu float64) bool {
 	if inv.CPULimit == 0 {
 		return true
 	}
-	const rounding = 1e-9 // of sums of fractions
 	load := inv.cpu + inv.promised
 	return load < rounding || load+cpu <= inv.CPULimit+rounding
 }
@@ -538,8 +535,6 @@ func (s *State) linkWarm(c ContainerID) {
 	box.warmPrev, box.warmNext = None, fn.warm
 	if fn.warm != None {
 		s.containers[fn.warm].warmPrev = c
-	} else if fn.waiting.n > 0 {
-		s.matched++
 	}
 	fn.warm = c
 	fn.available++
@@ -550,8 +545,8 @@ func (s *State) unlinkWarm(c ContainerID) {
 	fn := &s.functions[box.function]
 	if box.warmPrev != None {
 		s.containers[box.warmPrev].warmNext = box.warmNext
-	} else if fn.warm = box.warmNext; fn.warm == None && fn.waiting.n > 0 {
-		s.matched--
+	} else {
+		fn.warm = box.warmNext
 	}
 	if box.warmNext != None {
 		s.containers[box.warmNext].warmPrev = box.warmPrev

@@ -2,6 +2,7 @@ package decide_test
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"testing"
 
@@ -230,7 +231,6 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 	backlog := slices.Clone(v.Backlog())
 	slices.Sort(backlog)
 	var wantBacklog []decide.FunctionID
-	matched := 0
 	for f := range decide.FunctionID(len(profiles)) {
 		waiting, oldest := 0, decide.RequestID(decide.None)
 		for _, r := range m.queue {
@@ -282,21 +282,9 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 		if !slices.Equal(warm, wantWarm) {
 			t.Fatalf("available of %d: %v, want %v", f, warm, wantWarm)
 		}
-		if waiting > 0 && len(wantWarm) > 0 {
-			matched++
-		}
 	}
 	if !slices.Equal(backlog, wantBacklog) {
 		t.Fatalf("backlog %v, want %v", backlog, wantBacklog)
-	}
-	equal("matched", v.Matched(), matched)
-	var byMemory []decide.FunctionID
-	for f := v.Smallest(); f != decide.None; f = v.Larger(f) {
-		byMemory = append(byMemory, f)
-	}
-	slices.SortStableFunc(wantBacklog, func(a, b decide.FunctionID) int { return cmp.Compare(profiles[a].Memory, profiles[b].Memory) })
-	if !slices.Equal(byMemory, wantBacklog) {
-		t.Fatalf("backlog by memory %v, want %v", byMemory, wantBacklog)
 	}
 	for i := range decide.InvokerID(len(specs)) {
 		var used, unclaimed, idleMemory int64
@@ -413,36 +401,102 @@ func TestNewStateRejects(t *testing.T) {
 	}
 }
 
-// TestManyFunctions: the backlog by memory, where it has more than one level.
-func TestManyFunctions(t *testing.T) {
+// TestFunctionSet against a map, with functions enough for more than one level.
+func TestFunctionSet(t *testing.T) {
 	const n = 10000
 	profiles := make([]decide.Profile, n)
 	for f := range profiles {
-		profiles[f] = decide.Profile{Memory: int64(1 + f*7919%n), CPU: 1}
+		profiles[f] = decide.Profile{Memory: int64(1 + f*7919%n/3), CPU: 1} // three of each
 	}
 	s, err := decide.NewState(profiles, []decide.InvokerSpec{{Memory: n, Cores: 1}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := s.Snapshot()
+	set := s.Snapshot().NewFunctionSet()
 	rapid.Check(t, func(t *rapid.T) {
-		set := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 0, 12, rapid.ID).Draw(t, "functions")
-		for r, f := range set {
-			s.Arrive(decide.RequestID(r), decide.FunctionID(f))
-		}
-		slices.SortFunc(set, func(a, b int) int { return cmp.Compare(profiles[a].Memory, profiles[b].Memory) })
-		f := v.Smallest()
-		for _, want := range set {
-			if f != decide.FunctionID(want) {
-				t.Fatalf("function %d, want %d", f, want)
+		set.Clear()
+		in := make(map[decide.FunctionID]bool)
+		for range rapid.IntRange(0, 30).Draw(t, "changes") {
+			f := decide.FunctionID(rapid.IntRange(0, n-1).Draw(t, "function"))
+			if rapid.Bool().Draw(t, "add") {
+				set.Add(f)
+				in[f] = true
+			} else {
+				set.Remove(f)
+				delete(in, f)
 			}
-			s.Dequeue(v.Oldest(f))
-			if f = v.Larger(f); v.Waiting(decide.FunctionID(want)) != 0 {
-				t.Fatalf("function %d still waits", want)
+			if set.Has(f) != in[f] {
+				t.Fatalf("function %d: %v", f, set.Has(f))
 			}
 		}
-		if f != decide.None || v.Smallest() != decide.None {
-			t.Fatalf("function %d after the last", f)
+		want := slices.SortedFunc(maps.Keys(in), func(a, b decide.FunctionID) int {
+			return cmp.Or(cmp.Compare(profiles[a].Memory, profiles[b].Memory), cmp.Compare(a, b))
+		})
+		var got []decide.FunctionID
+		for f := set.First(); f != decide.None; f = set.After(f) {
+			got = append(got, f)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v, want %v", got, want)
 		}
 	})
+}
+
+// TestChanges: whoever follows the changes knows of every function that has changed, and
+// whoever falls far behind is told so.
+func TestChanges(t *testing.T) {
+	profiles := make([]decide.Profile, 100)
+	for f := range profiles {
+		profiles[f] = decide.Profile{Memory: 1, CPU: 1}
+	}
+	s, err := decide.NewState(profiles, []decide.InvokerSpec{{Memory: 100, Cores: 1}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := s.Snapshot()
+	_, seen, known := v.Changes(0)
+	if known {
+		t.Fatal("nothing is known before the first call")
+	}
+	gains := v.Gains()
+	s.Arrive(0, 7)
+	s.Dequeue(0)
+	c := s.NewContainer(7, 0, 0)
+	s.Admit(0)
+	if v.Gains() != gains {
+		t.Error("an order gives nothing back")
+	}
+	s.Initialised(c, 1)
+	s.Execute(0, c)
+	gains = v.Gains()
+	s.Completed(c, 1)
+	if v.Gains() == gains {
+		t.Error("a completion gives CPU back")
+	}
+	list, seen, known := v.Changes(seen)
+	if !known || len(list) == 0 || slices.ContainsFunc(list, func(f decide.FunctionID) bool { return f != 7 }) {
+		t.Errorf("changes %v, %v: want 7 alone", list, known)
+	}
+	if list, _, known := v.Changes(seen); !known || len(list) != 0 {
+		t.Errorf("nothing has changed since, got %v", list)
+	}
+	for k := range 5000 {
+		s.Arrive(1, decide.FunctionID(k%100))
+		s.Dequeue(1)
+		if k%300 == 0 {
+			if list, seen, known = v.Changes(seen); !known || !slices.Contains(list, decide.FunctionID(k%100)) {
+				t.Fatalf("after %d arrivals: %v", k, known)
+			}
+		}
+	}
+	for range 3000 {
+		s.Arrive(1, 2)
+		s.Dequeue(1)
+	}
+	if list, seen, known = v.Changes(seen); known {
+		t.Errorf("6000 changes ago: %d functions, want none known", len(list))
+	}
+	if _, _, known = v.Changes(seen); !known {
+		t.Error("up to date again")
+	}
 }

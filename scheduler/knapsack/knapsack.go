@@ -60,18 +60,11 @@ type Solver struct {
 	copies []int
 	order  []int
 	items  []item
+	sizes  []size
+	groups []int32 // by cell: 1 + the place of its size in sizes, else 0
 	best   []float64
 	taken  []uint64
 	key    []float64
-}
-
-// An item is a number of copies of a class that are taken together or not at all.
-type item struct {
-	value  float64
-	memory int // quanta
-	cpu    int
-	class  int32
-	copies int32
 }
 
 // rounding forgives the errors of sums and quotients of fractions of cores.
@@ -93,9 +86,12 @@ func (s *Solver) solution(p *Problem) Solution {
 
 // Exact returns the best solution on the grid of quanta.
 //
-// Two thoughts keep the table small. Classes of equal size differ in value alone, so
-// of each size only as many copies as fit are items, those of the greatest value.
-// And n equal copies are about log2(n) items of 1, 2, 4, … copies.
+// Four thoughts keep the table small. Classes of equal size differ in value alone, so
+// of each size only as many copies as fit are items, those of the greatest value. A copy
+// is no item if there are more copies that are no larger and worth no less than can be
+// taken at once (Martello and Toth, Knapsack Problems, 1990, on dominance). n equal
+// copies are about log2(n) items of 1, 2, 4, … copies. And where CPU runs out first, the
+// table ends at the memory that can be used with it, and the other way round.
 func (s *Solver) Exact(p Problem) Solution {
 	s.reset(len(p.Classes))
 	qm, qv := p.MemoryQuantum, p.CPUQuantum
@@ -110,6 +106,7 @@ func (s *Solver) Exact(p Problem) Solution {
 	}
 	capM, capV := int(p.Memory/qm), int(math.Floor(p.CPU/qv+rounding))
 	s.collect(&p, qm, qv, capM, capV)
+	capM, capV = s.usable(capM, capV)
 
 	// best[v*(capM+1)+m] is the best value with at most m and v quanta.
 	width := capM + 1
@@ -124,13 +121,13 @@ func (s *Solver) Exact(p Problem) Solution {
 		taken := s.taken[k*words : (k+1)*words]
 		// Downwards, so that what is read does not yet hold this item.
 		for v := capV; v >= it.cpu; v-- {
-			to := s.best[v*width : (v+1)*width]
-			from := s.best[(v-it.cpu)*width : (v-it.cpu+1)*width]
-			for m := capM; m >= it.memory; m-- {
-				if with := from[m-it.memory] + it.value; with > to[m] {
+			cell := v*width + it.memory
+			to := s.best[cell : (v+1)*width]
+			from := s.best[(v-it.cpu)*width:][:len(to)]
+			for m := len(to) - 1; m >= 0; m-- {
+				if with := from[m] + it.value; with > to[m] {
 					to[m] = with
-					cell := v*width + m
-					taken[cell>>6] |= 1 << (cell & 63)
+					taken[(cell+m)>>6] |= 1 << ((cell + m) & 63)
 				}
 			}
 		}
@@ -146,53 +143,6 @@ func (s *Solver) Exact(p Problem) Solution {
 		}
 	}
 	return s.solution(&p)
-}
-
-// collect lists the items.
-func (s *Solver) collect(p *Problem, qm int64, qv float64, capM, capV int) {
-	s.items = s.items[:0]
-	for j, c := range p.Classes {
-		if !(c.Value > 0) || c.Copies <= 0 {
-			continue
-		}
-		cpu := math.Ceil(c.CPU/qv - rounding)
-		if c.Memory > p.Memory || cpu > float64(capV) {
-			continue
-		}
-		it := item{value: c.Value, memory: int((c.Memory + qm - 1) / qm), cpu: int(max(0, cpu)), class: int32(j), copies: int32(min(c.Copies, math.MaxInt32))}
-		if it.memory > capM {
-			continue
-		}
-		if it.memory == 0 && it.cpu == 0 { // it costs nothing
-			s.copies[j] = c.Copies
-			continue
-		}
-		s.items = append(s.items, it)
-	}
-	slices.SortFunc(s.items, func(a, b item) int {
-		return cmp.Or(cmp.Compare(a.memory, b.memory), cmp.Compare(a.cpu, b.cpu), cmp.Compare(b.value, a.value), cmp.Compare(a.class, b.class))
-	})
-	n, fit := len(s.items), 0
-	for k := range n {
-		it := s.items[k]
-		if k == 0 || it.memory != s.items[k-1].memory || it.cpu != s.items[k-1].cpu {
-			fit = math.MaxInt32
-			if it.memory > 0 {
-				fit = capM / it.memory
-			}
-			if it.cpu > 0 {
-				fit = min(fit, capV/it.cpu)
-			}
-		}
-		left := min(int(it.copies), fit)
-		fit -= left
-		for part := 1; left > 0; part *= 2 {
-			take := min(part, left)
-			left -= take
-			s.items = append(s.items, item{it.value * float64(take), it.memory * take, it.cpu * take, it.class, int32(take)})
-		}
-	}
-	s.items = append(s.items[:0], s.items[n:]...)
 }
 
 // Greedy takes copies in the order of value per size, p/(m/M + v/V), as long as they fit.

@@ -57,6 +57,7 @@ func CIDRE(profiles []decide.Profile, target decide.Time) Parts {
 // arrival, warm where they can, and functions that want a container get it in the order of
 // their oldest requests.
 type speculative struct {
+	candidates
 	target    float64 // in microseconds
 	functions []speculation
 }
@@ -122,27 +123,20 @@ func (d *speculative) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bo
 		d.functions[f].waited.add(s.Now() - arrival)
 		return st, true
 	}
-	field := survey(s)
-	st := decide.Start{Request: decide.None, Container: decide.None, Speculative: true}
-	var since decide.Time
-	for _, f := range s.Backlog() {
-		if !d.wants(s, f) || s.Memory(f) > field.most || !s.AnyRoom(f) {
-			continue
+	wants := func(f decide.FunctionID) bool { return d.wants(s, f) }
+	st, ok := d.best(s, wants, func(_ decide.FunctionID, cold bool) float64 {
+		if !cold {
+			return never // not after overtake
 		}
-		r := s.Oldest(f)
-		if _, at := s.Request(r); st.Request == decide.None || at < since || at == since && r < st.Request {
-			st.Request, since = r, at
-		}
-	}
-	return st, st.Request != decide.None
+		return 0 // the oldest first
+	})
+	st.Speculative = ok
+	return st, ok
 }
 
-// wants reports whether f shall get another container: there is at most one on its
-// way for each request that waits.
+// wants reports whether f, which has no container with room for a request, shall get
+// another one: there is at most one on its way for each request that waits.
 func (d *speculative) wants(s decide.Snapshot, f decide.FunctionID) bool {
-	if s.FirstWarm(f) != decide.None { // it lacks nothing but CPU
-		return false
-	}
 	return s.Live(f) == 0 || s.StartingCount(f) < s.Waiting(f) && (d.functions[f].cold || s.Execution(f) > s.Initialise(f))
 }
 

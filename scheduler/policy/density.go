@@ -20,26 +20,27 @@ import (
 // CPU is a constraint of the problem: a stack with this rule has CPUShare 1, so that
 // a request waits while the invokers on which it could start execute as much as they
 // have cores.
-type Density struct{ signals decide.Signals }
+type Density struct {
+	candidates
+	signals decide.Signals
+}
 
 // NewDensity returns the rule with the priorities of signals, which may be nil.
-func NewDensity(signals decide.Signals) *Density { return &Density{signals} }
+func NewDensity(signals decide.Signals) *Density { return &Density{signals: signals} }
 
 // Next implements decide.Dispatcher.
-func (p *Density) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+func (p *Density) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
 	var memory, cpu float64
 	for i := range decide.InvokerID(s.Invokers()) {
 		memory += float64(s.Unclaimed(i) + s.IdleMemory(i))
 		cpu += max(0, s.InvokerSpec(i).Cores-s.BusyCPU(i))
 	}
-	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
+	wants := func(f decide.FunctionID) bool { return worth(s, f, s.Initialise(f)) }
+	return p.best(s, wants, func(f decide.FunctionID, cold bool) float64 {
 		// The inverse: the least first. A priority of 0 goes after all others, and
 		// so does what more than fills the cluster, but it is started.
 		size := ratio(s.CPU(f), cpu)
 		if cold {
-			if !worth(s, f, s.Initialise(f)) {
-				return never
-			}
 			size += ratio(float64(s.Memory(f)), memory)
 		}
 		return min(size/priority(p.signals, s, f), math.MaxFloat64)

@@ -14,15 +14,17 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 //
 // A function that has k containers gets another one only if they need longer than
 // that for its queue, n d / k > t_cold; else its requests wait for those it has.
-type ESFF struct{}
+type ESFF struct{ candidates }
 
 // Next implements decide.Dispatcher.
-func (ESFF) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
+func (p *ESFF) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
 	var free int64
 	for i := range decide.InvokerID(s.Invokers()) {
 		free = max(free, s.Unclaimed(i))
 	}
-	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
+	// One that is not worth its initialisation is not worth that and an eviction.
+	wants := func(f decide.FunctionID) bool { return worth(s, f, s.Initialise(f)) }
+	return p.best(s, wants, func(f decide.FunctionID, cold bool) float64 {
 		n := float64(s.Waiting(f))
 		batch := n * float64(s.Execution(f))
 		if !cold {

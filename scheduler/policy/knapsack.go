@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/knapsack"
 )
@@ -17,13 +19,21 @@ import (
 //
 // As with [Density], a stack with this rule has CPUShare 1.
 type Knapsack struct {
+	candidates
 	signals decide.Signals
 	solver  knapsack.Solver
+	starts  []startable
 	classes []knapsack.Class
 	ids     []decide.FunctionID
 	plan    []pick
 	now     decide.Time
 	kind    decide.EventKind
+}
+
+// A startable function, and the start of its oldest request.
+type startable struct {
+	function decide.FunctionID
+	start    decide.Start
 }
 
 // A pick is a function of which n requests are still to start.
@@ -54,11 +64,10 @@ func (p *Knapsack) take(s decide.Snapshot) (decide.Start, bool) {
 	if len(p.plan) == 0 {
 		return decide.Start{}, false
 	}
-	d := survey(s)
 	for len(p.plan) > 0 {
 		k := &p.plan[0]
 		if k.n > 0 && s.Waiting(k.function) > 0 {
-			if st, ok := possible(d, k.function); ok {
+			if st, ok := possible(s, k.function); ok {
 				k.n--
 				return st, true
 			}
@@ -68,21 +77,25 @@ func (p *Knapsack) take(s decide.Snapshot) (decide.Start, bool) {
 	return decide.Start{}, false
 }
 
-// possible is start, where a new container is worth it.
-func possible(d field, f decide.FunctionID) (decide.Start, bool) {
-	st, ok := d.start(f)
-	return st, ok && (st.Container != decide.None || worth(d.s, f, d.s.Initialise(f)))
+// possible returns the start of the oldest request of f: in a container that is available
+// or, where it has none with room for a request, in a new one that is worth it.
+func possible(s decide.Snapshot, f decide.FunctionID) (decide.Start, bool) {
+	st := decide.Start{Request: s.Oldest(f), Container: s.Available(f)}
+	if st.Container != decide.None {
+		return st, true
+	}
+	return st, s.FirstWarm(f) == decide.None && worth(s, f, s.Initialise(f)) && s.AnyRoom(f)
 }
 
 // solve makes a plan.
 func (p *Knapsack) solve(s decide.Snapshot) {
 	p.classes, p.ids, p.plan = p.classes[:0], p.ids[:0], p.plan[:0]
-	d := survey(s)
-	for _, f := range s.Backlog() {
-		st, ok := possible(d, f)
-		if !ok {
-			continue
-		}
+	p.starts = p.starts[:0]
+	wants := func(f decide.FunctionID) bool { return worth(s, f, s.Initialise(f)) }
+	p.each(s, wants, func(f decide.FunctionID, st decide.Start) { p.starts = append(p.starts, startable{f, st}) })
+	slices.SortFunc(p.starts, func(a, b startable) int { return s.BacklogAt(a.function) - s.BacklogAt(b.function) })
+	for _, o := range p.starts {
+		f, st := o.function, o.start
 		c := knapsack.Class{Value: priority(p.signals, s, f), CPU: s.CPU(f), Copies: s.Waiting(f)}
 		if st.Container != decide.None {
 			warm := c

@@ -215,13 +215,17 @@ func (d *activator) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool
 		d.listed[f] = true
 		d.stranded = append(d.stranded, f)
 	}
+	room := int64(-1) // on any invoker, its idle containers counted
+	for i := range decide.InvokerID(s.Invokers()) {
+		room = max(room, s.Unclaimed(i)+s.IdleMemory(i))
+	}
 	chosen := decide.FunctionID(decide.None)
 	d.stranded = slices.DeleteFunc(d.stranded, func(f decide.FunctionID) bool {
 		if s.Waiting(f) == 0 || d.waits(s, f) {
 			d.listed[f] = false
 			return true
 		}
-		if chosen == decide.None {
+		if chosen == decide.None && s.Memory(f) <= room {
 			if _, ok := d.place.Place(s, f); ok {
 				chosen = f
 			}

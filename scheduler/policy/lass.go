@@ -65,19 +65,21 @@ func LaSS(profiles []decide.Profile, invokers []decide.InvokerSpec, o LaSSOption
 		p.memory += float64(i.Memory)
 		p.cores += i.Cores
 	}
-	return Parts{fairShare{p}, p, LeastLoaded{}}
+	return Parts{&fairShare{pool: p}, p, LeastLoaded{}}
 }
 
 // fairShare is the dispatcher of [LaSS]: of the functions that can start a request, it
 // takes the one that has used the least of the CPU that it may have in this epoch.
-type fairShare struct{ pool *lass }
+type fairShare struct {
+	candidates
+	pool *lass
+}
 
 // Next implements decide.Dispatcher.
-func (d fairShare) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
-	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
-		if cold && s.Live(f) > 0 {
-			return never // the controller gives it more, or does not
-		}
+func (d *fairShare) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+	// One that has a container gets more of them from the controller, or does not.
+	wants := func(f decide.FunctionID) bool { return s.Live(f) == 0 }
+	return d.best(s, wants, func(f decide.FunctionID, _ bool) float64 {
 		p := &d.pool.functions[f]
 		return (float64(p.used) + float64(s.BusyCount(f))*float64(s.Execution(f))) * s.CPU(f) / p.cores
 	})

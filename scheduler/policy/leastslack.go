@@ -17,18 +17,16 @@ const (
 //
 // It is the order of Fifer (Middleware 2020), with the objective of Incendio. A new
 // container is created only where the function's own would take longer (see ESFF).
-type LeastSlack struct{}
+type LeastSlack struct{ candidates }
 
 // Next implements decide.Dispatcher.
-func (LeastSlack) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
-	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
+func (p *LeastSlack) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+	wants := func(f decide.FunctionID) bool { return worth(s, f, s.Initialise(f)) }
+	return p.best(s, wants, func(f decide.FunctionID, cold bool) float64 {
 		_, arrival := s.Request(s.Oldest(f))
 		start := s.Initialise(f)
 		slack := max(sloDefault, decide.Time(sloColdShare*float64(start))) - (s.Now() - arrival)
 		if cold {
-			if !worth(s, f, start) {
-				return never
-			}
 			slack -= start
 		}
 		return float64(slack)

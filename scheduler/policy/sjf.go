@@ -4,11 +4,11 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 
 // SJF starts the request that is expected to be done first: shortest job first with
 // the initialisation counted where there is no container.
-type SJF struct{}
+type SJF struct{ candidates }
 
 // Next implements decide.Dispatcher.
-func (SJF) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
-	return best(s, ev, func(f decide.FunctionID, cold bool) float64 {
+func (p *SJF) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+	return p.best(s, always, func(f decide.FunctionID, cold bool) float64 {
 		t := s.Execution(f)
 		if cold {
 			t += s.Initialise(f)
