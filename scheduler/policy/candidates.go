@@ -40,7 +40,7 @@ const fewChanges = 64
 // is of no meaning, and with that start: warm where there is an available container, else
 // cold where there is room. A function whose idle containers lack nothing but CPU waits for
 // that, rather than for a new container somewhere else. Whether f wants a new container
-// must depend on what the state tells of f alone.
+// may change by events of f alone.
 func (c *candidates) each(s decide.Snapshot, wants func(f decide.FunctionID) bool, try func(f decide.FunctionID, st decide.Start)) {
 	changed, now, known := s.Changes(c.seen)
 	c.seen = now
@@ -174,6 +174,19 @@ func (c *candidates) best(s decide.Snapshot, wants func(f decide.FunctionID) boo
 		}
 	})
 	return chosen, found
+}
+
+// another returns the speculative start of a container for the function that has waited the
+// longest of those that have none with room for a request, want one and find room for it.
+func (c *candidates) another(s decide.Snapshot, wants func(f decide.FunctionID) bool) (decide.Start, bool) {
+	st, ok := c.best(s, wants, func(_ decide.FunctionID, cold bool) float64 {
+		if !cold {
+			return never
+		}
+		return 0
+	})
+	st.Speculative = ok
+	return st, ok
 }
 
 // always is for rules under which every function wants a new container that has none

@@ -123,15 +123,7 @@ func (d *speculative) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bo
 		d.functions[f].waited.add(s.Now() - arrival)
 		return st, true
 	}
-	wants := func(f decide.FunctionID) bool { return d.wants(s, f) }
-	st, ok := d.best(s, wants, func(_ decide.FunctionID, cold bool) float64 {
-		if !cold {
-			return never // not after overtake
-		}
-		return 0 // the oldest first
-	})
-	st.Speculative = ok
-	return st, ok
+	return d.another(s, func(f decide.FunctionID) bool { return d.wants(s, f) })
 }
 
 // wants reports whether f, which has no container with room for a request, shall get

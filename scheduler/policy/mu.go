@@ -66,6 +66,7 @@ func Mu(profiles []decide.Profile, invokers []decide.InvokerSpec, o MuOptions) P
 
 // mu is the dispatcher and the pool of [Mu].
 type mu struct {
+	candidates
 	LRU
 	opts      MuOptions
 	memory    float64 // of all invokers
@@ -183,19 +184,7 @@ func (p *mu) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
 		}
 	}
 	// From zero, in order of arrival.
-	field := survey(s)
-	st := decide.Start{Request: decide.None, Container: decide.None, Speculative: true}
-	var since decide.Time
-	for _, f := range s.Backlog() {
-		if s.Live(f) > 0 || s.Memory(f) > field.most || !s.AnyRoom(f) {
-			continue
-		}
-		r := s.Oldest(f)
-		if _, at := s.Request(r); st.Request == decide.None || at < since || at == since && r < st.Request {
-			st.Request, since = r, at
-		}
-	}
-	return st, st.Request != decide.None
+	return p.another(s, func(f decide.FunctionID) bool { return s.Live(f) == 0 })
 }
 
 // first is the older one of the requests that wait first in c and at the gateway, or None.

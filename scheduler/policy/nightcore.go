@@ -53,6 +53,7 @@ func Nightcore(profiles []decide.Profile, o NightcoreOptions) Parts {
 
 // nightcore is the dispatcher and the pool of [Nightcore].
 type nightcore struct {
+	candidates
 	LRU
 	gain      float64
 	functions []managed
@@ -120,24 +121,12 @@ func (p *nightcore) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool
 			return decide.Start{Request: s.Oldest(ev.Function), Container: c}, true
 		}
 	}
-	field := survey(s)
-	st := decide.Start{Request: decide.None, Container: decide.None, Speculative: true}
-	var since decide.Time
-	for _, f := range s.Backlog() {
-		if !p.wants(s, f) || s.Memory(f) > field.most || !s.AnyRoom(f) {
-			continue
-		}
-		r := s.Oldest(f)
-		if _, at := s.Request(r); st.Request == decide.None || at < since || at == since && r < st.Request {
-			st.Request, since = r, at
-		}
-	}
-	return st, st.Request != decide.None
+	return p.another(s, func(f decide.FunctionID) bool { return p.wants(s, f) })
 }
 
-// wants reports whether f shall get another container.
+// wants reports whether f, which has no container with room for a request, shall get another one.
 func (p *nightcore) wants(s decide.Snapshot, f decide.FunctionID) bool {
-	return s.FirstWarm(f) == decide.None && s.StartingCount(f) < s.Waiting(f) && p.functions[f].below(s.Live(f))
+	return s.StartingCount(f) < s.Waiting(f) && p.functions[f].below(s.Live(f))
 }
 
 // KeepAlive implements decide.Pool.
