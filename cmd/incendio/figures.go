@@ -16,7 +16,7 @@ import (
 const pageName = "report.html"
 
 // draw writes the figures of a study into its folder, and a page for each of its points.
-func (s *study) draw(rep *sim.SweepReport, window string) error {
+func (s *comparison) draw(rep *sim.SweepReport, window string) error {
 	if rep.Parameter == "" {
 		return s.drawPoint(s.out, "", rep.Points[0].Report, window)
 	}
@@ -36,7 +36,7 @@ func (s *study) draw(rep *sim.SweepReport, window string) error {
 	return writeFigures(s.out, []report.Figure{pipelines.SweepFigure(rep)})
 }
 
-func (s *study) drawPoint(dir, of string, rep *sim.Report, window string) error {
+func (s *comparison) drawPoint(dir, of string, rep *sim.Report, window string) error {
 	d := &report.Data{
 		Title: "Policies on " + rep.Trace + of, Program: "incendio " + version, Seed: rep.Seed,
 		Policies: pipelines.Comparison(rep, window), Sections: []string{"policies"},

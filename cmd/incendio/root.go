@@ -118,7 +118,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	root.AddCommand(
 		a.runCommand(), a.ingestCommand(), a.tracesCommand(),
 		a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
-		a.validateCommand(), a.simulateCommand(), a.backtestCommand(),
+		a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(),
 		a.bundleCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
 		a.gbdtCommand(),
 	)
@@ -167,12 +167,17 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // print writes v as indented JSON.
 func (a *app) print(v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
+	data, err := jsonOf(v)
+	if err == nil {
+		_, err = a.out.Write(data)
 	}
-	_, err = a.out.Write(append(data, '\n'))
 	return err
+}
+
+// jsonOf is what print writes.
+func jsonOf(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	return append(data, '\n'), err
 }
 
 // logger logs to standard error as the flags say.

@@ -23,8 +23,8 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
-// study is what the flags of simulate ask for beyond the configuration.
-type study struct {
+// comparison is what the flags of simulate ask for beyond the configuration.
+type comparison struct {
 	policies []string
 	preset   string
 	seeds    int
@@ -42,7 +42,7 @@ type study struct {
 	load        float64
 }
 
-func (s *study) flags(f *pflag.FlagSet) {
+func (s *comparison) flags(f *pflag.FlagSet) {
 	o := sim.DefaultOptions()
 	s.shape = sim.DefaultShape()
 	f.StringSliceVar(&s.policies, "policy", []string{allPolicies}, "policies to replay under, with parameters as in native:keep_alive_s=60; or all; or list, to say which there are")
@@ -90,7 +90,7 @@ func presetHelp() string {
 }
 
 // apply sets what the flags say in the options of a comparison and in the shape.
-func (s *study) apply(f *pflag.FlagSet, o *sim.Options) error {
+func (s *comparison) apply(f *pflag.FlagSet, o *sim.Options) error {
 	i := slices.IndexFunc(presets, func(p struct {
 		name, doc string
 		cluster   func(c *sim.Cluster)
@@ -187,7 +187,7 @@ func readSamples(name string) ([]float64, error) {
 }
 
 func (a *app) simulateCommand() *cobra.Command {
-	var s study
+	var s comparison
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "Replay a trace under policies",
@@ -201,7 +201,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
+func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *comparison) error {
 	if err := distinct(s.policies); err != nil {
 		return usage(err)
 	}
@@ -291,7 +291,7 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *study) error {
 	return a.printPolicies(rep)
 }
 
-func (a *app) printSweep(rep *sim.SweepReport, s *study, window string) error {
+func (a *app) printSweep(rep *sim.SweepReport, s *comparison, window string) error {
 	if err := s.write(rep, window); err != nil {
 		return err
 	}
@@ -321,7 +321,7 @@ func (a *app) printSweep(rep *sim.SweepReport, s *study, window string) error {
 
 // write writes the CSV files of a study into its folder, and takes the tables that
 // nobody asked for out of the report.
-func (s *study) write(rep *sim.SweepReport, window string) error {
+func (s *comparison) write(rep *sim.SweepReport, window string) error {
 	if s.out == "" {
 		return nil
 	}

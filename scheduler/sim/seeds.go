@@ -24,8 +24,8 @@ type Estimate struct {
 // resamples of the bootstrap: the ends of the interval are the 50th of either side.
 const resamples = 2000
 
-// estimate draws from the stream key.
-func estimate(values []float64, key uint64) Estimate {
+// Estimated is the estimate from at least one value; the resamples are drawn from the stream key.
+func Estimated(values []float64, key uint64) Estimate {
 	mean := func(pick func(i int) float64) float64 {
 		var sum float64
 		for i := range values {
@@ -114,7 +114,7 @@ func combine(rows []map[string]any, key *uint64) map[string]any {
 				values[i], _ = rows[i][name].(float64)
 			}
 			*key++
-			out[name] = estimate(values, *key)
+			out[name] = Estimated(values, *key)
 		case map[string]any:
 			inner := make([]map[string]any, len(rows))
 			for i := range rows {
