@@ -57,6 +57,15 @@ var autoscalers = []Row{
 			}))
 		},
 	},
+	{
+		Name: "spes", Source: "Lee et al., SPES, ICDE 2024: functions by types of their waiting times, each with its rule", Reconstruction: true,
+		Parameters: spesParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			return compose(policy.SPES(s.Profiles, policy.SPESOptions{
+				Prewarm: int(value("prewarm_min")), GiveUp: int(value("give_up_min")), Dense: int(value("dense_min")), Pulsed: int(value("pulsed_min")),
+			}))
+		},
+	},
 }
 
 var knativeParameters = func(o policy.KnativeOptions) []Parameter {
@@ -107,5 +116,14 @@ var femuxParameters = func(o policy.FeMuxOptions) []Parameter {
 		{"memory", "weight of wasted memory in RUM; FeMux-Mem has 4", o.Memory, 0, 100},
 	}
 }(policy.DefaultFeMuxOptions())
+
+var spesParameters = func(o policy.SPESOptions) []Parameter {
+	return []Parameter{
+		{"prewarm_min", "minutes before a predicted invocation that a container is prewarmed", float64(o.Prewarm), 0, 60},
+		{"give_up_min", "minutes without an invocation after which most functions are let go", float64(o.GiveUp), 1, 60},
+		{"dense_min", "the same of dense functions, and the bound that makes one dense", float64(o.Dense), 1, 60},
+		{"pulsed_min", "the same of pulsed functions", float64(o.Pulsed), 1, 60},
+	}
+}(policy.DefaultSPESOptions())
 
 func inSeconds(v float64) decide.Time { return decide.Time(v * float64(decide.Second)) }

@@ -51,6 +51,14 @@ func (p *periods) see(s decide.Snapshot, ev decide.Event) bool {
 	return false
 }
 
+// stir makes f active where it is not.
+func (p *periods) stir(f decide.FunctionID) {
+	if !p.is[f] {
+		p.is[f] = true
+		p.active = append(p.active, f)
+	}
+}
+
 // take returns what was measured of f in the period that ends now: the mean and the most
 // requests that were in the system, and the arrivals.
 func (p *periods) take(s decide.Snapshot, f decide.FunctionID) (mean float64, peak, arrivals int) {
