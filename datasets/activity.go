@@ -35,6 +35,13 @@ func (t *Trace) Invocations(ctx context.Context, w Window) (int64, error) {
 	return sum, err
 }
 
+// Totals returns the number of invocations of each function inside w.
+func (t *Trace) Totals(ctx context.Context, w Window) ([]int64, error) {
+	totals := make([]int64, len(t.Functions))
+	err := t.each(ctx, w, func(f FunctionID, _ int, n int64) { totals[f] += n })
+	return totals, err
+}
+
 // Rates returns the mean number of invocations per minute of each function inside w, over
 // the minutes that were observed.
 func (t *Trace) Rates(ctx context.Context, w Window) ([]float64, error) {

@@ -46,6 +46,10 @@ var rateClasses = []struct {
 	{name: "more than once a second"},
 }
 
+// RateClassOf numbers the class, from rare to busy as in [Profile].Classes, of a function
+// with n invocations in a span of minutes.
+func RateClassOf(n int64, minutes int) int { return classOf(n, int64(minutes)) }
+
 // classOf returns the class of a function with n invocations in a span of minutes.
 func classOf(n, span int64) int {
 	for i, c := range rateClasses[:len(rateClasses)-1] {

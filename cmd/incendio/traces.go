@@ -89,7 +89,7 @@ others were described.`,
 		},
 	}
 	commonFlags(c.Flags(), "store")
-	c.AddCommand(a.tracesExportCommand())
+	c.AddCommand(a.tracesExportCommand(), a.tracesSampleCommand())
 	return c
 }
 
