@@ -1,7 +1,7 @@
 package measure
 
 import (
-	"maps"
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -13,42 +13,78 @@ import (
 const smallest = 1e-9
 
 // Weighted is the distribution of measurements of one thing, each of which stands for
-// several. Up to 256 different values are kept as they are, so that what takes few values
-// (the size of a container) is exact; of more, the weight in each of many bins, as in
-// [Quantiles]. The zero value is empty. It is not safe for use by several goroutines.
+// several. As long as there are few different values they are kept as they are, at least
+// up to 128 of them, so that what takes few values (the size of a container) is exact; of
+// more, the weight in each of many bins, as in [Quantiles]. The zero value is empty. It is
+// not safe for use by several goroutines.
 type Weighted struct {
 	weight   float64
 	min, max float64
-	exact    map[float64]float64 // weight by value; nil once there are bins
-	bins     map[int32]float64
+
+	exact []weighted // while binned is false; unsorted, and values may stand there twice
+
+	binned bool
+	low    int // number of bins[0]
+	bins   []float64
 }
+
+type weighted struct{ value, weight float64 }
 
 // Add takes a measurement, v >= 0 and finite, that stands for weight > 0 of them.
 func (s *Weighted) Add(v, weight float64) {
 	if s.weight == 0 {
 		s.min, s.max = v, v
-		s.exact = map[float64]float64{}
 	}
 	s.min, s.max = min(s.min, v), max(s.max, v)
 	s.weight += weight
-	if s.exact == nil {
-		s.bins[weightedBin(v)] += weight
+	s.put(weighted{v, weight})
+}
+
+func (s *Weighted) put(w weighted) {
+	if s.binned {
+		*s.bin(w.value) += w.weight
 		return
 	}
-	s.exact[v] += weight
-	if len(s.exact) > exactly {
-		s.toBins()
+	if s.exact = append(s.exact, w); len(s.exact) < exactly {
+		return
+	}
+	if s.compact(); len(s.exact) > exactly/2 {
+		s.binned = true
+		for _, w := range s.exact {
+			*s.bin(w.value) += w.weight
+		}
+		s.exact = nil
 	}
 }
 
-// toBins gives the single values up, in their order, so that sums do not depend on that
-// of a map.
-func (s *Weighted) toBins() {
-	s.bins = make(map[int32]float64, len(s.exact))
-	for _, v := range slices.Sorted(maps.Keys(s.exact)) {
-		s.bins[weightedBin(v)] += s.exact[v]
+// compact sorts the values, each once. Equal ones are added up in the order in which they
+// came.
+func (s *Weighted) compact() {
+	slices.SortStableFunc(s.exact, func(a, b weighted) int { return cmp.Compare(a.value, b.value) })
+	kept := s.exact[:0]
+	for _, w := range s.exact {
+		if n := len(kept); n > 0 && kept[n-1].value == w.value {
+			kept[n-1].weight += w.weight
+		} else {
+			kept = append(kept, w)
+		}
 	}
-	s.exact = nil
+	s.exact = kept
+}
+
+// bin is the weight in the bin of a value.
+func (s *Weighted) bin(v float64) *float64 {
+	n := int(math.Floor(math.Log(max(v, smallest)) / math.Log(growth)))
+	switch {
+	case len(s.bins) == 0:
+		s.low, s.bins = n, make([]float64, 1, 64)
+	case n < s.low:
+		s.bins = append(make([]float64, s.low-n, len(s.bins)+s.low-n), s.bins...)
+		s.low = n
+	case n >= s.low+len(s.bins):
+		s.bins = append(s.bins, make([]float64, n-s.low-len(s.bins)+1)...)
+	}
+	return &s.bins[n-s.low]
 }
 
 // Merge takes what another was given. The other must not be used afterwards.
@@ -62,29 +98,24 @@ func (s *Weighted) Merge(o *Weighted) {
 	}
 	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
 	s.weight += o.weight
-	if s.exact != nil && o.exact != nil {
-		for v, w := range o.exact { // each value once: the order does not matter
-			s.exact[v] += w
+	if o.binned && !s.binned {
+		s.binned, s.low, s.bins = true, o.low, o.bins
+		o.exact, s.exact, o.binned = s.exact, nil, false
+	}
+	for _, w := range o.exact {
+		s.put(w)
+	}
+	if o.binned {
+		for i, w := range o.bins {
+			if w > 0 {
+				*s.bin(middle(o.low + i)) += w
+			}
 		}
-		if len(s.exact) > exactly {
-			s.toBins()
-		}
-		return
-	}
-	if s.exact != nil {
-		s.toBins()
-	}
-	if o.exact != nil {
-		o.toBins()
-	}
-	for b, w := range o.bins {
-		s.bins[b] += w
 	}
 }
 
-func weightedBin(v float64) int32 {
-	return int32(math.Floor(math.Log(max(v, smallest)) / math.Log(growth)))
-}
+// middle is the value in the middle of a bin.
+func middle(bin int) float64 { return math.Pow(growth, float64(bin)+0.5) }
 
 // Empty reports whether nothing was added.
 func (s *Weighted) Empty() bool { return s.weight == 0 }
@@ -97,17 +128,16 @@ func (s *Weighted) Quantiles(p ...float64) []float64 {
 	if s.weight == 0 {
 		return out
 	}
-	type part struct{ value, weight float64 }
-	var parts []part
-	if s.exact != nil {
-		for _, v := range slices.Sorted(maps.Keys(s.exact)) {
-			parts = append(parts, part{v, s.exact[v]})
+	var parts []weighted
+	if s.binned {
+		for i, w := range s.bins {
+			if w > 0 {
+				parts = append(parts, weighted{min(s.max, max(s.min, middle(s.low+i))), w})
+			}
 		}
 	} else {
-		for _, b := range slices.Sorted(maps.Keys(s.bins)) {
-			middle := math.Pow(growth, float64(b)+0.5)
-			parts = append(parts, part{min(s.max, max(s.min, middle)), s.bins[b]})
-		}
+		s.compact()
+		parts = s.exact
 	}
 	i, sum := 0, parts[0].weight
 	for k, p := range p {

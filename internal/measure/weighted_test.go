@@ -2,7 +2,6 @@ package measure_test
 
 import (
 	"math"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -46,7 +45,7 @@ func TestWeightedEmptyAndTiny(t *testing.T) {
 }
 
 // Whatever is added, in one or in several that are merged, quantiles lie within
-// half a percent of those of the sorted values, and are exact for few different ones.
+// half a percent of those of the sorted values, and are exact for up to 128 different ones.
 func TestWeightedAgainstSorting(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		distinct := rapid.IntRange(1, 600).Draw(t, "distinct")
@@ -71,12 +70,14 @@ func TestWeightedAgainstSorting(t *testing.T) {
 		got := one.Quantiles(p...)
 		for i, p := range p {
 			want := all[max(0, int(math.Ceil(p*float64(len(all))-1e-9))-1)]
-			if err := math.Abs(got[i]/want - 1); err > 0.0051 || distinct <= 256 && got[i] != want {
+			if err := math.Abs(got[i]/want - 1); err > 0.0051 || distinct <= 128 && got[i] != want {
 				t.Fatalf("quantile %g of %d different values is %g, expected %g", p, distinct, got[i], want)
 			}
 		}
-		if m := merged.Quantiles(p...); !reflect.DeepEqual(m, got) {
-			t.Fatalf("merged %v, in one %v", m, got)
+		for i, m := range merged.Quantiles(p...) {
+			if math.Abs(m/got[i]-1) > 0.0101 || distinct <= 128 && m != got[i] {
+				t.Fatalf("quantile %g is %g merged and %g in one", p[i], m, got[i])
+			}
 		}
 	})
 }

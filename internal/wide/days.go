@@ -80,15 +80,24 @@ func (t *Table) Fill(c *datasets.Counts, id []datasets.FunctionID, functions int
 	for column := range next {
 		next[column] = c.Offset[id[column]]
 	}
-	for minute := range datasets.MinutesPerDay {
-		for column, v := range t.cells[minute*n : (minute+1)*n] {
-			if v > 0 {
-				c.Minute[next[column]], c.Count[next[column]] = int32(minute), int64(v)
-				next[column]++
+	// Every column is written to a place of its own: some at a time, so that these places
+	// stay in the cache.
+	for first := 0; first < n; first += columnsAtATime {
+		last := min(n, first+columnsAtATime)
+		places := next[first:last]
+		for minute, row := int32(0), 0; row < len(t.cells); minute, row = minute+1, row+n {
+			for i, v := range t.cells[row+first : row+last] {
+				if v > 0 {
+					at := places[i]
+					c.Minute[at], c.Count[at] = minute, int64(v)
+					places[i] = at + 1
+				}
 			}
 		}
 	}
 }
+
+const columnsAtATime = 128
 
 // Days reads files a day at a time.
 type Days struct {

@@ -375,3 +375,25 @@ func BenchmarkScan(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkFill turns such a day from rows by minute into rows by function.
+func BenchmarkFill(b *testing.B) {
+	text := publicDay()
+	d := wide.Days{Files: []wide.File{file(b, "f", text, counts, wide.Use{Counts: true})}, Counts: 1, Workers: 1}
+	err := d.Read(context.Background(), new(sink), func(day *wide.Day) error {
+		table := &day.Counts[0]
+		id := make([]datasets.FunctionID, len(table.Columns))
+		for i := range id {
+			id[i] = datasets.FunctionID(i)
+		}
+		var c datasets.Counts
+		b.SetBytes(int64(len(text)))
+		for b.Loop() {
+			table.Fill(&c, id, len(id))
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
