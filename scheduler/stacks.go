@@ -116,6 +116,17 @@ var baselines = slices.Concat([]Row{
 		},
 	},
 	{
+		Name: "scl", Source: "after Patel et al., scheduler-cooperative locks, EuroSys 2020: deficit accounting between tenants", Reconstruction: true,
+		Parameters: sclParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			stack := compose(policy.SCL(s.Profiles, s.Invokers, policy.SCLOptions{
+				Window: milliseconds(1000 * value("window_s")), ByApp: value("by_app") >= 0.5,
+			}))
+			stack.CPUShare = value("cpu_share")
+			return stack
+		},
+	},
+	{
 		Name: "oracle", Source: "perfect forecasts, eviction after Belady by next use and cost: a reference", Clairvoyant: true,
 		build: func(s Setting, _ func(string) float64) Stack {
 			return compose(policy.Oracle(s.Profiles, s.Future, s.Start))
@@ -171,6 +182,14 @@ var lassParameters = func(o policy.LaSSOptions) []Parameter {
 		{"deflate", "part of its CPU that a container may lose under overload", o.Deflate, 0, 0.99},
 	}
 }(policy.DefaultLaSSOptions())
+
+var sclParameters = func(o policy.SCLOptions) []Parameter {
+	return []Parameter{
+		{"window_s", "over which every tenant shall have its share, in seconds", o.Window.Seconds(), 0.1, 86400},
+		{"by_app", "1: tenants are applications, 0: owners", 0, 0, 1},
+		{"cpu_share", "limit of what executes at once, in multiples of the cores", 1, 0.1, 1000},
+	}
+}(policy.DefaultSCLOptions())
 
 var sfsParameters = func(o SFSOptions) []Parameter {
 	return []Parameter{

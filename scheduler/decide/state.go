@@ -4,6 +4,7 @@ import "fmt"
 
 // A Profile is what is known of a function before it is seen to run.
 type Profile struct {
+	Owner       int32   // number of the owner, for policies that divide between tenants
 	App         int32   // number of the application, for policies that work on applications
 	Memory      int64   // bytes of a container
 	CPU         float64 // cores that an invocation can use

@@ -308,11 +308,12 @@ type Outcome struct {
 type NewStack func(t *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error)
 
 // Profiles are what a scheduler is told about the functions of a trace before it
-// has seen them run: the means of their distributions. Applications are numbered
-// in order of first appearance.
+// has seen them run: the means of their distributions. Owners and applications are
+// numbered in order of first appearance.
 func Profiles(t *datasets.Trace) []decide.Profile {
 	type key struct{ owner, app string }
 	apps := make(map[key]int32)
+	owners := make(map[string]int32)
 	out := make([]decide.Profile, len(t.Functions))
 	for i := range t.Functions {
 		f := &t.Functions[i]
@@ -321,7 +322,13 @@ func Profiles(t *datasets.Trace) []decide.Profile {
 			app = int32(len(apps))
 			apps[key{f.Owner, f.App}] = app
 		}
+		owner, ok := owners[f.Owner]
+		if !ok {
+			owner = int32(len(owners))
+			owners[f.Owner] = owner
+		}
 		out[i] = decide.Profile{
+			Owner:       owner,
 			App:         app,
 			Memory:      f.Memory,
 			CPU:         f.CPU,

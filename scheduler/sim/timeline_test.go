@@ -169,6 +169,9 @@ func timeline(t *testing.T, file, other string) *figures {
 			}
 			functions = append(functions, function(word[1], int64(number(t, value["memory"])), number(t, value["cpu"]),
 				execution, duration(t, value["init"]), duration(t, value["term"])))
+			if v, ok := value["owner"]; ok {
+				functions[len(functions)-1].Owner = v
+			}
 		case "request":
 			f := -1
 			for i, n := range rec.names {

@@ -1,0 +1,148 @@
+package policy
+
+import "github.com/incendio-faas/incendio/scheduler/decide"
+
+// SCLOptions are the parameters of [SCL].
+type SCLOptions struct {
+	// Window over which the shares hold, > 0. Default 60 s.
+	Window decide.Time
+	// ByApp: tenants are applications; else they are owners, the default.
+	ByApp bool
+}
+
+// DefaultSCLOptions returns the defaults.
+func DefaultSCLOptions() SCLOptions { return SCLOptions{Window: 60 * decide.Second} }
+
+// SCL is fairness between tenants in the spirit of scheduler-cooperative locks (Patel et
+// al., "Avoiding Scheduler Subversion using Scheduler-Cooperative Locks", EuroSys 2020):
+// not the number of times that somebody gets what all want counts, but for how
+// long, and the opportunity is proportional to shares. There it is a lock, here the CPU of
+// the platform. Every tenant has tokens for its share of the CPU of a window, all
+// shares being equal; what its requests execute, in core seconds, is taken off. The waiting
+// request of the tenant that has used the least starts next, and while some tenant that
+// has tokens waits, one without does not start anything, also if that one's request
+// would fit and this one's not: else who needs little memory would always be first.
+// When nobody with tokens waits, the CPU is anybody's.
+//
+// A request is charged with its expected execution when it starts, and with the true one,
+// instead, when it completes. At the end of a window all is forgotten, so that nobody
+// saves tokens up. Containers are kept and placed as under [Native].
+//
+// It divides CPU only where requests wait for it, so the stack that has it limits what
+// executes at once. From the locks it has the accounting; their slices, in which the
+// owner alone may take the lock again and again, are not needed where no request
+// takes anything twice.
+func SCL(profiles []decide.Profile, invokers []decide.InvokerSpec, o SCLOptions) Parts {
+	p := &scl{window: o.Window, tenant: make([]int32, len(profiles))}
+	tenants := int32(0)
+	for f := range profiles {
+		p.tenant[f] = profiles[f].Owner
+		if o.ByApp {
+			p.tenant[f] = profiles[f].App
+		}
+		tenants = max(tenants, p.tenant[f]+1)
+	}
+	p.accounts = make([]account, tenants)
+	for i := range invokers {
+		p.capacity += invokers[i].Cores * float64(o.Window)
+	}
+	return Parts{p, &sclPool{LRU{Keep: NativeKeepAlive}, p}, LeastLoaded{}}
+}
+
+type scl struct {
+	candidates
+	window   decide.Time
+	capacity float64 // of a window, in core microseconds
+	tenant   []int32 // by function
+	accounts []account
+	charges  []charge // by request, of those that have started
+
+	number int64 // of the window
+	active int   // tenants that asked for something in this window
+}
+
+// An account is what a tenant has used in the window.
+type account struct {
+	used   float64 // core microseconds
+	window int64   // in which it asked last, from 1
+}
+
+type charge struct {
+	expected float64
+	window   int64
+}
+
+// turn begins the next window where it is time.
+func (p *scl) turn(s decide.Snapshot) {
+	n := int64(s.Now()/p.window) + 1
+	if n == p.number {
+		return
+	}
+	p.number, p.active = n, 0
+	for i := range p.accounts {
+		p.accounts[i].used = 0
+	}
+	for _, f := range s.Backlog() {
+		p.ask(f)
+	}
+}
+
+// ask notes that the tenant of f has demand in this window.
+func (p *scl) ask(f decide.FunctionID) {
+	if a := &p.accounts[p.tenant[f]]; a.window != p.number {
+		a.window = p.number
+		p.active++
+	}
+}
+
+func (p *scl) observe(s decide.Snapshot, ev decide.Event) {
+	p.turn(s)
+	switch ev.Kind {
+	case decide.Arrival:
+		p.ask(ev.Function)
+	case decide.Completion:
+		c := p.charges[ev.Request]
+		took := float64(ev.Took) * s.CPU(ev.Function)
+		if c.window == p.number { // else it belongs to a window that is over
+			p.accounts[p.tenant[ev.Function]].used += took - c.expected
+		}
+	}
+}
+
+// Next implements decide.Dispatcher.
+func (p *scl) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
+	tokens := p.capacity / float64(max(1, p.active))
+	entitled := false
+	for _, f := range s.Backlog() {
+		if p.accounts[p.tenant[f]].used < tokens {
+			entitled = true
+			break
+		}
+	}
+	st, ok := p.best(s, always, func(f decide.FunctionID, _ bool) float64 {
+		used := p.accounts[p.tenant[f]].used
+		if entitled && used >= tokens {
+			return never
+		}
+		return used
+	})
+	if ok {
+		f, _ := s.Request(st.Request)
+		for int(st.Request) >= len(p.charges) {
+			p.charges = append(p.charges, charge{})
+		}
+		expected := float64(s.Execution(f)) * s.CPU(f)
+		p.charges[st.Request] = charge{expected, p.number}
+		p.accounts[p.tenant[f]].used += expected
+	}
+	return st, ok
+}
+
+// sclPool is native's pool, which shows what it sees to the dispatcher.
+type sclPool struct {
+	LRU
+	dispatcher *scl
+}
+
+// Observe implements decide.Pool.
+func (p *sclPool) Observe(s decide.Snapshot, ev decide.Event) { p.dispatcher.observe(s, ev) }
