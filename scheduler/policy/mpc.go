@@ -110,7 +110,7 @@ func (p *mpc) Observe(s decide.Snapshot, ev decide.Event) {
 		live := s.Live(id)
 		p.planner.model = mpcModel{
 			MPCOptions: p.opts, interval: p.opts.Interval.Seconds(),
-			execution: max(1e-6, s.Execution(id).Seconds()), initialise: s.Initialise(id).Seconds(),
+			execution: max(1e-6, s.Execution(id).Seconds()/float64(s.Concurrency())), initialise: s.Initialise(id).Seconds(),
 		}
 		lead := int(s.Initialise(id) / p.opts.Interval)
 		rest := h.zero()

@@ -59,13 +59,15 @@ func (p *periods) stir(f decide.FunctionID) {
 	}
 }
 
-// take returns what was measured of f in the period that ends now: the mean and the most
-// requests that were in the system, and the arrivals.
+// take returns what was measured of f in the period that ends now, in containers that execute
+// as many requests as they can: the mean and the most that were needed for what was in the
+// system; and the arrivals.
 func (p *periods) take(s decide.Snapshot, f decide.FunctionID) (mean float64, peak, arrivals int) {
 	area, peak := p.usages[f].take(s, f)
 	arrivals = int(p.counts[f])
 	p.counts[f] = 0
-	return float64(area) / float64(p.period), peak, arrivals
+	c := s.Concurrency()
+	return float64(area) / float64(p.period) / float64(c), (peak + c - 1) / c, arrivals
 }
 
 // done keeps those functions active for which it is asked to.
