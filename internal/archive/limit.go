@@ -75,7 +75,7 @@ func (s *source) charge(path string, at int64, high *int64) error {
 	*high = at
 	switch {
 	case s.unpacked > b.ratio*s.size+b.slack:
-		return &Error{fmt.Errorf("%s: unpacks to more than %d times the %d bytes of %s: %w", path, b.ratio, s.size, s.path, ErrBomb)}
+		return &Error{fmt.Errorf("%s: unpacks to more than %d bytes, of the %d of %s: %w", path, b.ratio*s.size+b.slack, s.size, s.path, ErrBomb)}
 	case b.total > b.unpacked:
 		return &Error{fmt.Errorf("%s: unpacks to more than %d bytes with what was read before: %w", path, b.unpacked, ErrBomb)}
 	}
