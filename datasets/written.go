@@ -1,5 +1,7 @@
 package datasets
 
+import "fmt"
+
 // A Written is what a writer of a layout wrote.
 type Written struct {
 	Days  []WrittenDay  `json:"days"`
@@ -8,6 +10,18 @@ type Written struct {
 	// Lost says what the trace holds and the layout cannot, each a sentence without a
 	// full stop.
 	Lost []string `json:"lost,omitempty"`
+}
+
+// LostGaps adds to what is lost that gaps of a trace are read as minutes without invocations.
+func LostGaps(t *Trace, lost []string) []string {
+	minutes := 0
+	for _, g := range t.Gaps {
+		minutes += g.Len()
+	}
+	if minutes == 0 {
+		return lost
+	}
+	return append(lost, fmt.Sprintf("gaps: %d minutes that nobody observed are read as minutes without invocations", minutes))
 }
 
 // A WrittenDay is one day of a trace.

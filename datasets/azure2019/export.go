@@ -164,5 +164,5 @@ func losses(t *datasets.Trace) []string {
 	if start := dayOne.AddDate(0, 0, firstNumber(t)-1); !t.Start.Equal(start) {
 		lost = append(lost, fmt.Sprintf("the date: days are numbered, and day 1, %s, is read as %s", t.Start.Format(time.DateOnly), start.Format(time.DateOnly)))
 	}
-	return lost
+	return datasets.LostGaps(t, lost)
 }

@@ -206,5 +206,5 @@ func losses(t *datasets.Trace) []string {
 	if t.ExactDays() > 0 {
 		lost = append(lost, "single invocations: the layout counts them by minute")
 	}
-	return lost
+	return datasets.LostGaps(t, lost)
 }

@@ -125,7 +125,7 @@ func TestWriteProperty(t *testing.T) {
 
 func TestWriteSaysWhatIsLost(t *testing.T) {
 	trace := &datasets.Trace{
-		Start: time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC), Span: datasets.Window{To: 1440},
+		Start: time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC), Span: datasets.Window{To: 1440}, Gaps: []datasets.Window{{From: 5, To: 9}},
 		Functions: []datasets.Function{{Name: "f", Trigger: datasets.HTTP}, {ID: 1, Name: "g", Trigger: datasets.HTTP, Assumed: datasets.AssumedCPU}},
 		Source:    datasets.Singles{{{Function: 0, Arrival: time.Second}}},
 	}
@@ -139,6 +139,7 @@ func TestWriteSaysWhatIsLost(t *testing.T) {
 		"CPU, which 1 of 2 functions have measured: ingest assumes some",
 		"start costs, which 2 of 2 functions have measured: ingest assumes some",
 		"single invocations: the layout counts them by minute",
+		"gaps: 4 minutes that nobody observed are read as minutes without invocations",
 	}
 	if !reflect.DeepEqual(out.Lost, want) {
 		t.Errorf("lost %q", out.Lost)

@@ -219,7 +219,7 @@ func (w *writer) plan() []string {
 	if whole := (datasets.Window{To: w.trace.Days() * datasets.MinutesPerDay}); w.trace.Span != whole || len(w.days) > 0 && (w.days[0].invocations == 0 || w.days[len(w.days)-1].invocations == 0) {
 		lost = append(lost, "the span: it is read as whole days, from that of the first invocation to that of the last")
 	}
-	return lost
+	return datasets.LostGaps(w.trace, lost)
 }
 
 // atOurs is d at our probabilities.

@@ -168,7 +168,7 @@ func figuresOf(t *datasets.Trace, totals []int64) []figure {
 		fn := &t.Functions[f]
 		ms := float64(fn.Execution.Mean()) / float64(time.Millisecond)
 		mb := float64(fn.Memory) / (1 << 20)
-		for i, v := range []struct{ plain, compared float64 }{{float64(n) / float64(t.Span.Len()), float64(n)}, {ms, ms}, {mb, mb}} {
+		for i, v := range []struct{ plain, compared float64 }{{float64(n) / float64(t.Observed(t.Span)), float64(n)}, {ms, ms}, {mb, mb}} {
 			out[i].plain = append(out[i].plain, v.plain)
 			out[i].logs = append(out[i].logs, math.Log10(1+v.compared))
 		}
@@ -189,7 +189,7 @@ func strataOf(t *datasets.Trace, totals []int64) [][]datasets.FunctionID {
 	}
 	members := map[key][]datasets.FunctionID{}
 	for f, n := range totals {
-		k := key{datasets.RateClassOf(n, t.Span.Len()), t.Functions[f].Trigger}
+		k := key{datasets.RateClassOf(n, t.Observed(t.Span)), t.Functions[f].Trigger}
 		members[k] = append(members[k], datasets.FunctionID(f))
 	}
 	keys := make([]key, 0, len(members))
@@ -289,7 +289,7 @@ func (in input) Provenance() datasets.Provenance {
 		Format:     t.Format,
 		Parameters: fmt.Sprintf("sample=%d functions=%d candidates=%d seed=%d", version, in.opts.Functions, in.opts.Candidates, in.opts.Seed),
 		Files:      []datasets.SourceFile{{Name: in.file(), SHA256: strings.TrimPrefix(t.Digest, "sha256:")}},
-		Start:      t.Start, Span: t.Span, Notes: notes,
+		Start:      t.Start, Span: t.Span, Gaps: t.Gaps, Notes: notes,
 	}
 }
 

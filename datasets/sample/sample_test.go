@@ -151,7 +151,7 @@ func TestFiguresByHand(t *testing.T) {
 		return datasets.Function{ID: datasets.FunctionID(id), Name: fmt.Sprint(id), Trigger: datasets.HTTP, Execution: datasets.Constant(ms * time.Millisecond), Memory: mb << 20}
 	}
 	trace := &datasets.Trace{
-		Name: "t", Span: datasets.Window{To: 10}, Functions: []datasets.Function{fn(0, 10, 100), fn(1, 30, 100)},
+		Name: "t", Span: datasets.Window{To: 14}, Gaps: []datasets.Window{{From: 10, To: 14}}, Functions: []datasets.Function{fn(0, 10, 100), fn(1, 30, 100)},
 		Source: datasets.Memory{{Offset: []int{0, 1, 2}, Minute: []int32{1, 1}, Count: []int64{20, 30}}},
 	}
 	c := choose(t, trace, sample.Options{Functions: 1, Candidates: 1, Seed: 1})
@@ -183,6 +183,7 @@ func TestInput(t *testing.T) {
 	}
 	singles := &datasets.Trace{
 		Name: "calls", Format: "invocations", Digest: "sha256:abc", Span: datasets.Window{To: 2880}, Start: whole.Start,
+		Gaps:      []datasets.Window{{From: 100, To: 200}},
 		Functions: []datasets.Function{one("f", 0), one("g", 1), one("h", 2)},
 		Source: datasets.Singles{
 			{{Function: 0, Arrival: time.Second, Duration: time.Millisecond}, {Function: 1, Arrival: time.Second, Duration: time.Millisecond}, {Function: 2, Arrival: time.Second, Duration: datasets.Unknown}},
@@ -224,9 +225,13 @@ func TestInput(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(have.Count, all.Count) {
+			same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) } // in a gap
+			if !slices.EqualFunc(have.Count, all.Count, same) {
 				t.Errorf("counts of %s differ", want.Name)
 			}
+		}
+		if !slices.Equal(back.Gaps, trace.Gaps) {
+			t.Errorf("gaps %v, expected %v", back.Gaps, trace.Gaps)
 		}
 		if back.ExactDays() != trace.ExactDays() {
 			t.Errorf("%d days of single invocations, expected %d", back.ExactDays(), trace.ExactDays())

@@ -91,15 +91,15 @@ func New(ctx context.Context, shapes, total *datasets.Trace, o Options) (*Input,
 		return nil, err
 	}
 	in := &Input{opts: o, shapes: shapes, total: total}
-	day, whole := wholeDays(shapes)
+	day, whole := wholeDays(shapes, 1)
 	if whole < 1 {
-		return nil, fmt.Errorf("tiled: shapes: trace %q has minutes %v: must have a whole day, which none from midnight to midnight is", shapes.Name, shapes.Span)
+		return nil, fmt.Errorf("tiled: shapes: trace %q has minutes %v: must have a whole day, from midnight to midnight and without a gap", shapes.Name, shapes.Span)
 	}
 	if err := in.readShapes(ctx, day); err != nil {
 		return nil, fmt.Errorf("tiled: shapes: %w", err)
 	}
-	if in.first, whole = wholeDays(total); whole < o.Days {
-		return nil, fmt.Errorf("tiled: total: trace %q has %d whole days: must have the %d of the trace", total.Name, whole, o.Days)
+	if in.first, whole = wholeDays(total, o.Days); whole < o.Days {
+		return nil, fmt.Errorf("tiled: total: trace %q has %d whole days on end: must have the %d of the trace", total.Name, whole, o.Days)
 	}
 	if err := in.readTotal(ctx); err != nil {
 		return nil, fmt.Errorf("tiled: total: %w", err)
@@ -107,10 +107,22 @@ func New(ctx context.Context, shapes, total *datasets.Trace, o Options) (*Input,
 	return in, nil
 }
 
-// wholeDays are the first day that was observed whole, and how many there are from it on.
-func wholeDays(t *datasets.Trace) (first, n int) {
-	first = (t.Span.From + datasets.MinutesPerDay - 1) / datasets.MinutesPerDay
-	return first, max(0, t.Span.To/datasets.MinutesPerDay-first)
+// wholeDays finds the first n days on end that were observed whole. Where there are none, n
+// is the most that there are.
+func wholeDays(t *datasets.Trace, n int) (first, most int) {
+	run := 0
+	for day := range t.Days() {
+		from := day * datasets.MinutesPerDay
+		if t.Observed(datasets.Window{From: from, To: from + datasets.MinutesPerDay}) < datasets.MinutesPerDay {
+			run = 0
+			continue
+		}
+		run++
+		if most = max(most, run); run == n {
+			return day - n + 1, n
+		}
+	}
+	return 0, most
 }
 
 // readShapes keeps the counts of a day by minute.

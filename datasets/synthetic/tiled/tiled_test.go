@@ -225,11 +225,11 @@ func TestRefused(t *testing.T) {
 		shapes, total *datasets.Trace
 		days          int
 	}{
-		"days must be in [1, 3660], got 0":                      {good, total, 0},
-		`trace "total" has 2 whole days: must have the 3`:       {good, total, 3},
-		`trace "part" has minutes [1, 1440): must have a whole`: {trace("part", 1, datasets.Window{From: 1, To: 1440}), total, 1},
-		`trace "none" has no invocations on day 0`:              {trace("none", 1, days(1)), total, 1},
-		`trace "none" has no invocations on its first 1 whole`:  {good, trace("none", 1, days(1)), 1},
+		"days must be in [1, 3660], got 0":                       {good, total, 0},
+		`trace "total" has 2 whole days on end: must have the 3`: {good, total, 3},
+		`trace "part" has minutes [1, 1440): must have a whole`:  {trace("part", 1, datasets.Window{From: 1, To: 1440}), total, 1},
+		`trace "none" has no invocations on day 0`:               {trace("none", 1, days(1)), total, 1},
+		`trace "none" has no invocations on its first 1 whole`:   {good, trace("none", 1, days(1)), 1},
 	} {
 		if _, err := tiled.New(t.Context(), c.shapes, c.total, tiled.Options{Days: c.days}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, expected %q", err, want)
@@ -245,6 +245,16 @@ func TestRefused(t *testing.T) {
 func TestWholeDays(t *testing.T) {
 	shapes := trace("s", 1, datasets.Window{From: 700, To: 3 * 1440}, [4]int{0, 0, 705, 9}, [4]int{1, 0, 5, 2}, [4]int{2, 0, 5, 7})
 	total := trace("p", 1, datasets.Window{From: 1, To: 2*1440 + 3}, [4]int{0, 0, 5, 50}, [4]int{1, 0, 5, 80})
+	// A day with a gap is no whole one either.
+	gaps := trace("p", 1, days(5), [4]int{0, 0, 5, 50}, [4]int{4, 0, 5, 80})
+	gaps.Gaps = []datasets.Window{{From: 2 * 1440, To: 2*1440 + 1}}
+	two, err := tiled.New(t.Context(), shapes, gaps, tiled.Options{Days: 2, Seed: 1})
+	if err != nil || two.Provenance().Start.Day() != 15 {
+		t.Errorf("error %v", err)
+	}
+	if _, err := tiled.New(t.Context(), shapes, gaps, tiled.Options{Days: 3, Seed: 1}); err == nil {
+		t.Error("three days of two and two were taken")
+	}
 	in, err := tiled.New(t.Context(), shapes, total, tiled.Options{Days: 1, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
