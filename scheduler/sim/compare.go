@@ -131,19 +131,22 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 	g.SetLimit(workers)
 	for i, p := range rows {
 		g.Go(func() error {
-			r, err := Run(ctx, t, w, p.New, o)
-			if err != nil {
-				return fmt.Errorf("policy %s: %w", p.Name, err)
-			}
-			r.Name, r.Kind = p.Name, p.Kind
-			results[i] = r
-			return nil
+			return o.run(ctx, func() error {
+				r, err := Run(ctx, t, w, p.New, o)
+				if err != nil {
+					return fmt.Errorf("policy %s: %w", p.Name, err)
+				}
+				r.Name, r.Kind = p.Name, p.Kind
+				results[i] = r
+				return nil
+			})
 		})
 	}
 	g.Go(func() error {
-		var err error
-		results[len(rows)], err = Bound(ctx, t, w, o)
-		return err
+		return o.run(ctx, func() (err error) {
+			results[len(rows)], err = Bound(ctx, t, w, o)
+			return err
+		})
 	})
 	if err := g.Wait(); err != nil {
 		return nil, err

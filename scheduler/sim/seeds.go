@@ -55,7 +55,10 @@ func CompareSeeds(ctx context.Context, t *datasets.Trace, policies PoliciesOf, o
 		return nil, fmt.Errorf("sim: seeds must be at least 1, got %d", n)
 	}
 	reports := make([]*Report, n)
-	err := spread(ctx, n, workers, func(ctx context.Context, i, workers int) error {
+	if o.slots == nil {
+		o.slots = make(chan struct{}, max(1, workers))
+	}
+	err := spread(ctx, n, workers, func(ctx context.Context, i int) error {
 		o := o
 		o.Seed += uint64(i)
 		rows, err := policies(o.Seed)
@@ -126,16 +129,16 @@ func combine(rows []map[string]any, key *uint64) map[string]any {
 	return out
 }
 
-// spread calls f for 0 to n-1, several at once, and shares the workers out among them.
-func spread(ctx context.Context, n, workers int, f func(ctx context.Context, i, workers int) error) error {
+// spread calls f for 0 to n-1, up to workers at once. What f runs takes slots of
+// [Options], so that all together are no more than that.
+func spread(ctx context.Context, n, workers int, f func(ctx context.Context, i int) error) error {
 	if workers < 1 {
 		return fmt.Errorf("sim: workers must be at least 1, got %d", workers)
 	}
-	outer := min(n, workers)
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(outer)
+	g.SetLimit(workers)
 	for i := range n {
-		g.Go(func() error { return f(ctx, i, max(1, workers/outer)) })
+		g.Go(func() error { return f(ctx, i) })
 	}
 	return g.Wait()
 }

@@ -187,6 +187,24 @@ type Options struct {
 	Slices *alps.Policy `mapstructure:"-" json:"-"`
 	// Observer, where not nil, sees a run as it goes.
 	Observer Observer `mapstructure:"-" json:"-"`
+
+	// slots, where not nil, are taken one for each run: comparisons that go on side by
+	// side share them, so that the last one has all the workers that the others had.
+	slots chan struct{}
+}
+
+// run takes a slot for f.
+func (o Options) run(ctx context.Context, f func() error) error {
+	if o.slots == nil {
+		return f()
+	}
+	select {
+	case o.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-o.slots }()
+	return f()
 }
 
 // DefaultOptions returns the defaults.

@@ -125,14 +125,18 @@ func (s Sweep) options(o Options) ([]Options, error) {
 }
 
 // Run compares at every value, several at once: compare is given o with the value set,
-// and its part of the workers. All values are checked before the first is run.
+// and the workers, which all comparisons share. All values are checked before the first is run.
 func (s Sweep) Run(ctx context.Context, o Options, workers int, compare func(ctx context.Context, o Options, workers int) (*Report, error)) (*SweepReport, error) {
 	at, err := s.options(o)
 	if err != nil {
 		return nil, err
 	}
 	out := &SweepReport{Parameter: s.Parameter, Points: make([]Point, len(s.Values))}
-	err = spread(ctx, len(s.Values), workers, func(ctx context.Context, k, workers int) error {
+	slots := make(chan struct{}, max(1, workers))
+	for k := range at {
+		at[k].slots = slots
+	}
+	err = spread(ctx, len(s.Values), workers, func(ctx context.Context, k int) error {
 		rep, err := compare(ctx, at[k], workers)
 		if err != nil {
 			return fmt.Errorf("%s=%g: %w", s.Parameter, s.Values[k], err)
