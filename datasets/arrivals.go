@@ -3,7 +3,6 @@ package datasets
 import (
 	"context"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/internal/seed"
@@ -88,8 +87,8 @@ func (d *drawer) durationOf(f FunctionID, draw uint64) time.Duration {
 
 // drawn yields the invocations of a day of counts; it is false once yield is.
 func (d *drawer) drawn(ctx context.Context, c *Counts, w Window, yield func(Invocation, error) bool) bool {
-	var batch []Invocation
-	for _, cells := range byMinute(c) {
+	var batch, spare []Invocation
+	for m, cells := range byMinute(c) {
 		batch = batch[:0]
 		for _, cell := range cells {
 			at := c.Day*MinutesPerDay + int(cell.minute)
@@ -105,15 +104,8 @@ func (d *drawer) drawn(ctx context.Context, c *Counts, w Window, yield func(Invo
 				})
 			}
 		}
-		slices.SortStableFunc(batch, func(a, b Invocation) int {
-			switch {
-			case a.Arrival < b.Arrival:
-				return -1
-			case a.Arrival > b.Arrival:
-				return 1
-			}
-			return int(a.Function) - int(b.Function)
-		})
+		// The cells of a minute are in order of function, and so stay those of equal arrivals.
+		batch, spare = sortByArrival(batch, spare, time.Duration(c.Day*MinutesPerDay+m)*time.Minute)
 		for _, inv := range batch {
 			if !yield(inv, nil) {
 				return false

@@ -277,7 +277,12 @@ func (s *Scheduler) makeRoom(inv decide.InvokerID, f decide.FunctionID, prewarm 
 
 func (s *Scheduler) run(r decide.RequestID, c decide.ContainerID) {
 	s.state.Execute(r, c)
-	s.out = append(s.out, decide.Decision{Kind: decide.Run, Function: s.view.Function(c), Request: r, Container: c, Invoker: s.view.Invoker(c)})
+	// Field by field: a literal would be built elsewhere and copied, in wider pieces than
+	// it was written in, for which the processor has to wait.
+	s.out = append(s.out, decide.Decision{})
+	d := &s.out[len(s.out)-1]
+	d.Kind, d.Request, d.Container = decide.Run, r, c
+	d.Function, d.Invoker = s.view.Function(c), s.view.Invoker(c)
 }
 
 func (s *Scheduler) end(c decide.ContainerID) {

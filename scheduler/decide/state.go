@@ -198,7 +198,8 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 	fn.inSystem++
 	fn.prevArrival, fn.lastArrival = fn.lastArrival, s.now
 	q := &s.requests[r]
-	*q = request{function: f, waiting: true, arrival: s.now, prev: s.queue.tail, next: None, fPrev: fn.waiting.tail, fNext: None}
+	q.function, q.waiting, q.arrival = f, true, s.now // field by field: a literal is copied
+	q.prev, q.next, q.fPrev, q.fNext = s.queue.tail, None, fn.waiting.tail, None
 	if s.queue.tail != None {
 		s.requests[s.queue.tail].next = r
 	} else {

@@ -82,12 +82,18 @@ type ps struct {
 	jobs   []psJob
 }
 
+// A psJob has four fields, so that it is moved in registers.
 type psJob struct {
 	done int64  // in virtual time
 	seq  uint64 // first started, first finished
 	cpu  int64
-	id   decide.RequestID
-	box  decide.ContainerID
+	who  who
+}
+
+// A who is a request in a container.
+type who struct {
+	id  decide.RequestID
+	box decide.ContainerID
 }
 
 func (a *psJob) before(b *psJob) bool {
@@ -116,9 +122,9 @@ func (p *ps) start(now decide.Time, id decide.RequestID, box decide.ContainerID,
 	}
 	p.demand += cpu
 	p.share()
-	j := psJob{p.v + int64(work)<<workBits, p.seq, cpu, id, box}
+	j := psJob{p.v + int64(work)<<workBits, p.seq, cpu, who{id, box}}
 	p.seq++
-	p.jobs = append(p.jobs, j)
+	p.jobs = append(p.jobs, psJob{})
 	p.up(len(p.jobs)-1, j)
 	return p.next()
 }
@@ -126,7 +132,7 @@ func (p *ps) start(now decide.Time, id decide.RequestID, box decide.ContainerID,
 func (p *ps) resize(now decide.Time, box decide.ContainerID, cpu int64, left float64) decide.Time {
 	p.advance(now)
 	for i := range p.jobs {
-		if j := p.jobs[i]; j.box == box {
+		if j := p.jobs[i]; j.who.box == box {
 			p.demand += cpu - j.cpu
 			j.cpu = cpu
 			j.done = p.v + scaled(j.done-p.v, left)
@@ -182,7 +188,7 @@ func (p *ps) finish(now decide.Time) (decide.RequestID, decide.Time) {
 	}
 	p.demand -= top.cpu
 	p.share()
-	return top.id, p.next()
+	return top.who.id, p.next()
 }
 
 // down puts j into place i of the heap or below it.

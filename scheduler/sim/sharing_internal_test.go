@@ -211,7 +211,7 @@ func TestSFSAgainstModel(t *testing.T) {
 			}
 			for _, j := range p.cfs.jobs {
 				fair += j.cpu
-				left[j.id] = true
+				left[j.who.id] = true
 			}
 			if used := filter + min(fair, p.free); p.free != cores-filter || used != min(cores, demand) {
 				t.Fatalf("%d of %d are used, the demand is %d", used, cores, demand)
