@@ -15,16 +15,22 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
-// A model is native OpenWhisk on processor sharing, written again as plainly as
-// possible: lists that are searched from the start at every event.
+// A model is native OpenWhisk or FaasCache on processor sharing, written again as plainly
+// as possible: lists that are searched from the start at every event.
 type model struct {
 	functions []datasets.Function
 	o         sim.Options
+	faascache bool
 	now       int64
 	stamp     int // counts what happens, to tell what was first
 	waiting   []*modelRequest
 	all       []*modelRequest
 	boxes     map[int]*modelBox
+	progress  map[int]int64 // by invoker: of a request that was always alone in a container, in 2^-20 us
+
+	clock     float64 // of FaasCache
+	frequency map[int]float64
+	priority  map[int]float64
 }
 
 type modelRequest struct {
@@ -32,7 +38,7 @@ type modelRequest struct {
 	arrival, work int64
 	class         sim.Class
 	start, done   int64
-	left          int64 // of the work, in 2^-20 us
+	finish        int64 // progress of its container when it is done
 	began         int   // stamp of the start
 }
 
@@ -42,9 +48,14 @@ type modelBox struct {
 	at         int64  // when the stage ends: ready, gone, expired
 	stamp      int    // when the stage began
 	ready      int64
-	request    *modelRequest // created for, or running
+	request    *modelRequest // created for
 	own        bool
 	used       bool
+
+	touched  int // stamp of the last start or end of a request, or of being ready
+	running  []*modelRequest
+	progress int64 // of a request that was always in it, at the last start or end of one
+	since    int64 // progress of its invoker then
 }
 
 func (m *model) next() int64 {
@@ -55,7 +66,7 @@ func (m *model) next() int64 {
 		}
 	}
 	for i := range m.o.Cluster.Invokers {
-		if d, _ := m.completion(i); d < next {
+		if d, _, _ := m.completion(i); d < next {
 			next = d
 		}
 	}
@@ -80,46 +91,66 @@ func (m *model) rate(i int) int64 {
 	return cores << 20 / demand
 }
 
-// completion is when the next request on invoker i is done, and the container it is in.
-func (m *model) completion(i int) (int64, *modelBox) {
-	var first *modelBox
+// completion is when the next request on invoker i is done, the container it is in, and
+// which it is. The n requests of a container get an n-th of its progress each.
+func (m *model) completion(i int) (int64, *modelBox, *modelRequest) {
+	var box *modelBox
+	var first *modelRequest
+	var at int64
 	for _, b := range m.boxes {
-		if b.stage == "busy" && b.invoker == i && (first == nil || b.request.left < first.request.left ||
-			b.request.left == first.request.left && b.request.began < first.request.began) {
-			first = b
+		if b.stage != "busy" || b.invoker != i {
+			continue
+		}
+		next := slices.MinFunc(b.running, func(x, y *modelRequest) int {
+			return cmp.Or(cmp.Compare(x.finish, y.finish), cmp.Compare(x.began, y.began))
+		})
+		end := b.since + max(0, next.finish-b.progress)*int64(len(b.running))
+		if first == nil || end < at || end == at && next.began < first.began {
+			box, first, at = b, next, end
 		}
 	}
 	if first == nil {
-		return 1 << 62, nil
+		return 1 << 62, nil, nil
 	}
 	r := m.rate(i)
-	return m.now + (max(0, first.request.left)+r-1)/r, first
+	return m.now + (max(0, at-m.progress[i])+r-1)/r, box, first
 }
 
 func (m *model) advance(to int64) {
 	for i := range m.o.Cluster.Invokers {
-		r := m.rate(i)
-		for _, b := range m.boxes {
-			if b.stage == "busy" && b.invoker == i {
-				b.request.left -= (to - m.now) * r
-			}
-		}
+		m.progress[i] += (to - m.now) * m.rate(i)
 	}
 	m.now = to
+}
+
+// touch notes the progress in b before a request joins or leaves it.
+func (m *model) touch(b *modelBox) {
+	m.stamp++
+	b.touched = m.stamp
+	if n := int64(len(b.running)); n > 0 {
+		b.progress += (m.progress[b.invoker] - b.since) / n
+	}
+	b.since = m.progress[b.invoker]
 }
 
 // step does what is next: completions, then containers, then what times out.
 func (m *model) step() {
 	at := m.next()
 	for i := range m.o.Cluster.Invokers {
-		if d, b := m.completion(i); d == at {
+		if d, b, r := m.completion(i); d == at {
 			m.advance(at)
 			m.expire()
-			m.set(b, "idle")
-			b.request.done = m.now
-			b.request = nil
-			b.at = m.now + int64(10*time.Minute/time.Microsecond)
-			m.dispatch(b.f)
+			m.touch(b)
+			r.done = m.now
+			b.running = slices.DeleteFunc(b.running, func(x *modelRequest) bool { return x == r })
+			if len(b.running) == 0 {
+				m.set(b, "idle")
+				b.at = m.now + int64(10*time.Minute/time.Microsecond)
+				if m.faascache {
+					b.at = 1 << 62
+				}
+			}
+			m.dispatch()
 			return
 		}
 	}
@@ -133,15 +164,16 @@ func (m *model) step() {
 	m.expire()
 	switch {
 	case due == nil:
-		m.dispatch(-1)
+		m.dispatch()
 	case due.stage == "starting":
 		m.set(due, "idle")
+		m.touch(due)
 		due.ready = m.now
 		r := due.request
 		due.request = nil
 		m.run(r, due)
 		m.admit(due.invoker)
-		m.dispatch(due.f)
+		m.dispatch()
 	default:
 		i := due.invoker
 		for k, b := range m.boxes {
@@ -150,7 +182,7 @@ func (m *model) step() {
 			}
 		}
 		m.admit(i)
-		m.dispatch(-1)
+		m.dispatch()
 	}
 }
 
@@ -188,24 +220,28 @@ func (m *model) end(b *modelBox) {
 
 func (m *model) run(r *modelRequest, b *modelBox) {
 	switch {
-	case b.own && !b.used, b.ready > r.arrival && !b.used:
+	case b.own && !b.used, b.ready > r.arrival && (!b.used || b.ready == m.now):
 		r.class = sim.Cold
 	case m.now == r.arrival:
 		r.class = sim.Warm
 	default:
 		r.class = sim.DelayedWarm
 	}
-	r.start, r.left = m.now, r.work<<20
-	m.set(b, "busy")
-	r.began = m.stamp
-	b.used, b.request = true, r
+	if b.stage == "idle" {
+		m.set(b, "busy")
+	}
+	m.touch(b)
+	r.start, r.finish = m.now, b.progress+r.work<<20
+	r.began = b.touched
+	b.used = true
+	b.running = append(b.running, r)
 }
 
-// idleBox is the idle container of f that became idle last.
-func (m *model) idleBox(f int) *modelBox {
+// available is the container of f with room for a request that was used last.
+func (m *model) available(f int) *modelBox {
 	var best *modelBox
 	for _, b := range m.boxes {
-		if b.stage == "idle" && b.f == f && (best == nil || b.stamp > best.stamp) {
+		if (b.stage == "idle" || b.stage == "busy") && b.f == f && len(b.running) < m.o.Scheduler.Concurrency && (best == nil || b.touched > best.touched) {
 			best = b
 		}
 	}
@@ -264,11 +300,11 @@ func (m *model) place(f int) int {
 }
 
 // dispatch: whoever has a container, then the oldest as long as there is room for it.
-func (m *model) dispatch(int) {
+func (m *model) dispatch() {
 	for len(m.waiting) > 0 {
 		started := false
 		for k, r := range m.waiting {
-			if b := m.idleBox(r.f); b != nil {
+			if b := m.available(r.f); b != nil {
 				m.waiting = slices.Delete(m.waiting, k, k+1)
 				m.run(r, b)
 				started = true
@@ -284,13 +320,7 @@ func (m *model) dispatch(int) {
 			return
 		}
 		for free, _ := m.memory(i); free < m.functions[r.f].Memory; free, _ = m.memory(i) {
-			var oldest *modelBox
-			for _, b := range m.boxes {
-				if b.stage == "idle" && b.invoker == i && (oldest == nil || b.stamp < oldest.stamp) {
-					oldest = b
-				}
-			}
-			m.end(oldest)
+			m.evict(i)
 		}
 		m.waiting = m.waiting[1:]
 		b := &modelBox{f: r.f, invoker: i, request: r, own: true}
@@ -298,6 +328,42 @@ func (m *model) dispatch(int) {
 		m.boxes[m.stamp] = b
 		m.admit(i)
 	}
+}
+
+// arrive counts a request to f, for FaasCache: each renews the priority of its function.
+func (m *model) arrive(f int) {
+	m.frequency[f]++
+	fn := &m.functions[f]
+	m.priority[f] = m.clock + m.frequency[f]*fn.Initialisation.Mean().Seconds()/(float64(fn.Memory)/(1<<20))
+}
+
+// evict ends an idle container of invoker i: the one that has been idle the longest, for
+// FaasCache of those with the least priority.
+func (m *model) evict(i int) {
+	var victim *modelBox
+	for _, b := range m.boxes {
+		if b.stage != "idle" || b.invoker != i {
+			continue
+		}
+		switch {
+		case victim == nil:
+			victim = b
+		case m.faascache && m.priority[b.f] != m.priority[victim.f]:
+			if m.priority[b.f] < m.priority[victim.f] {
+				victim = b
+			}
+		case b.stamp < victim.stamp:
+			victim = b
+		}
+	}
+	m.clock = max(m.clock, m.priority[victim.f])
+	m.end(victim)
+	for _, b := range m.boxes {
+		if b.f == victim.f && b.stage != "ending" {
+			return
+		}
+	}
+	m.frequency[victim.f] = 0 // that was its last container
 }
 
 // admit starts the pending containers of invoker i, in order, whose memory is free.
@@ -347,6 +413,7 @@ func TestAgainstModel(t *testing.T) {
 			Invokers: rapid.IntRange(1, 3).Draw(t, "invokers"), Cores: float64(rapid.IntRange(1, 4).Draw(t, "cores")),
 			MemoryMB: rapid.SampledFrom([]int{256, 512, 1024}).Draw(t, "memory"), StartLimit: rapid.IntRange(0, 2).Draw(t, "limit"), Sharing: sim.PS,
 		}
+		o.Scheduler.Concurrency = rapid.IntRange(1, 3).Draw(t, "concurrency")
 		o.Scheduler.Timeout = decide.FromDuration(between(time.Second, 20*time.Second))
 		var functions []datasets.Function
 		for range rapid.IntRange(1, 5).Draw(t, "functions") {
@@ -374,15 +441,19 @@ func TestAgainstModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		native, err := sim.Baseline(sim.Native, 1)
+		name := rapid.SampledFrom([]string{sim.Native, "faascache"}).Draw(t, "policy")
+		policy, err := sim.Baseline(name, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = sim.Run(context.Background(), tr, w, native.New, o); err != nil {
+		if _, err = sim.Run(context.Background(), tr, w, policy.New, o); err != nil {
 			t.Fatal(err)
 		}
 
-		m := &model{functions: tr.Functions, o: o, boxes: make(map[int]*modelBox)}
+		m := &model{
+			functions: tr.Functions, o: o, faascache: name != sim.Native, boxes: make(map[int]*modelBox), progress: make(map[int]int64),
+			frequency: make(map[int]float64), priority: make(map[int]float64),
+		}
 		for _, inv := range invocations {
 			for m.next() <= inv.Arrival.Microseconds() {
 				m.step()
@@ -391,7 +462,8 @@ func TestAgainstModel(t *testing.T) {
 			m.expire()
 			r := &modelRequest{f: int(inv.Function), arrival: m.now, work: inv.Duration.Microseconds()}
 			m.all, m.waiting = append(m.all, r), append(m.waiting, r)
-			m.dispatch(r.f)
+			m.arrive(r.f)
+			m.dispatch()
 		}
 		for m.next() < 1<<62 {
 			m.step()
