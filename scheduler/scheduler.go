@@ -79,6 +79,8 @@ type Scheduler struct {
 	stack Stack
 	opts  Options
 
+	layered decide.LayeredPool // the stack's pool, if it is one
+
 	// A container has at most one entry in expiry that counts, the one at timers.queued.
 	// It may be earlier than the deadline: a container that is used again and again moves
 	// its deadline, and the entry follows when it comes to the top.
@@ -106,7 +108,14 @@ func New(functions []decide.Profile, invokers []decide.InvokerSpec, stack Stack,
 	if err != nil {
 		return nil, err
 	}
-	return &Scheduler{state: state, view: state.Snapshot(), stack: stack, opts: o}, nil
+	s := &Scheduler{state: state, view: state.Snapshot(), stack: stack, opts: o}
+	if p, ok := stack.Pool.(decide.LayeredPool); ok {
+		s.layered = p
+		if err := state.AddLayers(p.Layers()); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // Name is the name of the stack.
@@ -191,7 +200,11 @@ func (s *Scheduler) dispatch(ev decide.Event) {
 		}
 		if st.Container != decide.None {
 			s.state.Dequeue(st.Request)
-			s.run(st.Request, st.Container)
+			if f, _ := s.view.Request(st.Request); s.layered != nil && f != s.view.Function(st.Container) {
+				s.upgrade(st.Request, f, st.Container)
+			} else {
+				s.run(st.Request, st.Container)
+			}
 			continue
 		}
 		f, _ := s.view.Request(st.Request)
@@ -290,6 +303,26 @@ func (s *Scheduler) end(c decide.ContainerID) {
 	s.out = append(s.out, decide.Decision{Kind: decide.End, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
 }
 
+// expired ends c, or takes it down by a layer.
+func (s *Scheduler) expired(c decide.ContainerID) {
+	if s.layered != nil {
+		if layer := s.layered.Downgrade(s.view, c); layer != decide.None {
+			s.state.Downgrade(c, layer)
+			s.out = append(s.out, decide.Decision{Kind: decide.Downgrade, Function: layer, Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
+			s.admit(s.view.Invoker(c))
+			s.keepAlive(c)
+			return
+		}
+	}
+	s.end(c)
+}
+
+// upgrade builds a container of f on the layer c, for request r.
+func (s *Scheduler) upgrade(r decide.RequestID, f decide.FunctionID, c decide.ContainerID) {
+	s.state.Upgrade(c, f, r)
+	s.out = append(s.out, decide.Decision{Kind: decide.Upgrade, Function: f, Request: r, Container: c, Invoker: s.view.Invoker(c)})
+}
+
 func (s *Scheduler) drop(r decide.RequestID) {
 	f, _ := s.view.Request(r)
 	s.state.Abandon(r)
@@ -369,7 +402,7 @@ func (s *Scheduler) expire() {
 		if s.settle(); len(s.expiry) > 0 && s.expiry[0].at <= now {
 			c := s.expiry.pop().container
 			s.timers[c].queued = decide.Forever
-			s.end(c)
+			s.expired(c)
 		}
 	}
 }

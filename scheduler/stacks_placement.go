@@ -49,6 +49,17 @@ var placements = []Row{
 			return stack
 		},
 	},
+	{
+		Name: "rainbowcake", Source: "Yu et al., RainbowCake, ASPLOS 2024: containers are taken down by layers, which other functions can start on",
+		Parameters: rainbowCakeParameters,
+		build: func(s Setting, value func(string) float64) Stack {
+			return compose(policy.RainbowCake(s.Profiles, policy.RainbowCakeOptions{
+				Quantile: value("quantile"), Alpha: value("alpha"), Literal: value("literal") >= 0.5,
+				LanguageMemory: int64(value("language_mb") * (1 << 20)), BareMemory: int64(value("bare_mb") * (1 << 20)),
+				UserPart: value("user_part"), LanguagePart: value("language_part"),
+			}))
+		},
+	},
 }
 
 var chrluParameters = func(o policy.CHRLUOptions) []Parameter {
@@ -85,3 +96,15 @@ var archipelagoParameters = func(o policy.ArchipelagoOptions) []Parameter {
 		{"scale_out", "queueing delay over slack above which an application gets one more pool", o.ScaleOut, 0.05, 10},
 	}
 }(policy.DefaultArchipelagoOptions())
+
+var rainbowCakeParameters = func(o policy.RainbowCakeOptions) []Parameter {
+	return []Parameter{
+		{"quantile", "of the time to the next arrival that a layer is kept for", o.Quantile, 0.01, 0.9999},
+		{"alpha", "weight of start-up time against memory", o.Alpha, 0.5, 0.99999},
+		{"literal", "1: the bounds of the keep-alive as in the authors' code; 0: the greater of each and a minute", 0, 0, 1},
+		{"language_mb", "memory of a language layer, in units of 2^20 bytes", float64(o.LanguageMemory >> 20), 1, 1024},
+		{"bare_mb", "memory of a bare layer, in units of 2^20 bytes", float64(o.BareMemory >> 20), 1, 1024},
+		{"user_part", "part of an initialisation that the user layer takes", o.UserPart, 0, 0.5},
+		{"language_part", "part of an initialisation that the language layer takes", o.LanguagePart, 0, 0.5},
+	}
+}(policy.DefaultRainbowCakeOptions())

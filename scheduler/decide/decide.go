@@ -95,15 +95,17 @@ type DecisionKind uint8
 
 // The kinds of decisions.
 const (
-	Run    DecisionKind = iota // execute Request in Container
-	Create                     // initialise Container of Function on Invoker, for Request or as a prewarm (None)
-	End                        // terminate Container
-	Drop                       // give Request up
-	Resize                     // give Container the part Share of its CPU
+	Run       DecisionKind = iota // execute Request in Container
+	Create                        // initialise Container of Function on Invoker, for Request or as a prewarm (None)
+	End                           // terminate Container
+	Drop                          // give Request up
+	Resize                        // give Container the part Share of its CPU
+	Downgrade                     // take Container, which is idle, down to the layer Function
+	Upgrade                       // build one of Function for Request on Container, which is a layer
 )
 
 func (k DecisionKind) String() string {
-	return [...]string{"run", "create", "end", "drop", "resize"}[k]
+	return [...]string{"run", "create", "end", "drop", "resize", "downgrade", "upgrade"}[k]
 }
 
 // A Decision is an order to the platform. Waiting is the absence of one.
@@ -117,7 +119,9 @@ type Decision struct {
 }
 
 // A Start is a Dispatcher's choice: Request starts now, in Container if it names an
-// available one (a warm start), else in a new container (a cold start).
+// available one (a warm start), else in a new container (a cold start). A Container that is
+// a layer, for which [Snapshot.CanUpgrade] holds, is built upon first: a start at a part of
+// the cost.
 //
 // A speculative start creates the container while the request stays in the queue:
 // whichever container is available first serves it.
@@ -158,6 +162,31 @@ type Pool interface {
 
 	// Wake returns when the pool wants the next Tick, or Forever.
 	Wake() Time
+}
+
+// A Layer is what is left of a container whose upper layers were taken down: a language
+// runtime without a function, or less. It is idle, executes nothing, and can be built upon for
+// any function of its language.
+//
+// The State numbers layers after the functions, in their order: a container that was
+// taken down to layer k of n functions is one of "function" n+k.
+type Layer struct {
+	Language int32   // of the functions that can be built on it; None: any
+	Memory   int64   // bytes that it holds, > 0
+	Start    float64 // part of a function's initialisation that building on it takes, in [0, 1]
+}
+
+// A LayeredPool takes containers down by layers instead of ending them.
+type LayeredPool interface {
+	Pool
+
+	// Layers that containers can be taken down to. They do not change.
+	Layers() []Layer
+
+	// Downgrade returns the layer that c, which was idle for as long as KeepAlive said, is
+	// taken down to, or None to end it. A layer holds no more memory than c, and is
+	// of its language or of none. KeepAlive is asked about it at once.
+	Downgrade(s Snapshot, c ContainerID) FunctionID
 }
 
 // An AdjustmentKind says what to change.

@@ -10,19 +10,22 @@ type Snapshot struct{ s *State }
 // Now is the time of the event that is being decided on.
 func (v Snapshot) Now() Time { return v.s.now }
 
-// Functions is the number of functions.
+// Functions is the number of functions, and of layers, which come after them and have no requests.
 func (v Snapshot) Functions() int { return len(v.s.functions) }
 
 // Profile returns what is known of f: its times are running means of what was measured.
 func (v Snapshot) Profile(f FunctionID) Profile {
 	fn := &v.s.functions[f]
 	return Profile{
-		App: fn.App, Memory: fn.Memory, CPU: fn.CPU, Execution: fn.Execution, Initialise: fn.Initialise, Termination: fn.Termination,
+		App: fn.App, Language: fn.Language, Memory: fn.Memory, CPU: fn.CPU, Execution: fn.Execution, Initialise: fn.Initialise, Termination: fn.Termination,
 	}
 }
 
 // App is the number of f's application.
 func (v Snapshot) App(f FunctionID) int32 { return v.s.functions[f].App }
+
+// Language is the number of the language that f is written in.
+func (v Snapshot) Language(f FunctionID) int32 { return v.s.functions[f].Language }
 
 // Memory of a container of f, in bytes.
 func (v Snapshot) Memory(f FunctionID) int64 { return v.s.functions[f].Memory }

@@ -6,6 +6,7 @@ import "fmt"
 type Profile struct {
 	Owner       int32   // number of the owner, for policies that divide between tenants
 	App         int32   // number of the application, for policies that work on applications
+	Language    int32   // number of the language that it is written in, >= 0, for policies that share runtimes
 	Memory      int64   // bytes of a container
 	CPU         float64 // cores that an invocation can use
 	Execution   Time    // expected
@@ -59,6 +60,8 @@ type State struct {
 	order   *memoryOrder // nil until somebody asks for it
 	changes changes      // of functions
 	gains   uint64       // how often something was given back that a start could need
+
+	layers []Layer // the last ones of functions
 }
 
 // A function fills two lines of the cache: what every request changes is on the first.
@@ -83,7 +86,8 @@ type function struct {
 	Termination Time
 	App         int32
 	inSystem    int32 // requests that wait, execute or have a container created for them
-	_           [8]byte
+	Language    int32
+	_           [4]byte
 }
 
 // A container fills a line of the cache: its fields are read together.
@@ -102,6 +106,7 @@ type container struct {
 	status   ContainerStatus
 	used     bool // it has executed something
 	retiring bool // it takes no more requests
+	upgraded bool // it initialises on a layer
 }
 
 type request struct {
@@ -164,7 +169,7 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 			return nil, fmt.Errorf("decide: function %d: a container of %d bytes fits no invoker, the largest has %d", f, p.Memory, largest)
 		}
 		s.functions[f] = function{
-			App: p.App, Memory: p.Memory, CPU: p.CPU, Execution: p.Execution, Initialise: p.Initialise, Termination: p.Termination,
+			App: p.App, Language: p.Language, Memory: p.Memory, CPU: p.CPU, Execution: p.Execution, Initialise: p.Initialise, Termination: p.Termination,
 			waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None,
 		}
 	}
@@ -326,7 +331,9 @@ func (s *State) Initialised(c ContainerID, took Time) RequestID {
 	s.changes.add(box.function)
 	s.gains++
 	fn := &s.functions[box.function]
-	fn.Initialise.learn(took)
+	if !box.upgraded { // a part says little of the whole
+		fn.Initialise.learn(took)
+	}
 	fn.starting--
 	inv := &s.invokers[box.invoker]
 	inv.starting--

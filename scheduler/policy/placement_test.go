@@ -186,3 +186,58 @@ func TestArchipelagoPools(t *testing.T) {
 			}})
 	})
 }
+
+// TestRainbowCakeShares: a layer serves its own language alone, a bare one all; a container
+// that is taken down never holds more than it did; and some are built upon.
+func TestRainbowCakeShares(t *testing.T) {
+	built := 0
+	rapid.Check(t, func(t *rapid.T) {
+		opts := policy.DefaultRainbowCakeOptions()
+		opts.LanguageMemory = rapid.Int64Range(1, 128).Draw(t, "language MB") << 20
+		opts.BareMemory = rapid.Int64Range(1, 64).Draw(t, "bare MB") << 20
+		w := drawn(t, 0.25, 6)
+		w.options.Cluster.MemoryMB = rapid.IntRange(128, 1024).Draw(t, "memory")
+		for i := range w.trace.Functions {
+			w.trace.Functions[i].Memory = rapid.Int64Range(1, 128).Draw(t, "MB") << 20
+		}
+		for i := range w.invocations { // so that layers have the time to come down
+			w.invocations[i].Arrival *= 20
+		}
+		w.trace.Span.To = 80
+		var profiles []decide.Profile
+		language := make(map[decide.ContainerID]int32) // that a layer belongs to
+		of := make(map[decide.ContainerID]decide.FunctionID)
+		holds := make(map[decide.ContainerID]int64)
+		replay(t, w, func(p []decide.Profile, _ []decide.InvokerSpec) policy.Parts {
+			profiles = p
+			return policy.RainbowCake(p, opts)
+		}, 0, handled{f: func(s decide.Snapshot, _ decide.Event, decisions []decide.Decision) {
+			for _, d := range decisions {
+				c := d.Container
+				switch d.Kind {
+				case decide.Create:
+					of[c], holds[c] = d.Function, profiles[d.Function].Memory
+				case decide.Downgrade:
+					language[c] = profiles[of[c]].Language
+					memory := opts.LanguageMemory
+					if int(d.Function) == s.Functions()-1 { // the last layer is the bare one
+						language[c], memory = decide.None, opts.BareMemory
+					}
+					if memory > holds[c] {
+						t.Fatalf("container %d of %d bytes is taken down to %d", c, holds[c], memory)
+					}
+					holds[c] = memory
+				case decide.Upgrade:
+					built++
+					if l := language[c]; l != decide.None && l != profiles[d.Function].Language {
+						t.Fatalf("function %d of language %d is built on a layer of language %d", d.Function, profiles[d.Function].Language, l)
+					}
+					of[c], holds[c] = d.Function, profiles[d.Function].Memory
+				}
+			}
+		}})
+	})
+	if built == 0 {
+		t.Error("nothing was built on a layer")
+	}
+}

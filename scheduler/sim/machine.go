@@ -307,6 +307,10 @@ func (m *machine) do(d *decide.Decision) error {
 		return m.drop(d)
 	case decide.Resize:
 		return m.resize(d)
+	case decide.Downgrade:
+		return m.downgrade(d)
+	case decide.Upgrade:
+		return m.upgrade(d)
 	}
 	return fmt.Errorf("%w: decision of unknown kind %d", ErrInvariant, d.Kind)
 }

@@ -348,6 +348,7 @@ func Profiles(t *datasets.Trace) []decide.Profile {
 		out[i] = decide.Profile{
 			Owner:       owner,
 			App:         app,
+			Language:    language(f),
 			Memory:      f.Memory,
 			CPU:         f.CPU,
 			Execution:   decide.FromDuration(f.Execution.Mean()),

@@ -66,6 +66,10 @@ func (r *recorder) Handled(_ decide.Snapshot, ev decide.Event, decisions []decid
 			}
 		case decide.End:
 			what += fmt.Sprintf(" end %d", d.Container)
+		case decide.Downgrade:
+			what += fmt.Sprintf(" take %d down", d.Container)
+		case decide.Upgrade:
+			what += fmt.Sprintf(" build on %d for %d", d.Container, r.number[d.Request])
 		case decide.Drop:
 			what += fmt.Sprintf(" drop %d", r.number[d.Request])
 		}

@@ -1,0 +1,76 @@
+package decide
+
+import "fmt"
+
+// AddLayers makes layers known; it is called once, before anything happens.
+func (s *State) AddLayers(layers []Layer) error {
+	for k, l := range layers {
+		if l.Language < None || l.Memory <= 0 || !(l.Start >= 0 && l.Start <= 1) {
+			return fmt.Errorf("decide: layer %d: language must be a number or None, memory positive and start in [0, 1], got %+v", k, l)
+		}
+		s.functions = append(s.functions, function{
+			App: None, Language: l.Language, Memory: l.Memory, CPU: 1,
+			waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None,
+		})
+	}
+	s.layers = layers
+	return nil
+}
+
+// Layer returns the layer that f stands for; false if f is a function.
+func (v Snapshot) Layer(f FunctionID) (Layer, bool) {
+	if k := int(f) - len(v.s.functions) + len(v.s.layers); k >= 0 {
+		return v.s.layers[k], true
+	}
+	return Layer{}, false
+}
+
+// CanUpgrade reports whether one of f can be built on container c now: it is a layer of f's
+// language, or of none, that is no larger than a container of f, and its invoker has the memory
+// free that f needs beyond it, and a start and CPU to spare.
+func (v Snapshot) CanUpgrade(c ContainerID, f FunctionID) bool {
+	box := &v.s.containers[c]
+	l, ok := v.Layer(box.function)
+	if !ok || box.status != Idle || l.Language != None && l.Language != v.Language(f) || l.Memory > v.Memory(f) {
+		return false
+	}
+	inv := &v.s.invokers[box.invoker]
+	return inv.used+inv.pending+v.Memory(f)-l.Memory <= inv.Memory && inv.hasCPU(v.CPU(f)) &&
+		(inv.StartLimit == 0 || int(inv.starting) < inv.StartLimit)
+}
+
+// Downgrade takes the idle container c down to a layer, which is free to be built upon.
+func (s *State) Downgrade(c ContainerID, layer FunctionID) {
+	s.leaveIdle(c)
+	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.changes.add(layer)
+	s.gains++
+	s.invokers[box.invoker].used -= s.functions[box.function].Memory - s.functions[layer].Memory
+	box.function = layer
+	s.makeIdle(c)
+	s.linkWarm(c)
+}
+
+// Upgrade begins to build a container of f on the layer c, for request r.
+func (s *State) Upgrade(c ContainerID, f FunctionID, r RequestID) {
+	s.leaveIdle(c)
+	box := &s.containers[c]
+	s.changes.add(box.function)
+	s.changes.add(f)
+	inv, fn := &s.invokers[box.invoker], &s.functions[f]
+	inv.used += fn.Memory - s.functions[box.function].Memory
+	inv.starting++
+	inv.promised += fn.CPU
+	fn.starting++
+	box.function, box.request = f, r
+	box.status, box.since, box.created = Initialising, s.now, s.now
+	box.used, box.upgraded = false, true
+}
+
+// leaveIdle takes c out of the lists of its function and its invoker.
+func (s *State) leaveIdle(c ContainerID) {
+	s.unlinkWarm(c)
+	s.unlinkIdle(c)
+	s.functions[s.containers[c].function].idle--
+}
