@@ -39,6 +39,7 @@ type comparison struct {
 	unit        string
 	shape       sim.Shape
 	samples     string // a file
+	chaining    chaining
 	load        float64
 }
 
@@ -58,10 +59,12 @@ func (s *comparison) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.arrivals, "arrivals", o.Arrivals, "inside a minute of counts: uniform, poisson, equidistant or start")
 	f.StringVar(&s.unit, "unit", o.Unit, "what a container belongs to: function or app")
 	f.StringVar(&s.shape.Sizes, "sizes", s.shape.Sizes, "memory and CPU of functions: trace, or paper for those of Incendio at random")
-	f.StringVar(&s.shape.StartCost, "start-cost", s.shape.StartCost, "initialisation: trace, constant, per-mb, lognormal or empirical")
+	f.StringVar(&s.shape.StartCost, "start-cost", s.shape.StartCost, "initialisation: trace, constant, per-mb, lognormal, empirical or memento")
+	f.Float64Var(&s.shape.MementoSpeedup, "memento-speedup", s.shape.MementoSpeedup, "of memento: by what the start costs of the trace are divided; published for executions are 1.08 to 1.28")
 	f.Float64Var(&s.shape.StartMS, "start-ms", s.shape.StartMS, "of constant, per-mb and lognormal, in ms")
 	f.Float64Var(&s.shape.StartMSPerMB, "start-ms-per-mb", s.shape.StartMSPerMB, "of per-mb and lognormal, in ms per 2^20 bytes of memory")
 	f.Float64Var(&s.shape.StartSigma, "start-sigma", s.shape.StartSigma, "of lognormal: standard deviation of the logarithm")
+	s.chaining.flags(f)
 	f.StringVar(&s.samples, "start-file", "", "of empirical: `file` with a measured time in ms per line")
 	f.Float64Var(&s.shape.TerminationShare, "termination-share", s.shape.TerminationShare, "termination over initialisation, where --start-cost sets that")
 }
@@ -148,7 +151,7 @@ func (s *comparison) apply(f *pflag.FlagSet, o *sim.Options) error {
 			return err
 		}
 	}
-	return errors.Join(o.Validate(), s.shape.Validate())
+	return errors.Join(s.chaining.validate(f), o.Validate(), s.shape.Validate())
 }
 
 // decideDuration reads a duration like 90s.
@@ -239,6 +242,10 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *comparison) err
 	if err != nil {
 		return err
 	}
+	trace, chainRows, err := s.chaining.apply(ctx, trace)
+	if err != nil {
+		return err
+	}
 	compare := func(ctx context.Context, o sim.Options, workers int) (*sim.Report, error) {
 		rep, err := sim.CompareSeeds(ctx, trace, policies, o, s.seeds, workers)
 		if err == nil && (s.tables || s.out != "") {
@@ -285,10 +292,7 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *comparison) err
 	if err := s.write(&sim.SweepReport{Points: []sim.Point{{Report: rep}}}, sc.windowName); err != nil {
 		return err
 	}
-	if a.json {
-		return a.print(rep)
-	}
-	return a.printPolicies(rep)
+	return a.printChains(rep, chainRows)
 }
 
 func (a *app) printSweep(rep *sim.SweepReport, s *comparison, window string) error {

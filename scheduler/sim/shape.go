@@ -19,6 +19,13 @@ const (
 	PerMBCost     = "per-mb"    // StartMS + StartMSPerMB * MB
 	LogNormalCost = "lognormal" // that as the median, and StartSigma that of the logarithm
 	EmpiricalCost = "empirical" // one of StartSamplesMS, at random
+	// MementoCost is that of the trace, divided by MementoSpeedup: Memento (Wang et al., MICRO
+	// 2023) manages memory in hardware, and what a function needs it for is short-lived. The
+	// published speed-up is that of executions; a start is execution too, of the runtime and of
+	// what the function sets up, so here it stands for starts and ends. Executions, whose
+	// durations a trace has measured, stay as they are; the memory traffic and the price that
+	// Memento saves are not modelled.
+	MementoCost = "memento"
 )
 
 // The sizes of containers that a Shape can set.
@@ -30,19 +37,20 @@ const (
 // A Shape replaces what a trace did not measure, or what a study wants otherwise.
 type Shape struct {
 	Sizes     string // "trace" or "paper"
-	StartCost string // "trace", "constant", "per-mb", "lognormal" or "empirical"
+	StartCost string // "trace", "constant", "per-mb", "lognormal", "empirical" or "memento"
 
 	StartMS          float64   // >= 0
 	StartMSPerMB     float64   // >= 0, MB of 2^20 bytes
 	StartSigma       float64   // of the logarithm, in [0, 3]
 	StartSamplesMS   []float64 // >= 0, at least one, in any order
 	TerminationShare float64   // termination over initialisation, >= 0
+	MementoSpeedup   float64   // in the published range [1.08, 1.28]
 }
 
 // DefaultShape changes nothing; its parameters are those of the assumed start costs of
 // package datasets.
 func DefaultShape() Shape {
-	return Shape{Sizes: TraceSizes, StartCost: TraceCost, StartMS: 300, StartMSPerMB: 2, StartSigma: 0.4, TerminationShare: 0.6}
+	return Shape{Sizes: TraceSizes, StartCost: TraceCost, StartMS: 300, StartMSPerMB: 2, StartSigma: 0.4, TerminationShare: 0.6, MementoSpeedup: 1.16}
 }
 
 // Validate reports all values that are out of range.
@@ -58,6 +66,9 @@ func (s Shape) Validate() error {
 	check("start_ms_per_mb", s.StartMSPerMB, day)
 	check("start_sigma", s.StartSigma, 3)
 	check("termination_share", s.TerminationShare, 1000)
+	if s.StartCost == MementoCost && !(s.MementoSpeedup >= 1.08 && s.MementoSpeedup <= 1.28) {
+		errs = append(errs, fmt.Errorf("sim: memento_speedup must be in [1.08, 1.28], what was published, got %g", s.MementoSpeedup))
+	}
 	for i, v := range s.StartSamplesMS {
 		check(fmt.Sprintf("start_samples_ms[%d]", i), v, day)
 	}
@@ -67,14 +78,14 @@ func (s Shape) Validate() error {
 		errs = append(errs, fmt.Errorf("sim: sizes must be %s or %s, got %q", TraceSizes, PaperSizes, s.Sizes))
 	}
 	switch s.StartCost {
-	case TraceCost, ConstantCost, PerMBCost, LogNormalCost:
+	case TraceCost, ConstantCost, PerMBCost, LogNormalCost, MementoCost:
 	case EmpiricalCost:
 		if len(s.StartSamplesMS) == 0 {
 			errs = append(errs, errors.New("sim: start_samples_ms is empty: an empirical start cost needs samples"))
 		}
 	default:
-		errs = append(errs, fmt.Errorf("sim: start_cost must be %s, %s, %s, %s or %s, got %q",
-			TraceCost, ConstantCost, PerMBCost, LogNormalCost, EmpiricalCost, s.StartCost))
+		errs = append(errs, fmt.Errorf("sim: start_cost must be %s, %s, %s, %s, %s or %s, got %q",
+			TraceCost, ConstantCost, PerMBCost, LogNormalCost, EmpiricalCost, MementoCost, s.StartCost))
 	}
 	return errors.Join(errs...)
 }
@@ -103,7 +114,12 @@ func (s Shape) Apply(t *datasets.Trace, rnd uint64) (*datasets.Trace, error) {
 			f.Memory = []int64{128, 64, 32}[pick(0)] << 20
 			f.CPU = []float64{1, 0.75, 0.5}[pick(1)]
 		}
-		if s.StartCost != TraceCost {
+		switch s.StartCost {
+		case TraceCost:
+		case MementoCost:
+			f.Initialisation = stretched(f.Initialisation, 1/s.MementoSpeedup)
+			f.Termination = stretched(f.Termination, 1/s.MementoSpeedup)
+		default:
 			f.Initialisation = s.initialisation(float64(f.Memory) / (1 << 20))
 			f.Termination = stretched(f.Initialisation, s.TerminationShare)
 		}

@@ -126,3 +126,23 @@ func TestSharingOptions(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// TestMementoCost: the start costs of the trace are divided, and nothing else changes.
+func TestMementoCost(t *testing.T) {
+	tr := counts([]datasets.Function{function("f", 32, 1, time.Second, 580*time.Millisecond, 116*time.Millisecond)}, [][]int{{1}})
+	s := sim.DefaultShape()
+	s.StartCost = sim.MementoCost
+	out, err := s.Apply(tr, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := tr.Functions[0]
+	want.Initialisation, want.Termination = datasets.Constant(500*time.Millisecond), datasets.Constant(100*time.Millisecond)
+	if !reflect.DeepEqual(out.Functions[0], want) {
+		t.Errorf("the function is %+v, want %+v", out.Functions[0], want)
+	}
+	s.MementoSpeedup = 1.3
+	if _, err := s.Apply(tr, 1); err == nil || !strings.Contains(err.Error(), "memento_speedup must be in [1.08, 1.28]") {
+		t.Errorf("error is %v, want one about the published range", err)
+	}
+}
