@@ -62,7 +62,7 @@ func Knative(profiles []decide.Profile, o KnativeOptions) Parts {
 		functions: make([]knativeFunction, len(profiles)),
 	}
 	p.panicTicks = max(1, int(math.Round(o.PanicWindow*float64(p.ticks))))
-	return Parts{newActivator(len(profiles), wait, withoutEviction{}), p, withoutEviction{}}
+	return Parts{newActivator(len(profiles), wait, false), p, withoutEviction{}}
 }
 
 // knative is the pool of [Knative].
@@ -195,15 +195,34 @@ func wait(s decide.Snapshot, f decide.FunctionID) bool { return s.Live(f) > 0 }
 // are, and start one where their function's rule says not to wait.
 type activator struct {
 	waits    func(s decide.Snapshot, f decide.FunctionID) bool
+	evicts   bool // idle containers for those that it starts
 	place    decide.Placer
 	stranded []decide.FunctionID // shall not wait and found no room for a container, the first one first
 	listed   []bool              // in stranded
+	least    int64               // memory of any of them at least
 }
 
 // newActivator returns one for so many functions. The answer of waits may turn false by an
 // arrival of its function alone.
-func newActivator(functions int, waits func(decide.Snapshot, decide.FunctionID) bool, place decide.Placer) *activator {
-	return &activator{waits: waits, place: place, listed: make([]bool, functions)}
+func newActivator(functions int, waits func(decide.Snapshot, decide.FunctionID) bool, evicts bool) *activator {
+	d := &activator{waits: waits, evicts: evicts, place: withoutEviction{}, listed: make([]bool, functions), least: math.MaxInt64}
+	if evicts {
+		d.place = LeastLoaded{}
+	}
+	return d
+}
+
+// room is the memory that a new container can have on any invoker.
+func (d *activator) room(s decide.Snapshot) int64 {
+	most := int64(-1)
+	for i := range decide.InvokerID(s.Invokers()) {
+		free := s.Unclaimed(i)
+		if d.evicts {
+			free += s.IdleMemory(i)
+		}
+		most = max(most, free)
+	}
+	return most
 }
 
 // Next implements decide.Dispatcher.
@@ -214,18 +233,22 @@ func (d *activator) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool
 	if f := ev.Function; ev.Kind == decide.Arrival && !d.listed[f] && s.Waiting(f) > 0 && !d.waits(s, f) {
 		d.listed[f] = true
 		d.stranded = append(d.stranded, f)
+		d.least = min(d.least, s.Memory(f))
 	}
-	room := int64(-1) // on any invoker, its idle containers counted
-	for i := range decide.InvokerID(s.Invokers()) {
-		room = max(room, s.Unclaimed(i)+s.IdleMemory(i))
+	// Mostly memory is what all of them lack: then no look at each.
+	most := d.room(s)
+	if most < d.least {
+		return decide.Start{}, false
 	}
 	chosen := decide.FunctionID(decide.None)
+	d.least = math.MaxInt64
 	d.stranded = slices.DeleteFunc(d.stranded, func(f decide.FunctionID) bool {
 		if s.Waiting(f) == 0 || d.waits(s, f) {
 			d.listed[f] = false
 			return true
 		}
-		if chosen == decide.None && s.Memory(f) <= room {
+		d.least = min(d.least, s.Memory(f))
+		if chosen == decide.None && s.Memory(f) <= most {
 			if _, ok := d.place.Place(s, f); ok {
 				chosen = f
 			}

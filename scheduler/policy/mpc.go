@@ -72,7 +72,7 @@ func MPC(profiles []decide.Profile, o MPCOptions) Parts {
 		fourier:   timeseries.NewFourier(mpcWindow, 2, mpcHarmonics),
 		window:    make([]float64, mpcWindow),
 	}
-	return Parts{newActivator(len(profiles), shape, LeastLoaded{}), p, LeastLoaded{}}
+	return Parts{newActivator(len(profiles), shape, true), p, LeastLoaded{}}
 }
 
 // shape is MPC's rule: requests wait that the containers there are serve before another
