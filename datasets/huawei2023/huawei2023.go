@@ -150,6 +150,9 @@ func (in *Input) open(ctx context.Context, path string) error {
 		return err
 	}
 	in.notes = p.notes()
+	if beside := in.set.Beside(); len(beside) > 0 {
+		in.notes = append(in.notes, "archives beside files that were read, which were left alone: "+quotedList(beside))
+	}
 	return nil
 }
 

@@ -118,8 +118,15 @@ func (in *Input) open(ctx context.Context, path string) error {
 		return err
 	}
 	in.divide(p)
+	beside := in.set.Beside()
 	if err := in.survey(ctx, path, p); err != nil {
+		if len(beside) > 0 && errors.Is(err, errNothing) {
+			err = fmt.Errorf("%w; %s and other archives lie beside files that are read: unpack them", err, beside[0])
+		}
 		return err
+	}
+	if len(beside) > 0 {
+		in.note("archives beside files that were read, which were left alone: %s", quotedList(beside))
 	}
 	if in.sources, err = in.set.Sources(ctx); err != nil {
 		return err
@@ -136,6 +143,8 @@ func (in *Input) open(ctx context.Context, path string) error {
 func (in *Input) note(format string, args ...any) {
 	in.notes = append(in.notes, fmt.Sprintf(format, args...))
 }
+
+var errNothing = errors.New("nothing here counts invocations")
 
 // divide decides what each file is for, and takes those out of the set that are for
 // nothing because there is something better.
@@ -203,7 +212,7 @@ func (in *Input) survey(ctx context.Context, path string, p *picker) error {
 	}
 	if err := in.trace.Measure(); err != nil {
 		if errors.Is(err, datasets.ErrNoRows) {
-			return fmt.Errorf("%s: nothing here counts invocations: expected time series of requests, or a table of requests or of cold starts", path)
+			return fmt.Errorf("%s: %w: expected time series of requests, or a table of requests or of cold starts", path, errNothing)
 		}
 		return err
 	}

@@ -570,3 +570,17 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// An archive beside a table that is read is left alone, and it is said so.
+func TestArchiveBeside(t *testing.T) {
+	files := map[string]string{"triggers.csv": region2()["runtime_triggerType/df.csv"], "R2.zip": "PK\x05\x06" + strings.Repeat("\x00", 18)}
+	_, err := huawei2025.Open(t.Context(), write(t, files), huawei2025.DefaultOptions())
+	if err == nil || !strings.HasSuffix(err.Error(), "; R2.zip and other archives lie beside files that are read: unpack them") {
+		t.Errorf("error %v", err)
+	}
+	files["c.csv"] = region2()["cold_start/R2/day_00.csv"]
+	in := open(t, write(t, files), huawei2025.DefaultOptions())
+	if notes := in.Provenance().Notes; !slices.Contains(notes, `archives beside files that were read, which were left alone: "R2.zip"`) {
+		t.Errorf("notes %q", notes)
+	}
+}

@@ -155,6 +155,17 @@ func (s *Set) Unchanged() error {
 	return nil
 }
 
+// Beside names the archives that were left alone because of [ErrBeside].
+func (s *Set) Beside() []string {
+	var names []string
+	for _, l := range s.Left {
+		if errors.Is(l.Err, ErrBeside) {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
 // Foreign is why the first of the files that are left could not be read; nil if none is
 // in a foreign format.
 func (s *Set) Foreign() error {
