@@ -254,21 +254,50 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err := sink.Rows(files[1].Name, int64(len(in.level))); err != nil {
 		return nil, err
 	}
+	r := in.newRoom()
 	for day := range in.opts.Days {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := sink.Day(in.tile(day)); err != nil {
+		if err := sink.Day(in.tile(day, r)); err != nil {
 			return nil, err
 		}
 	}
 	return in.shapes.Functions, nil
 }
 
-// tile makes one day.
-func (in *Input) tile(day int) *datasets.Counts {
+// A room has place for all counts of a day, function by function, and is used for every day.
+type room struct {
+	start, next []int // by function: where its counts begin, and where the next one goes
+	minute      []int32
+	count       []int64
+	day         datasets.Counts
+}
+
+func (in *Input) newRoom() *room {
 	n := len(in.shapes.Functions)
-	minutes, counts := make([][]int32, n), make([][]int64, n)
+	r := &room{start: make([]int, n), next: make([]int, n), day: datasets.Counts{Offset: make([]int, n+1)}}
+	most := make([]int, n) // minutes of a function on a day
+	for _, shares := range in.minutes {
+		if len(shares) == 0 {
+			shares = in.day
+		}
+		for _, s := range shares {
+			most[s.function]++
+		}
+	}
+	all := 0
+	for f, m := range most {
+		r.start[f] = all
+		all += m
+	}
+	r.minute, r.count = make([]int32, all), make([]int64, all)
+	return r
+}
+
+// tile makes one day, in r.
+func (in *Input) tile(day int, r *room) *datasets.Counts {
+	copy(r.next, r.start)
 	start := seed.Key(in.opts.Seed, "tiled rounding")
 	for m := range datasets.MinutesPerDay {
 		at := day*datasets.MinutesPerDay + m
@@ -288,17 +317,21 @@ func (in *Input) tile(day int) *datasets.Counts {
 		for _, s := range shares {
 			now := muldiv(level, s.before+s.count, from, sum)
 			if now > last {
-				minutes[s.function] = append(minutes[s.function], int32(m))
-				counts[s.function] = append(counts[s.function], now-last)
+				i := r.next[s.function]
+				r.minute[i], r.count[i] = int32(m), now-last
+				r.next[s.function]++
 			}
 			last = now
 		}
 	}
-	c := &datasets.Counts{Day: day, Offset: make([]int, n+1)}
-	for f := range n {
-		c.Minute = append(c.Minute, minutes[f]...)
-		c.Count = append(c.Count, counts[f]...)
-		c.Offset[f+1] = len(c.Minute)
+	// Closed up in place: counts only ever move towards the front.
+	n := 0
+	for f, from := range r.start {
+		r.day.Offset[f] = n
+		copy(r.minute[n:], r.minute[from:r.next[f]])
+		n += copy(r.count[n:], r.count[from:r.next[f]])
 	}
-	return c
+	r.day.Offset[len(r.start)] = n
+	r.day.Day, r.day.Minute, r.day.Count = day, r.minute[:n], r.count[:n]
+	return &r.day
 }

@@ -20,7 +20,11 @@ import (
 // A collector is a sink that keeps the days.
 type collector struct{ days []*datasets.Counts }
 
-func (c *collector) Day(d *datasets.Counts) error                                 { c.days = append(c.days, d); return nil }
+func (c *collector) Day(d *datasets.Counts) error {
+	c.days = append(c.days, &datasets.Counts{Day: d.Day, Offset: slices.Clone(d.Offset), Minute: slices.Clone(d.Minute), Count: slices.Clone(d.Count)})
+	return nil
+}
+
 func (c *collector) Invocations(int, iter.Seq2[datasets.Invocation, error]) error { panic("counts") }
 func (c *collector) Rows(string, int64) error                                     { return nil }
 func (c *collector) Reject(_ string, e *datasets.SyntaxError) error               { return e }
