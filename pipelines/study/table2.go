@@ -98,6 +98,9 @@ func table2(ctx context.Context, l *lab) error {
 			}
 		case ratio < 1:
 			why = "the order is the other way round: the paper's native lacked memory for most requests and dropped half of them, here it does not"
+			if pair[1] == scheduler.WithoutScheduler || pair[1] == scheduler.WithoutPredictor {
+				why = "the order is the other way round: where requests queue, choosing among them is worth more than having containers ready, and where they do not, less"
+			}
 		}
 		l.claim(pair[0]+" over "+pair[1], fmt.Sprintf("%.2f", pa/pb), fmt.Sprintf("%.2f", ratio), why)
 	}
