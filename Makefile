@@ -66,6 +66,7 @@ bench-prophet: ## fit and predict with Prophet and with features/prophet, and st
 bench-sim: ## replay under policies: rates, cold starts and drops, and beside SimPy
 	@$(MAKE) --no-print-directory $(VENV)/ok
 	$(GO) test -run '^$$' -bench '^BenchmarkRun$$' -benchtime 2x ./scheduler/sim
+	$(GO) test -run '^$$' -bench '^(BenchmarkOverload|BenchmarkFunctions)$$' -benchtime 1x ./scheduler/sim
 	$(GO) test -run '^$$' -bench '^BenchmarkExact/memory=512MB' -benchtime 200x ./scheduler/knapsack
 	PARITY_PYTHON=$(abspath $(VENV))/bin/python $(GO) test -tags bench -count=1 -v -run '^TestBenchSimPy$$' ./scheduler/sim
 

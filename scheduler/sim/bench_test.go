@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -14,13 +15,7 @@ import (
 // memory. Cold share and drops stand beside the rate: with little memory requests
 // queue, with more they start cold and evict one another, with enough they are warm.
 func BenchmarkRun(b *testing.B) {
-	tr := mixed(500, 30, 60_000, 1)
-	for i := range tr.Functions { // a load of about a half, in the mean
-		f := &tr.Functions[i]
-		for k := range f.Execution.Value {
-			f.Execution.Value[k] /= 16
-		}
-	}
+	tr := halfLoaded(30)
 	for _, c := range []struct {
 		name     string
 		memoryMB int
@@ -33,27 +28,62 @@ func BenchmarkRun(b *testing.B) {
 			b.Fatal(err)
 		}
 		for _, name := range []string{"native", "faascache", "histogram", "lass", "esff"} {
-			if c.memoryMB < 16<<10 && (name == "lass" || name == "esff") {
-				continue // hundreds of functions wait all the time, and these look at each: minutes
-			}
-			p := baseline(b, name)
-			b.Run("policy="+name+"/"+c.name, func(b *testing.B) {
-				b.ReportAllocs()
-				var r *sim.Result
-				began := cpuTime()
-				for b.Loop() {
-					if r, err = sim.Run(context.Background(), tr, w, p.New, o); err != nil {
-						b.Fatal(err)
-					}
-				}
-				n := float64(r.Requests)
-				b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "invocations/s")
-				b.ReportMetric(n*float64(b.N)/(cpuTime()-began).Seconds(), "invocations/cpu-s")
-				b.ReportMetric(100*float64(r.Cold)/n, "cold%")
-				b.ReportMetric(100*float64(r.Dropped)/n, "dropped%")
-			})
+			b.Run("policy="+name+"/"+c.name, func(b *testing.B) { replay(b, tr, w, name, o) })
 		}
 	}
+}
+
+// BenchmarkOverload replays a minute of the same with memory for a fraction of the
+// functions, under every policy: hundreds of functions have requests that wait, and their
+// mean number over the minute stands beside the rate.
+func BenchmarkOverload(b *testing.B) {
+	tr := halfLoaded(30)
+	o := sim.DefaultOptions()
+	o.Cluster.MemoryMB = 4 << 10
+	o.Window = datasets.Window{From: 0, To: 1}
+	w, err := sim.Load(context.Background(), tr, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, row := range scheduler.Baselines() {
+		b.Run("policy="+row.Name, func(b *testing.B) {
+			r := replay(b, tr, w, row.Name, o)
+			b.ReportMetric(r.Waiting[0], "waiting")
+		})
+	}
+}
+
+// halfLoaded is a trace of 500 functions, 60,000 requests a minute and, in the mean, a load
+// of about a half on the default cluster.
+func halfLoaded(minutes int) *datasets.Trace {
+	tr := mixed(500, minutes, 60_000, 1)
+	for i := range tr.Functions {
+		f := &tr.Functions[i]
+		for k := range f.Execution.Value {
+			f.Execution.Value[k] /= 16
+		}
+	}
+	return tr
+}
+
+// replay measures runs of w under the policy of that name.
+func replay(b *testing.B, tr *datasets.Trace, w *sim.Workload, name string, o sim.Options) *sim.Result {
+	b.ReportAllocs()
+	p := baseline(b, name)
+	var r *sim.Result
+	var err error
+	began := cpuTime()
+	for b.Loop() {
+		if r, err = sim.Run(context.Background(), tr, w, p.New, o); err != nil {
+			b.Fatal(err)
+		}
+	}
+	n := float64(r.Requests)
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "invocations/s")
+	b.ReportMetric(n*float64(b.N)/(cpuTime()-began).Seconds(), "invocations/cpu-s")
+	b.ReportMetric(100*float64(r.Cold)/n, "cold%")
+	b.ReportMetric(100*float64(r.Dropped)/n, "dropped%")
+	return r
 }
 
 // BenchmarkSharing replays ten minutes of 100 functions on machines that are nearly busy
