@@ -292,8 +292,15 @@ func (p *archipelago) start(s decide.Snapshot, k int) (decide.Start, bool) {
 	pool := &p.pools[k]
 	st, function := decide.Start{Request: decide.None}, decide.FunctionID(decide.None)
 	var least, since decide.Time
+	cpu := math.Inf(-1) // of the invoker that has the most to give; another request in a container takes none
+	for _, i := range pool.invokers {
+		cpu = max(cpu, s.FreeCPU(i)+rounding)
+	}
 	for n := 0; n < len(pool.backlog); n++ {
 		f := pool.backlog[n]
+		if s.Concurrency() == 1 && s.CPU(f) > cpu {
+			continue
+		}
 		d := p.at(k, f)
 		r := d.waiting.head(s, p.tickets)
 		if r == decide.None {
