@@ -39,8 +39,7 @@ type Set struct {
 	Members []*Member // those that were picked, folder by folder in order of their names
 	Left    []Left    // the others, hidden ones excepted
 
-	sources []*source
-	spool   *spool // nil: nothing was kept aside
+	spool *spool // nil: nothing was kept aside
 }
 
 // A Left is a file that is not among the members.
