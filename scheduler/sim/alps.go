@@ -37,14 +37,17 @@ type alpsJob struct {
 	had   int64 // CPU in all, plus what it began with, in cpuUnit microseconds: the virtual run time
 	seq   uint64
 
-	left  int64 // in work units
-	cpu   int64 // that it can use
-	given int64 // that it has
-	rate  int64 // progress per microsecond with that
-	used  int64 // CPU since it runs, in slices of which one follows the other
-	slice int64 // in cpuUnit microseconds
-	ends  int64 // when so much is used the slice ends that it is in
-	over  bool  // the one before ended within the last microsecond
+	left  int64       // in work units
+	cpu   int64       // that it can use
+	given int64       // that it has
+	rate  int64       // progress per microsecond with that
+	used  int64       // CPU since it runs, in slices of which one follows the other
+	slice int64       // in cpuUnit microseconds
+	ends  int64       // when so much is used the slice ends that it is in
+	over  bool        // the one before ended within the last microsecond
+	at    decide.Time // when all this was so
+	done  decide.Time // when it completes, and
+	end   decide.Time // when the slice ends, if it keeps what it has
 	began decide.Time
 	floor int64 // virtual run time that it began with
 	id    decide.RequestID
@@ -84,24 +87,34 @@ func (p *alpsCPU) start(now decide.Time, id decide.RequestID, box decide.Contain
 	return p.next()
 }
 
-// advance lets time pass.
+// advance lets time pass. What that means for a job is seen to when somebody looks at it.
 func (p *alpsCPU) advance(now decide.Time) {
-	elapsed := int64(now - p.last)
+	p.busy += int64(now-p.last) * (p.cores - p.free)
 	p.last = now
+}
+
+// catchUp lets time pass for a job.
+func (p *alpsCPU) catchUp(j *alpsJob) {
+	elapsed := int64(p.last - j.at)
 	if elapsed == 0 {
 		return
 	}
-	p.busy += elapsed * (p.cores - p.free)
-	for _, j := range p.running {
-		j.left -= elapsed * j.rate
-		got := elapsed * j.given
-		j.had += got
-		j.used += got
-		if j.over = j.used >= j.ends; j.over {
-			last := j.used / j.slice * j.slice
-			j.over, j.ends = last > j.used-j.given, last+j.slice
-		}
+	j.at = p.last
+	j.left -= elapsed * j.rate
+	got := elapsed * j.given
+	j.had += got
+	j.used += got
+	if j.over = j.used >= j.ends; j.over {
+		last := j.used / j.slice * j.slice
+		j.over, j.ends = last > j.used-j.given, last+j.slice
+		j.end = p.last + takes(j.ends-j.used, j.given)
 	}
+}
+
+// foresee sets when a job that has caught up is done, and when its slice ends.
+func (p *alpsCPU) foresee(j *alpsJob) {
+	j.done = p.last + takes(max(0, j.left), j.rate)
+	j.end = p.last + takes(j.ends-j.used, j.given)
 }
 
 // learn does the round that is due, if one is. Ranks and slices change at once; a
@@ -114,9 +127,11 @@ func (p *alpsCPU) learn(now decide.Time) {
 	p.since, p.busy = now, 0
 	p.round = (now/p.learner.Every() + 1) * p.learner.Every()
 	for _, j := range p.running {
+		p.catchUp(j)
 		j.rank, j.used, j.slice = p.learner.Rank(j.class), j.used%j.slice, p.slice(j.class)
 		j.over = j.over || j.used >= j.slice
 		j.ends = (j.used/j.slice + 1) * j.slice
+		p.foresee(j)
 	}
 	for _, j := range p.waiting {
 		j.rank = p.learner.Rank(j.class)
@@ -129,14 +144,19 @@ func (p *alpsCPU) slice(class int32) int64 { return int64(p.learner.Slice(class)
 // fill gives the free CPU to those that have too little, then to those that wait.
 func (p *alpsCPU) fill() {
 	for i := 0; i < len(p.running) && p.free > 0; i++ {
-		p.give(p.running[i])
+		if j := p.running[i]; j.given < j.cpu {
+			p.catchUp(j)
+			p.give(j)
+			p.foresee(j)
+		}
 	}
 	for p.free > 0 && len(p.waiting) > 0 {
 		j := p.waiting.pop()
 		p.least = max(p.least, j.had)
 		p.give(j)
 		j.used, j.slice, j.over = 0, p.slice(j.class), false
-		j.ends = j.slice
+		j.ends, j.at = j.slice, p.last
+		p.foresee(j)
 		p.running = append(p.running, j)
 	}
 }
@@ -163,31 +183,38 @@ func takes(amount, rate int64) decide.Time {
 	return decide.Time((amount + rate - 1) / rate)
 }
 
-// done is when a job completes if nothing changes.
-func (p *alpsCPU) done(j *alpsJob) decide.Time { return p.last + takes(max(0, j.left), j.rate) }
-
 // yields is when a job loses its CPU to the first of those that wait, if nothing
 // changes: the first time that a slice of it ends and that one is before it. Slices
 // that end before change nothing and are not looked at.
-func (p *alpsCPU) yields(j *alpsJob) decide.Time {
-	if len(p.waiting) == 0 || p.waiting[0].rank > j.rank {
+func (p *alpsCPU) yields(j, first *alpsJob) decide.Time {
+	if first.rank > j.rank {
 		return decide.Forever
 	}
-	end := decide.Time(0)
-	if !j.over {
-		end = takes(j.ends-j.used, j.given)
+	if p.last >= j.end {
+		p.catchUp(j)
 	}
-	if first := p.waiting[0]; first.rank == j.rank {
-		short := first.had - j.had // what it lacks until that one is before it
-		if first.seq > j.seq {
-			short++ // of those that had as much, who came first goes on
+	over := j.over && j.at == p.last
+	if first.rank < j.rank {
+		if over {
+			return p.last
 		}
-		if got := int64(end) * j.given; short > got {
-			end = takes(short, j.given)
-			used := j.used + int64(end)*j.given
-			if last := used / j.slice * j.slice; last <= used-j.given {
-				end = takes(last+j.slice-j.used, j.given)
-			}
+		return j.end
+	}
+	end := decide.Time(0)
+	if !over {
+		end = j.end - p.last
+	}
+	passed := int64(p.last-j.at) * j.given
+	had, used := j.had+passed, j.used+passed
+	short := first.had - had // what it lacks until that one is before it
+	if first.seq > j.seq {
+		short++ // of those that had as much, who came first goes on
+	}
+	if got := int64(end) * j.given; short > got {
+		end = takes(short, j.given)
+		then := used + int64(end)*j.given
+		if last := then / j.slice * j.slice; last <= then-j.given {
+			end = takes(last+j.slice-used, j.given)
 		}
 	}
 	return p.last + end
@@ -199,8 +226,15 @@ func (p *alpsCPU) next() decide.Time {
 		return decide.Forever
 	}
 	next := p.round
+	if len(p.waiting) == 0 {
+		for _, j := range p.running {
+			next = min(next, j.done)
+		}
+		return max(next, p.last)
+	}
+	first := p.waiting[0]
 	for _, j := range p.running {
-		next = min(next, p.done(j), p.yields(j))
+		next = min(next, j.done, p.yields(j, first))
 	}
 	return max(next, p.last)
 }
@@ -208,7 +242,8 @@ func (p *alpsCPU) next() decide.Time {
 func (p *alpsCPU) finish(now decide.Time) (decide.RequestID, decide.Time) {
 	p.advance(now)
 	for i, j := range p.running {
-		if j.left <= 0 {
+		if j.done <= now {
+			p.catchUp(j)
 			p.stop(i)
 			p.learner.Done(alps.Job{Class: j.class, Begin: j.began, CPU: decide.Time((j.had - j.floor) / cpuUnit)})
 			p.spare = append(p.spare, j)
@@ -218,7 +253,14 @@ func (p *alpsCPU) finish(now decide.Time) (decide.RequestID, decide.Time) {
 	}
 	p.learn(now)
 	for i, j := range p.running {
-		if j.over && len(p.waiting) > 0 && p.waiting[0].before(j) {
+		if len(p.waiting) == 0 {
+			break
+		}
+		if j.end > now && !(j.over && j.at == now) {
+			continue // in the middle of a slice
+		}
+		p.catchUp(j)
+		if j.over && p.waiting[0].before(j) {
 			p.stop(i)
 			j.given = 0
 			p.waiting.push(j)
@@ -239,9 +281,11 @@ func (p *alpsCPU) resize(now decide.Time, box decide.ContainerID, cpu int64, lef
 	p.advance(now)
 	for _, j := range p.running {
 		if j.box == box {
+			p.catchUp(j)
 			p.free += j.given
 			j.given, j.cpu, j.left = 0, cpu, scaled(j.left, left)
 			p.give(j)
+			p.foresee(j)
 			p.fill()
 			return p.next()
 		}
