@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math"
+	"slices"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/timeseries"
@@ -34,6 +35,8 @@ const (
 	mpcWindow    = 120 // intervals that the forecast looks back on; ours
 	mpcHarmonics = 10  // of the forecast, as in IceBreaker, from which it is taken
 	mpcMost      = 64  // containers of a function, as in the paper
+
+	mpcKnown = 1 << 15 // forecasts that are kept
 )
 
 // MPC is the controller of Nguyen, Bhuyan and Elmroth, "Taming Cold Starts: Proactive
@@ -71,6 +74,7 @@ func MPC(profiles []decide.Profile, o MPCOptions) Parts {
 		histories: make([]history, len(profiles)),
 		fourier:   timeseries.NewFourier(mpcWindow, 2, mpcHarmonics),
 		window:    make([]float64, mpcWindow),
+		known:     map[mpcKey][]float64{},
 	}
 	return Parts{newActivator(len(profiles), shape, true), p, LeastLoaded{}}
 }
@@ -87,6 +91,7 @@ type mpc struct {
 	opts      MPCOptions
 	histories []history // of arrivals
 	fourier   *timeseries.Fourier
+	known     map[mpcKey][]float64 // forecasts that were made
 	window    []float64
 	arrivals  []float64 // that are forecast
 	planner   planner
@@ -132,9 +137,19 @@ func (p *mpc) forecast(h *history, steps int, rest bool) {
 		return
 	}
 	x := h.last(p.window)
+	key, few := mpcKeyOf(x, steps)
+	if few {
+		if known, is := p.known[key]; is {
+			copy(p.arrivals, known)
+			return
+		}
+	}
 	p.fourier.Forecast(x, p.arrivals)
 	var mean, square float64
 	for _, v := range x {
+		if v == 0 { // as most are
+			continue
+		}
 		mean += v / mpcWindow
 		square += v * v / mpcWindow
 	}
@@ -142,6 +157,37 @@ func (p *mpc) forecast(h *history, steps int, rest bool) {
 	for k, v := range p.arrivals {
 		p.arrivals[k] = min(most, max(0, v))
 	}
+	if few {
+		if len(p.known) == mpcKnown {
+			clear(p.known)
+		}
+		p.known[key] = slices.Clone(p.arrivals)
+	}
+}
+
+// mpcKey tells a forecast: its steps, and the window in which at most two values are not 0, as in
+// half of all.
+type mpcKey struct {
+	steps  int
+	at     [2]int
+	values [2]float64
+}
+
+// mpcKeyOf returns the key of a window, and whether it has one.
+func mpcKeyOf(x []float64, steps int) (key mpcKey, few bool) {
+	key.steps = steps
+	n := 0
+	for i, v := range x {
+		if v == 0 {
+			continue
+		}
+		if n == len(key.at) {
+			return key, false
+		}
+		key.at[n], key.values[n] = i, v
+		n++
+	}
+	return key, true
 }
 
 // mpcModel is the cost of an interval for one function.
@@ -153,37 +199,58 @@ type mpcModel struct {
 // step is an interval with w containers, in which l requests arrive: its cost, and the queue
 // that is left of q.
 func (m *mpcModel) step(w int, l, q float64) (cost, left float64) {
-	serve := float64(w) * m.interval / m.execution
-	left = max(0, q+l-serve)
-	cost = m.Cold*max(0, l-serve)*(m.initialise+m.execution) + m.Queue*q*m.execution +
-		m.Idle*max(0, float64(w)*m.interval-l*m.execution)
+	return m.serving(m.serve(w), float64(w)*m.interval, l, q)
+}
+
+// serve is what w containers can serve in an interval.
+func (m *mpcModel) serve(w int) float64 { return float64(w) * m.interval / m.execution }
+
+// serving is step with containers that can serve so many requests in so many seconds of theirs.
+func (m *mpcModel) serving(serve, seconds, l, q float64) (cost, left float64) {
+	if v := q + l - serve; v > 0 {
+		left = v
+	}
+	if v := l - serve; v > 0 {
+		cost = m.Cold * v * (m.initialise + m.execution)
+	}
+	cost += m.Queue * q * m.execution
+	if v := seconds - l*m.execution; v > 0 {
+		cost += m.Idle * v
+	}
 	return cost, left
 }
 
 // move is the cost of starting x containers, or reclaiming -x, after x0 were started before.
-func (m *mpcModel) move(x, x0 int) float64 {
+func (m *mpcModel) move(x, x0 int) float64 { return m.shift(x) + m.change(max(0, x)-max(0, x0)) }
+
+// shift is the part of move that x alone tells.
+func (m *mpcModel) shift(x int) float64 {
 	c := m.Smooth * float64(x*x)
 	if x < 0 {
 		c += m.Reclaim * float64(x)
 		x = 0
 	}
-	d := float64(x - max(0, x0))
-	return c + m.Start*float64(x)*m.initialise + m.Smooth*d*d
+	return c + m.Start*float64(x)*m.initialise
 }
+
+// change is the other one, >= 0: of starting d more, or -d fewer, than before.
+func (m *mpcModel) change(d int) float64 { return m.Smooth * float64(d) * float64(d) }
 
 // A planner finds plans. It keeps its tables for the next one.
 type planner struct {
 	model  mpcModel
 	states []mpcState // shape (horizon+1, containers+1)
+	shifts []float64  // of -containers .. containers, and as many changes
+	serves []float64  // by containers
 	out    []int
 }
 
 // mpcState is the cheapest way to have so many containers after so many intervals.
 type mpcState struct {
-	cost  float64
-	queue float64
-	from  int32 // containers one interval before
-	start int32 // containers that were started then, < 0: reclaimed
+	cost  float64 // with the interval that follows, once it has been stepped through
+	queue float64 // likewise
+	from  int32   // containers one interval before
+	start int32   // containers that were started then, < 0: reclaimed
 }
 
 // plan returns the containers of each interval, the first one those that there are, which
@@ -208,20 +275,43 @@ func (p *planner) plan(live, lead int, queue float64, arrivals []float64) []int 
 		p.states[i].cost = math.Inf(1)
 	}
 	p.states[live] = mpcState{queue: queue}
+	shifts, changes, least := p.moves(most)
+	p.serves = p.serves[:0]
+	for w := range width {
+		p.serves = append(p.serves, m.serve(w))
+	}
 	for k := range horizon {
 		now, next := p.states[k*width:(k+1)*width], p.states[(k+1)*width:(k+2)*width]
+		// What is decided now counts from the next interval on: this one has what there is.
+		best := 0
 		for from := range now {
 			a := &now[from]
-			if math.IsInf(a.cost, 1) {
-				continue
+			cost, left := m.serving(p.serves[from], float64(from)*m.interval, arrivals[lead+k], a.queue)
+			a.cost, a.queue = a.cost+cost, left
+			if a.cost < now[best].cost {
+				best = from
 			}
-			// What is decided now counts from the next interval on: this one has what there is.
-			cost, left := m.step(from, arrivals[lead+k], a.queue)
-			cost += a.cost
-			for to := range next {
-				if c := cost + m.move(to-from, int(a.start)); c < next[to].cost {
-					next[to] = mpcState{cost: c, queue: left, from: int32(from), start: int32(to - from)}
-				}
+		}
+		// No next state costs more than from the cheapest one: from one that is dearer than that none is
+		// reached. That leaves few where there are many containers.
+		x0 := max(0, int(now[best].start))
+		dearest := 0.
+		for x := -best; x <= most-best; x++ {
+			if c := shifts[most+x] + changes[most+max(0, x)-x0]; c > dearest {
+				dearest = c
+			}
+		}
+		limit := now[best].cost + dearest
+		// The cheapest one is first, so that few others replace what it led to. Of equally cheap ways
+		// the one from the fewest containers remains: below it, the later one.
+		for from := best; from >= 0; from-- {
+			if now[from].cost+least <= limit {
+				leave(now, next, from, shifts, changes, true)
+			}
+		}
+		for from := best + 1; from < width; from++ {
+			if now[from].cost+least <= limit {
+				leave(now, next, from, shifts, changes, false)
 			}
 		}
 	}
@@ -238,4 +328,41 @@ func (p *planner) plan(live, lead int, queue float64, arrivals []float64) []int 
 		at = int(p.states[k*width+at].from)
 	}
 	return p.out
+}
+
+// moves returns the parts of the cost of all moves of at most so many containers, each from
+// its -most on, and the least one that a move can cost.
+func (p *planner) moves(most int) (shifts, changes []float64, least float64) {
+	n := 2*most + 1
+	if cap(p.shifts) < 2*n {
+		p.shifts = make([]float64, 2*n)
+	}
+	shifts, changes = p.shifts[:n], p.shifts[:2*n][n:]
+	for i := range n {
+		shifts[i], changes[i] = p.model.shift(i-most), p.model.change(i-most)
+		least = min(least, shifts[i])
+	}
+	return shifts, changes, least
+}
+
+// leave takes in the moves from a state to the next ones, which are those that cost less than what
+// leads there so far, or as much and ties count.
+func leave(now, next []mpcState, from int, shifts, changes []float64, ties bool) {
+	a, most := &now[from], len(now)-1
+	changes = changes[most-max(0, int(a.start)):]
+	cost, queue, down, stay := a.cost, a.queue, shifts[most-from:most], changes[0]
+	for to := range down {
+		n := &next[to]
+		if c := cost + (down[to] + stay); c < n.cost || ties && c == n.cost {
+			*n = mpcState{cost: c, queue: queue, from: int32(from), start: int32(to - from)}
+		}
+	}
+	up := next[from:]
+	shifts, changes = shifts[most:][:len(up)], changes[:len(up)]
+	for x := range up {
+		n := &up[x]
+		if c := cost + (shifts[x] + changes[x]); c < n.cost || ties && c == n.cost {
+			*n = mpcState{cost: c, queue: queue, from: int32(from), start: int32(x)}
+		}
+	}
 }

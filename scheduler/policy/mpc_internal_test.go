@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -99,4 +100,47 @@ func TestMPCStartsInTime(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMPCPlanAsTried: a plan is the one that is found by trying every move from every state in order.
+func TestMPCPlanAsTried(t *testing.T) {
+	var p planner // keeps its tables
+	rapid.Check(t, func(t *rapid.T) {
+		o := DefaultMPCOptions()
+		weight := rapid.SampledFrom([]float64{0, 0.001, 0.5, 1}) // ties
+		o.Cold, o.Start, o.Idle = weight.Draw(t, "cold"), weight.Draw(t, "start"), weight.Draw(t, "idle")
+		o.Queue, o.Smooth, o.Reclaim = weight.Draw(t, "queue"), weight.Draw(t, "smooth"), weight.Draw(t, "reclaim")
+		m := mpcModel{MPCOptions: o, interval: 5, execution: rapid.Float64Range(0.5, 10).Draw(t, "execution"), initialise: 1}
+		p.model = m
+		live, horizon := rapid.IntRange(0, 20).Draw(t, "live"), rapid.IntRange(1, 6).Draw(t, "horizon")
+		arrivals := rapid.SliceOfN(rapid.SampledFrom([]float64{0, 0.3, 1, 4}), horizon, horizon).Draw(t, "arrivals")
+		width := max(live, min(mpcMost, int(math.Ceil(slices.Max(arrivals)*m.execution/m.interval))+1)) + 1
+		states := make([][]mpcState, horizon+1)
+		for k := range states {
+			states[k] = slices.Repeat([]mpcState{{cost: math.Inf(1)}}, width)
+		}
+		states[0][live] = mpcState{}
+		for k, l := range arrivals {
+			for from, a := range states[k] {
+				cost, left := m.step(from, l, a.queue)
+				for to := range width {
+					if c := cost + a.cost + m.move(to-from, int(a.start)); c < states[k+1][to].cost {
+						states[k+1][to] = mpcState{cost: c, queue: left, from: int32(from), start: int32(to - from)}
+					}
+				}
+			}
+		}
+		want, at := make([]int, horizon+1), 0
+		for w, s := range states[horizon] {
+			if s.cost < states[horizon][at].cost {
+				at = w
+			}
+		}
+		for k := horizon; k >= 0; k-- {
+			want[k], at = at, int(states[k][at].from)
+		}
+		if got := p.plan(live, 0, 0, arrivals); !slices.Equal(got, want) {
+			t.Fatalf("plan %v, want %v", got, want)
+		}
+	})
 }

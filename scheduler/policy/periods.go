@@ -113,12 +113,12 @@ func (h *history) fill(n, size int) {
 
 // last sets out to the last values, oldest first, and those before the first one to 0.
 func (h *history) last(out []float64) []float64 {
-	for i := range out {
-		if k := h.n - len(out) + i; k >= 0 && h.n-k <= len(h.ring) {
-			out[i] = h.ring[k%len(h.ring)]
-		} else {
-			out[i] = 0
-		}
+	n := min(h.n, len(h.ring), len(out))
+	clear(out[:len(out)-n])
+	if n > 0 {
+		at := (h.n - n) % len(h.ring)
+		k := copy(out[len(out)-n:], h.ring[at:])
+		copy(out[len(out)-n+k:], h.ring)
 	}
 	return out
 }

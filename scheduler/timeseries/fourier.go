@@ -10,8 +10,14 @@ type Fourier struct {
 	n, degree, harmonics int
 	cos                  []float64 // of a turn, in n parts
 	sin                  []float64
+	turns                [][fourierBlock]turn // of blocks of harmonics, each over the window
 	rest                 []float64
 }
+
+// fourierBlock harmonics are summed side by side: alone, each addition would wait for the one before.
+const fourierBlock = 5
+
+type turn struct{ cos, sin float64 }
 
 // NewFourier returns a Fourier of windows of n >= 3 values, with a trend of degree 1 or 2 and
 // at most that many harmonics beside the mean; there are (n-1)/2.
@@ -20,6 +26,16 @@ func NewFourier(n, degree, harmonics int) *Fourier {
 	m.cos, m.sin, m.rest = make([]float64, n), make([]float64, n), make([]float64, n)
 	for i := range n {
 		m.sin[i], m.cos[i] = math.Sincos(2 * math.Pi * float64(i) / float64(n))
+	}
+	for first := 1; first <= m.harmonics; first += fourierBlock {
+		for i := range n {
+			var t [fourierBlock]turn
+			for b := range t {
+				j := i * (first + b) % n
+				t[b] = turn{m.cos[j], m.sin[j]}
+			}
+			m.turns = append(m.turns, t)
+		}
 	}
 	return m
 }
@@ -31,6 +47,9 @@ func (m *Fourier) Forecast(x, out []float64) {
 	middle, square := (n-1)/2, (n*n-1)/12
 	var mean, line, bend float64
 	for i, v := range x {
+		if v == 0 { // as arrivals often are
+			continue
+		}
 		u := float64(i) - middle
 		mean += v
 		line += v * u
@@ -52,18 +71,36 @@ func (m *Fourier) Forecast(x, out []float64) {
 	for h := range out {
 		out[h] = trend(m.n + h)
 	}
-	for k := 1; k <= m.harmonics; k++ {
-		var re, im float64
-		for i, j := 0, 0; i < m.n; i++ {
-			re += m.rest[i] * m.cos[j]
-			im += m.rest[i] * m.sin[j]
-			if j += k; j >= m.n {
-				j -= m.n
+	scale := 2 / n
+	for first := 1; first <= m.harmonics; first += fourierBlock {
+		sums := m.sums(m.turns[(first-1)/fourierBlock*m.n:][:m.n])
+		for b, sum := range sums[:min(fourierBlock, m.harmonics-first+1)] {
+			for h, j := 0, 0; h < len(out); h++ {
+				out[h] += scale * (sum.cos*m.cos[j] + sum.sin*m.sin[j])
+				if j += first + b; j >= m.n {
+					j -= m.n
+				}
 			}
 		}
-		for h := range out {
-			j := h * k % m.n
-			out[h] += 2 / n * (re*m.cos[j] + im*m.sin[j])
-		}
 	}
+}
+
+// sums returns the products of the rest with the harmonics of a block.
+func (m *Fourier) sums(turns [][fourierBlock]turn) [fourierBlock]turn {
+	var a, b, c, d, e turn
+	rest := m.rest[:len(turns)]
+	for i := range turns {
+		t, v := &turns[i], rest[i]
+		a.cos += v * t[0].cos
+		a.sin += v * t[0].sin
+		b.cos += v * t[1].cos
+		b.sin += v * t[1].sin
+		c.cos += v * t[2].cos
+		c.sin += v * t[2].sin
+		d.cos += v * t[3].cos
+		d.sin += v * t[3].sin
+		e.cos += v * t[4].cos
+		e.sin += v * t[4].sin
+	}
+	return [fourierBlock]turn{a, b, c, d, e}
 }
