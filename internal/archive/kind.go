@@ -16,8 +16,6 @@ const (
 	tarFile
 )
 
-func (c container) String() string { return [...]string{"", "zip", "tar"}[c] }
-
 // containerOf recognises an archive by its first bytes.
 func containerOf(head []byte) container {
 	switch {

@@ -32,9 +32,6 @@ const (
 
 	// maxDepth bounds how deep brackets are nested, as encoding/json does.
 	maxDepth = 10_000
-
-	// maxHead bounds the value of a member that [Scanner.Head] keeps, in bytes.
-	maxHead = 1 << 10
 )
 
 // A Scanner finds the objects of a stream; see [New].
@@ -50,7 +47,6 @@ type Scanner struct {
 
 	open  []byte // brackets of the wrappers and of the array that are open
 	fresh bool   // nothing stands yet inside the innermost of them
-	head  [][2]string
 	stack []byte // brackets inside of the value that is being read
 }
 
@@ -61,10 +57,6 @@ type Scanner struct {
 func New(r io.Reader, most int, wrappers ...string) *Scanner {
 	return &Scanner{r: r, most: most, wrappers: wrappers, line: 1}
 }
-
-// Head returns the other members that wrappers had so far: names and values as they are
-// written, of values up to 1 KB. A value has its text; there are at most 100 of them.
-func (s *Scanner) Head() [][2]string { return s.head }
 
 // Next returns the next object and the line in which it begins. The object is valid
 // until the next call. The error is io.EOF behind the last one, [ErrLong] for one that is
@@ -143,7 +135,6 @@ func (s *Scanner) leave() {
 func (s *Scanner) document() (object []byte, line int, wraps bool, err error) {
 	line = s.line
 	at := 1
-	var head [][2]string
 	for first := true; ; first = false {
 		c, i, err := s.next(at)
 		if err != nil {
@@ -160,7 +151,6 @@ func (s *Scanner) document() (object []byte, line int, wraps bool, err error) {
 		if s.wraps(name, start) {
 			s.enter('{')
 			s.consume(start - 1)
-			s.keep(head...)
 			s.enter(s.buf[s.pos])
 			return nil, line, true, nil
 		}
@@ -171,9 +161,6 @@ func (s *Scanner) document() (object []byte, line int, wraps bool, err error) {
 		}
 		if err != nil {
 			return nil, line, false, err
-		}
-		if end-start <= maxHead && len(head) < 100 {
-			head = append(head, [2]string{name, string(s.buf[s.pos+start : s.pos+end])})
 		}
 		if c, i, err = s.next(end); err != nil {
 			return nil, line, false, s.cut(err)
@@ -214,20 +201,11 @@ func (s *Scanner) wrapped() error {
 		return nil
 	}
 	s.consume(start)
-	end, err := s.value(0, maxHead)
-	if errors.Is(err, ErrLong) {
-		return nil
-	}
-	if err != nil {
+	s.stack = s.stack[:0]
+	if _, err := s.walk(0, 0, false); !errors.Is(err, ErrLong) { // all of it was consumed
 		return err
 	}
-	s.keep([2]string{name, string(s.buf[s.pos : s.pos+end])})
-	s.consume(end)
 	return nil
-}
-
-func (s *Scanner) keep(members ...[2]string) {
-	s.head = append(s.head, members[:min(len(members), 100-len(s.head))]...)
 }
 
 // wraps reports whether a member is a wrapper: its name is, and its value is an array or

@@ -18,17 +18,17 @@ import (
 )
 
 // scan returns the objects with their lines, and the last error but io.EOF.
-func scan(r io.Reader, most int, wrappers ...string) (out []string, head [][2]string, err error) {
+func scan(r io.Reader, most int, wrappers ...string) (out []string, err error) {
 	s := jsonstream.New(r, most, wrappers...)
 	for {
 		object, line, err := s.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return out, s.Head(), nil
+			return out, nil
 		case errors.Is(err, jsonstream.ErrLong):
 			out = append(out, fmt.Sprintf("%d:long", line))
 		case err != nil:
-			return out, s.Head(), err
+			return out, err
 		default:
 			out = append(out, fmt.Sprintf("%d:%s", line, object))
 		}
@@ -66,7 +66,7 @@ func TestObjects(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for name, r := range map[string]io.Reader{"whole": strings.NewReader(c.text), "by bytes": iotest.OneByteReader(strings.NewReader(c.text)), "with its end": iotest.DataErrReader(strings.NewReader(c.text))} {
-				got, _, err := scan(r, 90, "rows", "data", "result")
+				got, err := scan(r, 90, "rows", "data", "result")
 				if !slices.Equal(got, c.want) {
 					t.Errorf("%s: %q, expected %q", name, got, c.want)
 				}
@@ -78,16 +78,8 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-func TestHead(t *testing.T) {
-	_, head, err := scan(strings.NewReader(`{"status":"success","n":2,"data":{"type":"m","result":[{"status":1}],"more":[1, 2]},"w":null}`), 1000, "data", "result")
-	want := [][2]string{{"status", `"success"`}, {"n", "2"}, {"type", `"m"`}, {"more", "[1, 2]"}, {"w", "null"}}
-	if err != nil || !slices.Equal(head, want) {
-		t.Errorf("%q, error %v; expected %q", head, err, want)
-	}
-}
-
 func TestDepth(t *testing.T) {
-	_, _, err := scan(strings.NewReader(`{"a":`+strings.Repeat("[", 20_000)), 1<<20)
+	_, err := scan(strings.NewReader(`{"a":`+strings.Repeat("[", 20_000)), 1<<20)
 	if err == nil || err.Error() != "line 1: brackets are nested more than 10000 deep" {
 		t.Errorf("error %v", err)
 	}
@@ -95,7 +87,7 @@ func TestDepth(t *testing.T) {
 
 func TestReadError(t *testing.T) {
 	broken := errors.New("broken")
-	got, _, err := scan(io.MultiReader(strings.NewReader(`{"a":1}{"b"`), iotest.ErrReader(broken)), 100)
+	got, err := scan(io.MultiReader(strings.NewReader(`{"a":1}{"b"`), iotest.ErrReader(broken)), 100)
 	if !errors.Is(err, broken) || len(got) != 1 {
 		t.Errorf("%q, error %v", got, err)
 	}
@@ -216,8 +208,8 @@ func FuzzObjects(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, _, err := scan(bytes.NewReader(b), 100, "rows")
-		slow, _, serr := scan(iotest.OneByteReader(bytes.NewReader(b)), 100, "rows")
+		got, err := scan(bytes.NewReader(b), 100, "rows")
+		slow, serr := scan(iotest.OneByteReader(bytes.NewReader(b)), 100, "rows")
 		if !slices.Equal(got, slow) || fmt.Sprint(err) != fmt.Sprint(serr) {
 			t.Errorf("%q, %v; by bytes %q, %v", got, err, slow, serr)
 		}
