@@ -123,7 +123,7 @@ def main():
         "many.tar.gz": tar(out / "many.tar.gz", "w:gz", *(member("%05d.csv" % i, len(rows)) for i in range(2**16 + 1)), data=rows),
         "slip.tar": tar(out / "slip.tar", "w", member("../../slip.csv", len(rows)), data=rows),
         "slip.zip": zipped(out / "slip.zip", "good.csv", "a/../../slip.csv", data=rows),
-        "absolute.tar.gz": tar(out / "absolute.tar.gz", "w:gz", member("/tmp/slip.csv", len(rows)), data=rows),
+        "absolute.tar.gz": tar(out / "absolute.tar.gz", "w:gz", member("/slip.csv", len(rows)), data=rows),
         "link.tar": tar(out / "link.tar", "w", member("a.csv", type=tarfile.SYMTYPE, linkname="/etc/passwd")),
         "hardlink.tar.xz": tar(out / "hardlink.tar.xz", "w:xz", member("a.csv", type=tarfile.LNKTYPE, linkname="../b.csv")),
         "device.tar": tar(out / "device.tar", "w", member("a.csv", type=tarfile.CHRTYPE, devmajor=1, devminor=5)),

@@ -15,50 +15,10 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/alibaba"
+	"github.com/incendio-faas/incendio/internal/sinktest"
 )
 
 const header = "__time__,functionName,latency,runtime,memoryMB\n"
-
-// A collector is a Sink that keeps what it is given.
-type collector struct {
-	got      []datasets.Invocation
-	days     int
-	rows     map[string]int64
-	rejected []string
-}
-
-func (c *collector) Day(*datasets.Counts) error { return errors.New("not as counts") }
-
-func (c *collector) Invocations(day int, seq iter.Seq2[datasets.Invocation, error]) error {
-	if day != c.days {
-		return fmt.Errorf("day %d after %d days", day, c.days)
-	}
-	c.days++
-	tally := datasets.NewTally(day)
-	for inv, err := range seq {
-		if err != nil {
-			return err
-		}
-		if err := tally.Add(inv); err != nil {
-			return err
-		}
-		c.got = append(c.got, inv)
-	}
-	return nil
-}
-
-func (c *collector) Rows(file string, n int64) error {
-	if c.rows == nil {
-		c.rows = map[string]int64{}
-	}
-	c.rows[file] += n
-	return nil
-}
-
-func (c *collector) Reject(reason string, e *datasets.SyntaxError) error {
-	c.rejected = append(c.rejected, fmt.Sprintf("%s:%d: %s", filepath.Base(e.File), e.Line, reason))
-	return nil
-}
 
 func write(t testing.TB, files map[string]string) string {
 	t.Helper()
@@ -71,7 +31,7 @@ func write(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-func read(t testing.TB, path string) (*alibaba.Input, []datasets.Function, *collector) {
+func read(t testing.TB, path string) (*alibaba.Input, []datasets.Function, *sinktest.Collector) {
 	t.Helper()
 	in, err := alibaba.Open(t.Context(), path, alibaba.DefaultOptions())
 	if err != nil {
@@ -82,7 +42,7 @@ func read(t testing.TB, path string) (*alibaba.Input, []datasets.Function, *coll
 			t.Error(err)
 		}
 	})
-	c := new(collector)
+	c := new(sinktest.Collector)
 	functions, err := in.Read(t.Context(), nil, c)
 	if err != nil {
 		t.Fatal(err)
@@ -98,11 +58,11 @@ func TestByHand(t *testing.T) {
 		"shanghai.csv": header + "1620060000,f1,4,python3,128\n",
 		"README.md":    "# Cold starts\n",
 	}))
-	if len(got.rejected) != 0 || got.days != 2 || len(got.got) != 6 || got.rows["beijing.csv"] != 5 || got.rows["shanghai.csv"] != 1 {
-		t.Errorf("rejected %q, %d days, %d invocations, rows %v", got.rejected, got.days, len(got.got), got.rows)
+	if len(got.Rejected) != 0 || got.Days != 2 || len(got.Got) != 6 || got.Files["beijing.csv"] != 5 || got.Files["shanghai.csv"] != 1 {
+		t.Errorf("rejected %q, %d days, %d invocations, rows %v", got.Rejected, got.Days, len(got.Got), got.Files)
 	}
 	var text []string
-	for _, inv := range got.got {
+	for _, inv := range got.Got {
 		f := functions[inv.Function]
 		text = append(text, fmt.Sprintf("%s/%s %v", f.Owner, f.Name, inv.Arrival))
 		if inv.Duration != datasets.Unknown {
@@ -164,11 +124,11 @@ func TestBadRows(t *testing.T) {
 	add("1620057600,f,1,\"x,128", "bad quote")
 	add("1620057700,f,1,x,128", "")
 	_, _, got := read(t, write(t, map[string]string{"t.csv": text}))
-	if !slices.Equal(got.rejected, want) {
-		t.Errorf("rejected\n%s\nexpected\n%s", strings.Join(got.rejected, "\n"), strings.Join(want, "\n"))
+	if !slices.Equal(got.Rejected, want) {
+		t.Errorf("rejected\n%s\nexpected\n%s", strings.Join(got.Rejected, "\n"), strings.Join(want, "\n"))
 	}
-	if len(got.got) != 2 || got.rows["t.csv"] != int64(line-1) {
-		t.Errorf("%v, rows %v", got.got, got.rows)
+	if len(got.Got) != 2 || got.Files["t.csv"] != int64(line-1) {
+		t.Errorf("%v, rows %v", got.Got, got.Files)
 	}
 }
 
@@ -184,7 +144,7 @@ func TestRefused(t *testing.T) {
 	} {
 		in, err := alibaba.Open(t.Context(), write(t, c.files), alibaba.DefaultOptions())
 		if err == nil {
-			_, err = in.Read(t.Context(), nil, new(collector))
+			_, err = in.Read(t.Context(), nil, new(sinktest.Collector))
 			in.Close()
 		}
 		if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -287,12 +247,12 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		defer in.Close()
-		c := new(collector)
+		c := new(sinktest.Collector)
 		if _, err := in.Read(t.Context(), nil, c); err != nil && !errors.Is(err, datasets.ErrNoRows) {
 			t.Fatal(err)
 		}
-		if n := int64(len(c.got) + len(c.rejected)); n != c.rows["t.csv"] {
-			t.Fatalf("%d invocations and %d rejected of %d rows", len(c.got), len(c.rejected), c.rows["t.csv"])
+		if n := int64(len(c.Got) + len(c.Rejected)); n != c.Files["t.csv"] {
+			t.Fatalf("%d invocations and %d rejected of %d rows", len(c.Got), len(c.Rejected), c.Files["t.csv"])
 		}
 	})
 }

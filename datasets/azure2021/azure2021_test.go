@@ -18,53 +18,13 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2021"
+	"github.com/incendio-faas/incendio/internal/sinktest"
 )
 
 const header = "app,func,end_timestamp,duration\n"
 
-// A collector is a Sink that keeps what it is given.
-type collector struct {
-	got      []datasets.Invocation
-	days     int
-	rows     map[string]int64
-	rejected []string
-}
-
-func (c *collector) Day(*datasets.Counts) error { return errors.New("not as counts") }
-
-func (c *collector) Invocations(day int, seq iter.Seq2[datasets.Invocation, error]) error {
-	if day != c.days {
-		return fmt.Errorf("day %d after %d days", day, c.days)
-	}
-	c.days++
-	tally := datasets.NewTally(day)
-	for inv, err := range seq {
-		if err != nil {
-			return err
-		}
-		if err := tally.Add(inv); err != nil {
-			return err
-		}
-		c.got = append(c.got, inv)
-	}
-	return nil
-}
-
-func (c *collector) Rows(file string, n int64) error {
-	if c.rows == nil {
-		c.rows = map[string]int64{}
-	}
-	c.rows[file] += n
-	return nil
-}
-
-func (c *collector) Reject(reason string, e *datasets.SyntaxError) error {
-	c.rejected = append(c.rejected, fmt.Sprintf("%s:%d: %s", filepath.Base(e.File), e.Line, reason))
-	return nil
-}
-
-func (c *collector) text(functions []datasets.Function) (out []string) {
-	for _, inv := range c.got {
+func described(c *sinktest.Collector, functions []datasets.Function) (out []string) {
+	for _, inv := range c.Got {
 		f := functions[inv.Function]
 		out = append(out, fmt.Sprintf("%s/%s %v %v", f.App, f.Name, inv.Arrival, inv.Duration))
 	}
@@ -96,9 +56,9 @@ func open(t testing.TB, path string) *azure2021.Input {
 	return in
 }
 
-func read(t testing.TB, path string, known ...datasets.Function) (*azure2021.Input, []datasets.Function, *collector) {
+func read(t testing.TB, path string, known ...datasets.Function) (*azure2021.Input, []datasets.Function, *sinktest.Collector) {
 	t.Helper()
-	in, c := open(t, path), new(collector)
+	in, c := open(t, path), new(sinktest.Collector)
 	functions, err := in.Read(t.Context(), known, c)
 	if err != nil {
 		t.Fatal(err)
@@ -117,14 +77,14 @@ func TestByHand(t *testing.T) {
 	})
 	in, functions, got := read(t, dir)
 	want := []string{"a1/f1 1.5ms 78ms", "a1/f1 250ms 250ms", "a1/f2 1m0s 10ms", "a1/f1 1m40s 1µs", "a2/f1 23h59m59.5s 1s", "a2/f1 24h59m56.4s 3.6s"}
-	if text := got.text(functions); !slices.Equal(text, want) {
+	if text := described(got, functions); !slices.Equal(text, want) {
 		t.Errorf("%q, expected %q", text, want)
 	}
-	if len(functions) != 3 || got.days != 2 || len(got.rejected) != 0 {
-		t.Errorf("%d functions, %d days, rejected %q", len(functions), got.days, got.rejected)
+	if len(functions) != 3 || got.Days != 2 || len(got.Rejected) != 0 {
+		t.Errorf("%d functions, %d days, rejected %q", len(functions), got.Days, got.Rejected)
 	}
-	if got.rows["AzureFunctionsInvocationTraceForTwoWeeksJan2021.txt"] != 4 || got.rows["more.csv"] != 2 {
-		t.Errorf("rows %v", got.rows)
+	if got.Files["AzureFunctionsInvocationTraceForTwoWeeksJan2021.txt"] != 4 || got.Files["more.csv"] != 2 {
+		t.Errorf("rows %v", got.Files)
 	}
 	p := in.Provenance()
 	// The last start is in minute 24*60 + 59.
@@ -153,8 +113,8 @@ func TestByHand(t *testing.T) {
 func TestPart(t *testing.T) {
 	in, _, got := read(t, write(t, map[string]string{"day3.csv": header + "a,f,259260,0\na,f,345599,0.5\n"}))
 	p := in.Provenance()
-	if p.Start.Format(time.DateOnly) != "2021-02-03" || p.Span != (datasets.Window{From: 1, To: 1440}) || got.days != 1 {
-		t.Errorf("start %v, span %v, %d days", p.Start, p.Span, got.days)
+	if p.Start.Format(time.DateOnly) != "2021-02-03" || p.Span != (datasets.Window{From: 1, To: 1440}) || got.Days != 1 {
+		t.Errorf("start %v, span %v, %d days", p.Start, p.Span, got.Days)
 	}
 }
 
@@ -193,14 +153,14 @@ func TestBadRows(t *testing.T) {
 	add(strings.Repeat("x", 1<<20)+",f,2,1", "long line")
 	add("a,f,3,1", "")
 	_, functions, got := read(t, write(t, map[string]string{"t.csv": text}))
-	if !slices.Equal(got.rejected, want) {
-		t.Errorf("rejected\n%s\nexpected\n%s", strings.Join(got.rejected, "\n"), strings.Join(want, "\n"))
+	if !slices.Equal(got.Rejected, want) {
+		t.Errorf("rejected\n%s\nexpected\n%s", strings.Join(got.Rejected, "\n"), strings.Join(want, "\n"))
 	}
-	if want := []string{"a/f 0s 1ms", "a/f 500ms 500ms", "a/f 2s 1s"}; !slices.Equal(got.text(functions), want) {
-		t.Errorf("%q", got.text(functions))
+	if want := []string{"a/f 0s 1ms", "a/f 500ms 500ms", "a/f 2s 1s"}; !slices.Equal(described(got, functions), want) {
+		t.Errorf("%q", described(got, functions))
 	}
-	if got.rows["t.csv"] != int64(line-1) {
-		t.Errorf("%v rows", got.rows)
+	if got.Files["t.csv"] != int64(line-1) {
+		t.Errorf("%v rows", got.Files)
 	}
 }
 
@@ -220,7 +180,7 @@ func TestRefused(t *testing.T) {
 	} {
 		in, err := azure2021.Open(t.Context(), write(t, c.files), azure2021.DefaultOptions())
 		if err == nil {
-			_, err = in.Read(t.Context(), nil, new(collector))
+			_, err = in.Read(t.Context(), nil, new(sinktest.Collector))
 			in.Close()
 		}
 		if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -237,8 +197,8 @@ func TestKnown(t *testing.T) {
 	known := datasets.Function{ID: 0, App: "a", Name: "g", Trigger: datasets.Timer, CPU: 2, Memory: 5 << 20,
 		Execution: datasets.Constant(time.Second), Initialisation: datasets.Constant(time.Second), Termination: datasets.Constant(time.Second)}
 	_, functions, got := read(t, write(t, map[string]string{"t.csv": header + "a,f,1,0.5\na,g,2,0.5\n"}), known)
-	if len(functions) != 2 || functions[0].Execution.Value[0] != time.Second || functions[1].Name != "f" || got.got[1].Function != 0 {
-		t.Errorf("%+v, %v", functions, got.got)
+	if len(functions) != 2 || functions[0].Execution.Value[0] != time.Second || functions[1].Name != "f" || got.Got[1].Function != 0 {
+		t.Errorf("%+v, %v", functions, got.Got)
 	}
 }
 
@@ -279,14 +239,14 @@ func TestRows(t *testing.T) {
 			r.Fatal(err)
 		}
 		defer in.Close()
-		c := new(collector)
+		c := new(sinktest.Collector)
 		functions, err := in.Read(t.Context(), nil, c)
 		if err != nil {
 			r.Fatal(err)
 		}
 		var got []string
 		first := in.Provenance().Start.Sub(time.Date(2021, 1, 31, 0, 0, 0, 0, time.UTC))
-		for _, inv := range c.got {
+		for _, inv := range c.Got {
 			f := functions[inv.Function]
 			got = append(got, fmt.Sprintf("%012d %s/%s %v", (inv.Arrival+first).Microseconds(), f.App, f.Name, inv.Duration))
 		}
@@ -392,12 +352,12 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		defer in.Close()
-		c := new(collector)
+		c := new(sinktest.Collector)
 		if _, err := in.Read(t.Context(), nil, c); err != nil && !errors.Is(err, datasets.ErrNoRows) {
 			t.Fatal(err)
 		}
-		if n := int64(len(c.got) + len(c.rejected)); n != c.rows["t.csv"] {
-			t.Fatalf("%d invocations and %d rejected of %d rows", len(c.got), len(c.rejected), c.rows["t.csv"])
+		if n := int64(len(c.Got) + len(c.Rejected)); n != c.Files["t.csv"] {
+			t.Fatalf("%d invocations and %d rejected of %d rows", len(c.Got), len(c.Rejected), c.Files["t.csv"])
 		}
 	})
 }

@@ -18,69 +18,21 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/openwhisk"
+	"github.com/incendio-faas/incendio/internal/sinktest"
 )
 
-// A collector is a Sink that keeps what it is given as text.
-type collector struct {
-	got      []datasets.Invocation
-	days     int
-	rows     map[string]int64
-	rejected []string
-}
-
-func (c *collector) Day(*datasets.Counts) error { return errors.New("not as counts") }
-
-func (c *collector) Invocations(day int, seq iter.Seq2[datasets.Invocation, error]) error {
-	if day != c.days {
-		return fmt.Errorf("day %d after %d days", day, c.days)
-	}
-	c.days++
-	tally := datasets.NewTally(day)
-	for inv, err := range seq {
-		if err != nil {
-			return err
-		}
-		if err := tally.Add(inv); err != nil {
-			return err
-		}
-		c.got = append(c.got, inv)
-	}
-	return nil
-}
-
-func (c *collector) Rows(file string, n int64) error {
-	if c.rows == nil {
-		c.rows = map[string]int64{}
-	}
-	c.rows[file] += n
-	return nil
-}
-
-func (c *collector) Reject(reason string, e *datasets.SyntaxError) error {
-	c.rejected = append(c.rejected, fmt.Sprintf("%s:%d: %s: %s", filepath.Base(e.File), e.Line, reason, e.Msg))
-	return nil
-}
-
-func read(t testing.TB, path string, known ...datasets.Function) (*openwhisk.Input, []datasets.Function, *collector) {
+func read(t testing.TB, path string, known ...datasets.Function) (*openwhisk.Input, []datasets.Function, *sinktest.Collector) {
 	t.Helper()
 	in, err := openwhisk.Open(t.Context(), path, openwhisk.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := new(collector)
+	c := new(sinktest.Collector)
 	functions, err := in.Read(t.Context(), known, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return in, functions, c
-}
-
-func (c *collector) text(functions []datasets.Function) (out []string) {
-	for _, inv := range c.got {
-		f := functions[inv.Function]
-		out = append(out, fmt.Sprintf("%s|%s|%s %v %v", f.Owner, f.App, f.Name, inv.Arrival, inv.Duration))
-	}
-	return out
 }
 
 func file(t testing.TB, name, text string) string {
@@ -105,18 +57,18 @@ func TestRecords(t *testing.T) {
 		"guest||hello 24h1m10s 100ms",
 		"guest|whisk.system/images|resize 47h59m59.99s 200ms",
 	}
-	if text := got.text(functions); !slices.Equal(text, want) {
+	if text := got.Text(functions); !slices.Equal(text, want) {
 		t.Errorf("%q\nexpected %q", text, want)
 	}
 	p := in.Provenance()
-	if p.Format != "openwhisk" || p.Start.Format(time.DateOnly) != "2020-12-31" || p.Span != (datasets.Window{From: 0, To: 2880}) || got.days != 2 {
-		t.Errorf("%v, %v, %d days", p.Start, p.Span, got.days)
+	if p.Format != "openwhisk" || p.Start.Format(time.DateOnly) != "2020-12-31" || p.Span != (datasets.Window{From: 0, To: 2880}) || got.Days != 2 {
+		t.Errorf("%v, %v, %d days", p.Start, p.Span, got.Days)
 	}
-	if want := []string{"rest.json:32: duplicate key: same activation as testdata/rest.json:15"}; !slices.Equal(got.rejected, want) {
-		t.Errorf("rejected %q, expected %q", got.rejected, want)
+	if want := []string{"rest.json:32: duplicate key: same activation as testdata/rest.json:15"}; !slices.Equal(got.Why, want) {
+		t.Errorf("rejected %q, expected %q", got.Why, want)
 	}
-	if got.rows["rest.json"] != 4 || got.rows["all_docs.json"] != 2 {
-		t.Errorf("rows %v", got.rows)
+	if got.Files["rest.json"] != 4 || got.Files["all_docs.json"] != 2 {
+		t.Errorf("rows %v", got.Files)
 	}
 	if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, "no executions: 1 sequences, 1 triggers and rules, 2 other documents") {
 		t.Errorf("notes %s", notes)
@@ -150,8 +102,8 @@ func TestDocuments(t *testing.T) {
 		"view.json":       `{"total_rows":2,"rows":[{"id":"a","key":["g",1],"value":` + a + `},{"id":"b","key":["g",1],"value":` + b + "}]}",
 	} {
 		_, functions, got := read(t, file(t, name, text))
-		if text := got.text(functions); !slices.Equal(text, []string{"g||f 1s 7ms", "g||f 1s 7ms"}) || got.rejected != nil {
-			t.Errorf("%s: %q, rejected %q", name, text, got.rejected)
+		if text := got.Text(functions); !slices.Equal(text, []string{"g||f 1s 7ms", "g||f 1s 7ms"}) || got.Why != nil {
+			t.Errorf("%s: %q, rejected %q", name, text, got.Why)
 		}
 	}
 }
@@ -183,11 +135,11 @@ func TestRejected(t *testing.T) {
 		}
 		good := `{"activationId":"a","namespace":"g","name":"f","start":1000,"end":1007,"annotations":[{"key":"kind","value":"go:1"}]}` + "\n"
 		_, functions, got := read(t, file(t, "f.jsonl", good+`{"activationId":"b",`+members+"}\n"+strings.Replace(good, `"a"`, `"c"`, 1)))
-		if text := got.text(functions); len(text) != 2 {
+		if text := got.Text(functions); len(text) != 2 {
 			t.Errorf("%s: %q", members, text)
 		}
-		if !slices.Equal(got.rejected, []string{"f.jsonl:2: " + want}) {
-			t.Errorf("%s: rejected %q, expected %q", members, got.rejected, want)
+		if !slices.Equal(got.Why, []string{"f.jsonl:2: " + want}) {
+			t.Errorf("%s: rejected %q, expected %q", members, got.Why, want)
 		}
 	}
 }
@@ -222,7 +174,7 @@ func TestOpenErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.Read(t.Context(), nil, new(collector)); !errors.Is(err, datasets.ErrNoRows) {
+	if _, err := in.Read(t.Context(), nil, new(sinktest.Collector)); !errors.Is(err, datasets.ErrNoRows) {
 		t.Errorf("error %v, expected %v", err, datasets.ErrNoRows)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -259,18 +211,18 @@ func TestOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := new(collector)
+			c := new(sinktest.Collector)
 			functions, err := in.Read(context.Background(), nil, c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			invocations := c.text(functions)
+			invocations := c.Text(functions)
 			slices.SortFunc(functions, func(a, b datasets.Function) int { return strings.Compare(a.Name, b.Name) })
 			for i := range functions {
 				functions[i].ID = 0 // that of first appearance
 			}
 			slices.Sort(invocations) // of one moment, by function
-			return invocations, fmt.Sprint(functions), len(c.rejected)
+			return invocations, fmt.Sprint(functions), len(c.Why)
 		}
 		twice := rapid.Permutation(append(slices.Clone(records), records...)).Draw(t, "order")
 		a, fa, _ := result("a.json", records)
@@ -366,7 +318,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		c := new(collector)
+		c := new(sinktest.Collector)
 		functions, err := in.Read(t.Context(), nil, c)
 		if err != nil {
 			return
