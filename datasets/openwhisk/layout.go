@@ -82,7 +82,9 @@ func (l layout) Scan(ctx context.Context, f *rows.File, h rows.Handler) (found r
 			row, kind, fault = activationOf(object)
 			if fault.Reason == "" && kind != "" {
 				l.others[kind]++
-				activations += bool2int(kind != document)
+				if kind != document {
+					activations++
+				}
 				continue
 			}
 		}
@@ -99,13 +101,6 @@ func (l layout) Scan(ctx context.Context, f *rows.File, h rows.Handler) (found r
 			}
 		}
 	}
-}
-
-func bool2int(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // activationOf returns the cells of a record, or which kind of document it is instead.
