@@ -146,7 +146,7 @@ func (blind) Arrivals(decide.FunctionID, decide.Time, decide.Time) int { return 
 
 func TestBaselineNames(t *testing.T) {
 	for spec, want := range map[string]string{
-		"nativ":                      "native, fcfs, locality",
+		"nativ":                      "native, native-pick, fcfs, locality",
 		"native:":                    `parameter "": must be one of keep_alive_s`,
 		"native:keep":                `parameter "keep": must be one of keep_alive_s`,
 		"native:keep_alive_s":        `keep_alive_s must be a number in [0, 1e+09], got ""`,

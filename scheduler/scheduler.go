@@ -108,6 +108,7 @@ func New(functions []decide.Profile, invokers []decide.InvokerSpec, stack Stack,
 	if err != nil {
 		return nil, err
 	}
+	state.SetTimeout(o.Timeout)
 	s := &Scheduler{state: state, view: state.Snapshot(), stack: stack, opts: o}
 	if p, ok := stack.Pool.(decide.LayeredPool); ok {
 		s.layered = p

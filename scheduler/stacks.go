@@ -53,6 +53,13 @@ var baselines = slices.Concat([]Row{
 		},
 	},
 	{
+		Name: "native-pick", Source: "native, in the idle container whose invoker is the least loaded: what the choice of an invoker is worth",
+		Parameters: []Parameter{keepAlive},
+		build: func(_ Setting, value func(string) float64) Stack {
+			return compose(policy.NativePick(seconds(value, keepAlive)))
+		},
+	},
+	{
 		Name: "fcfs", Source: "strict order of arrival: while the oldest request waits for room, all do",
 		Parameters: []Parameter{keepAlive},
 		build: func(_ Setting, value func(string) float64) Stack {

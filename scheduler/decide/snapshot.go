@@ -10,6 +10,9 @@ type Snapshot struct{ s *State }
 // Now is the time of the event that is being decided on.
 func (v Snapshot) Now() Time { return v.s.now }
 
+// Timeout is after how long a request that still waits is dropped; Forever: never.
+func (v Snapshot) Timeout() Time { return v.s.timeout }
+
 // Functions is the number of functions, and of layers, which come after them and have no requests.
 func (v Snapshot) Functions() int { return len(v.s.functions) }
 
@@ -242,6 +245,13 @@ func (v Snapshot) Executing(i InvokerID) int { return int(v.s.invokers[i].runnin
 // BusyCPU of invoker i: the sum of the CPU of the containers that execute, in cores; more than
 // InvokerSpec.Cores when cores are shared.
 func (v Snapshot) BusyCPU(i InvokerID) float64 { return v.s.invokers[i].cpu }
+
+// Load of invoker i: the CPU of what executes, and of the requests that containers are being
+// created for, per core.
+func (v Snapshot) Load(i InvokerID) float64 {
+	inv := &v.s.invokers[i]
+	return (inv.cpu + inv.promised) / inv.Cores
+}
 
 // Starting is the number of containers that initialise on invoker i.
 func (v Snapshot) Starting(i InvokerID) int { return int(v.s.invokers[i].starting) }

@@ -48,6 +48,7 @@ func (s ContainerStatus) String() string {
 type State struct {
 	now         Time
 	concurrency int32 // requests that a container executes at once
+	timeout     Time  // of waiting requests
 
 	functions  []function
 	containers []container
@@ -148,10 +149,10 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 		return nil, fmt.Errorf("decide: no invokers")
 	}
 	s := &State{
-		concurrency: int32(concurrency),
-		functions:   make([]function, len(functions)),
-		invokers:    make([]invoker, len(invokers)),
-		queue:       list{None, None, 0},
+		concurrency: int32(concurrency), timeout: Forever,
+		functions: make([]function, len(functions)),
+		invokers:  make([]invoker, len(invokers)),
+		queue:     list{None, None, 0},
 	}
 	var largest int64
 	for i, spec := range invokers {
@@ -178,6 +179,9 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 
 // Snapshot returns the read-only view of s.
 func (s *State) Snapshot() Snapshot { return Snapshot{s} }
+
+// SetTimeout makes it known that requests are dropped that have waited for as long as t.
+func (s *State) SetTimeout(t Time) { s.timeout = t }
 
 // Advance moves the clock to now; it does not move back.
 func (s *State) Advance(now Time) {
