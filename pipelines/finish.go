@@ -181,7 +181,7 @@ func (v rival) digest() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	candidate, err := bundle.Open(v.r.Path(bundleFolder))
+	candidate, err := bundle.Open(v.r.Path(bundleFolder), bundle.Policy{})
 	if err != nil {
 		return "", err
 	}
@@ -255,10 +255,10 @@ func (r *Run) crown(v *Validation) error {
 		return err
 	}
 	if current == v.Bundle {
-		_, err := r.registry.Open(bundle.ChampionRef) // it may be damaged meanwhile
+		_, err := r.registry.Open(bundle.ChampionRef, bundle.Policy{}) // it may be damaged meanwhile
 		return err
 	}
-	b, err := bundle.Open(r.Path(bundleFolder))
+	b, err := bundle.Open(r.Path(bundleFolder), bundle.Policy{})
 	if err != nil {
 		return err
 	}

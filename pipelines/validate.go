@@ -57,7 +57,7 @@ func OpenSubject(dir string) (*Subject, error) {
 // OpenReference opens the bundle that ref names for the registry: a directory, an alias
 // or a digest. A bundle of the registry must be the one that its journal knows.
 func OpenReference(r *bundle.Registry, ref string) (*Subject, error) {
-	if _, err := r.Open(ref); err != nil {
+	if _, err := r.Open(ref, bundle.Policy{}); err != nil {
 		return nil, err
 	}
 	dir, err := r.Resolve(ref)

@@ -73,7 +73,7 @@ type Models struct {
 // The error wraps those of bundle.Open, or bundle.ErrIntegrity where a golden case
 // comes out otherwise.
 func Open(dir string) (*Models, *bundle.Bundle, error) {
-	b, err := bundle.Open(dir)
+	b, err := bundle.Open(dir, bundle.Policy{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -68,7 +68,7 @@ func (a *app) bundleList(_ *cobra.Command, r *bundle.Registry, _ []string) error
 }
 
 func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) error {
-	b, err := r.Open(arg[0])
+	b, err := r.Open(arg[0], bundle.Policy{})
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (a *app) bundleDiff(_ *cobra.Command, r *bundle.Registry, arg []string) err
 	var two [2]*bundle.Bundle
 	for i := range two {
 		var err error
-		if two[i], err = r.Open(arg[i]); err != nil {
+		if two[i], err = r.Open(arg[i], bundle.Policy{}); err != nil {
 			return err
 		}
 	}

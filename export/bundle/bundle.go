@@ -19,17 +19,21 @@ type Bundle struct {
 	encoded  []byte // manifest.json
 	digest   string
 	files    map[string][]byte
+	signer   *PublicKey // by whose signature it was let in, if one was asked for
 }
 
 // Open reads the bundle in dir and verifies all of it: the checksum of the manifest, its
 // schema version and form, that exactly the listed files are there, as regular files
-// and not through links, and the size and digest of each.
+// and not through links, and the size and digest of each; then what p asks for.
 //
 // The error wraps ErrNotFound if dir holds neither a manifest nor its checksum,
 // ErrSchemaVersion if an intact manifest has another schema version, and ErrIntegrity
 // for everything else.
-func Open(dir string) (*Bundle, error) {
+func Open(dir string, p Policy) (*Bundle, error) {
 	b, err := open(dir)
+	if err == nil {
+		err = p.demand(b, dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open bundle %s: %w", dir, err)
 	}
@@ -140,6 +144,14 @@ func checkNames(root *os.Root, files []Descriptor) error {
 		}
 		return nil
 	})
+}
+
+// all returns the content of every file in the bundle's directory, by name.
+func (b *Bundle) all() map[string][]byte {
+	all := maps.Clone(b.files)
+	all[ManifestName] = b.encoded
+	all[ChecksumName] = []byte(checksum(b.digest))
+	return all
 }
 
 // Digest is the name of the bundle: the 64 hex digits of the SHA-256 of manifest.json.

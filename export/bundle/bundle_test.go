@@ -59,7 +59,7 @@ func create(t testing.TB, v string) (*bundle.Bundle, string) {
 
 func TestCreateThenOpen(t *testing.T) {
 	created, dir := create(t, "a")
-	opened, err := bundle.Open(dir)
+	opened, err := bundle.Open(dir, bundle.Policy{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestManifestGolden(t *testing.T) {
 		t.Errorf("manifest changed; run go test -update and review:\n%s", got)
 	}
 	// A bundle written by an earlier version of this package stays readable.
-	if old, err := bundle.Open(filepath.Join("testdata", "v1")); err != nil || old.Digest() != b.Digest() {
+	if old, err := bundle.Open(filepath.Join("testdata", "v1"), bundle.Policy{}); err != nil || old.Digest() != b.Digest() {
 		t.Errorf("open v1: %v", err)
 	}
 }
@@ -157,13 +157,13 @@ func TestCreateRefusesWhatIsThere(t *testing.T) {
 	if _, err := bundle.Create(dir, m, files()); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("another bundle: %v, want fs.ErrExist", err)
 	}
-	if opened, err := bundle.Open(dir); err != nil || opened.Digest() != b.Digest() {
+	if opened, err := bundle.Open(dir, bundle.Policy{}); err != nil || opened.Digest() != b.Digest() {
 		t.Errorf("the first bundle was harmed: %v", err)
 	}
 	if _, err := bundle.Replace(dir, m, files()); err != nil {
 		t.Errorf("replace: %v", err)
 	}
-	if opened, err := bundle.Open(dir); err != nil || opened.Manifest().BundleVersion != "b" {
+	if opened, err := bundle.Open(dir, bundle.Policy{}); err != nil || opened.Manifest().BundleVersion != "b" {
 		t.Errorf("after replace: %v", err)
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(dir)); len(entries) != 1 {
@@ -223,7 +223,7 @@ func TestOpenFindsEveryChangedByte(t *testing.T) {
 			bit := byte(1) << (i % 8)
 			data[i] ^= bit
 			write(t, name, data)
-			if _, err := bundle.Open(dir); !errors.Is(err, bundle.ErrIntegrity) {
+			if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 				t.Fatalf("%s, byte %d ^ %#x: %v", name, i, bit, err)
 			}
 			data[i] ^= bit
@@ -233,13 +233,13 @@ func TestOpenFindsEveryChangedByte(t *testing.T) {
 				continue
 			}
 			write(t, name, other)
-			if _, err := bundle.Open(dir); !errors.Is(err, bundle.ErrIntegrity) {
+			if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 				t.Errorf("%s with %d bytes for %d: %v", name, len(other), len(data), err)
 			}
 		}
 		write(t, name, data)
 	})
-	if _, err := bundle.Open(dir); err != nil {
+	if _, err := bundle.Open(dir, bundle.Policy{}); err != nil {
 		t.Errorf("restored: %v", err)
 	}
 }
@@ -250,7 +250,7 @@ func TestOpenFindsMissingExtraAndStrangeFiles(t *testing.T) {
 		away := filepath.Join(t.TempDir(), "away")
 		must(t, os.Rename(name, away))
 		expect := func(what string) {
-			if _, err := bundle.Open(dir); !errors.Is(err, bundle.ErrIntegrity) {
+			if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 				t.Errorf("%s %s: %v", what, name, err)
 			}
 		}
@@ -266,12 +266,12 @@ func TestOpenFindsMissingExtraAndStrangeFiles(t *testing.T) {
 	for _, extra := range []string{"extra", "forecast/extra.txt", "forecast/.hidden"} {
 		name := filepath.Join(dir, extra)
 		write(t, name, nil)
-		if _, err := bundle.Open(dir); !errors.Is(err, bundle.ErrIntegrity) {
+		if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 			t.Errorf("extra %s: %v", extra, err)
 		}
 		must(t, os.Remove(name))
 		must(t, os.Mkdir(name, 0o755))
-		if _, err := bundle.Open(dir); !errors.Is(err, bundle.ErrIntegrity) {
+		if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 			t.Errorf("extra folder %s: %v", extra, err)
 		}
 		must(t, os.Remove(name))
@@ -279,7 +279,7 @@ func TestOpenFindsMissingExtraAndStrangeFiles(t *testing.T) {
 	// A link to a folder inside the bundle that holds the right files is a link all the same.
 	must(t, os.Rename(filepath.Join(dir, "forecast"), filepath.Join(filepath.Dir(dir), "forecast")))
 	must(t, os.Symlink("../forecast", filepath.Join(dir, "forecast")))
-	if _, err := bundle.Open(dir); !errors.Is(err, bundle.ErrIntegrity) {
+	if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 		t.Errorf("linked folder: %v", err)
 	}
 }
@@ -288,7 +288,7 @@ func TestOpenWithoutABundle(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "thesis.tex"), nil)
 	for _, d := range []string{dir, filepath.Join(dir, "absent"), filepath.Join(dir, "thesis.tex")} {
-		if _, err := bundle.Open(d); !errors.Is(err, bundle.ErrNotFound) || errors.Is(err, bundle.ErrIntegrity) {
+		if _, err := bundle.Open(d, bundle.Policy{}); !errors.Is(err, bundle.ErrNotFound) || errors.Is(err, bundle.ErrIntegrity) {
 			t.Errorf("%s: %v", d, err)
 		}
 	}
@@ -299,7 +299,7 @@ func TestOpenOfAnotherSchemaVersion(t *testing.T) {
 	future := []byte(`{"schema_version": 2, "blobs": []}`)
 	write(t, filepath.Join(dir, bundle.ManifestName), future)
 	write(t, filepath.Join(dir, bundle.ChecksumName), []byte(strings.TrimPrefix(bundle.Digest(future), "sha256:")+"  manifest.json\n"))
-	if _, err := bundle.Open(dir); !errors.Is(err, bundle.ErrSchemaVersion) || errors.Is(err, bundle.ErrIntegrity) {
+	if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrSchemaVersion) || errors.Is(err, bundle.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -68,7 +68,7 @@ func (b *Bundle) create(dir string) error {
 		return err
 	}
 	if len(entries) > 0 {
-		if old, err := Open(dir); err == nil && old.digest == b.digest {
+		if old, err := Open(dir, Policy{}); err == nil && old.digest == b.digest {
 			return nil
 		}
 		return fs.ErrExist
@@ -140,9 +140,7 @@ func (b *Bundle) stage(parent string) (dir string, err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	all := maps.Clone(b.files)
-	all[ManifestName] = b.encoded
-	all[ChecksumName] = []byte(checksum(b.digest))
+	all := b.all()
 	made := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for folder := range folders(name) {
@@ -190,6 +188,29 @@ func writeFile(name string, data []byte) (err error) {
 		return err
 	}
 	return f.Sync()
+}
+
+// replaceFile writes the file called name in one step, over one that may be there.
+func replaceFile(name string, data []byte) error {
+	next := name + ".next" // one name is enough: writers hold a lock, or write the same
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeFile(next, data); err != nil {
+		return errors.Join(err, removeIf(next))
+	}
+	if err := os.Rename(next, name); err != nil {
+		return errors.Join(err, removeIf(next))
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+// removeIf removes a file that may be there.
+func removeIf(name string) error {
+	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // syncDir waits until the names in dir are on disk.

@@ -20,9 +20,12 @@
 // The digest of a manifest names its bundle: the 64 hex digits in manifest.sha256.
 // Equal manifests and files give equal bytes, and so the same name.
 //
-// Trust: [Open] finds every change of a bundle that was not made by someone who also
-// rewrote manifest.json and manifest.sha256. Who needs more compares the digest with
-// one kept elsewhere; the registry does, as its folders and journal carry it.
+// Trust: the digests find every change of a bundle that was not made by someone who also
+// rewrote manifest.json and manifest.sha256. A [Policy] asks for more: a signature by one
+// of some keys over every file. Signatures follow OpenSSF Model Signing v1.0 and lie
+// beside a bundle, so that its bytes, and its name, hang on nobody's key:
+//
+//	bundle.signatures/<hint of the key>.sigstore.json
 package bundle
 
 import "errors"

@@ -72,7 +72,7 @@ func (r *Registry) Add(b *Bundle, reason string, at time.Time) error {
 		case err != nil:
 			return err
 		default:
-			if _, err := r.open(b.digest); err != nil {
+			if _, err := r.open(b.digest, Policy{}); err != nil {
 				return err
 			}
 		}
@@ -107,7 +107,7 @@ func (r *Registry) Promote(digest, reason string, at time.Time) error {
 		if !j.imported[digest] {
 			return fmt.Errorf("the bundle was not added: %w", ErrNotFound)
 		}
-		if _, err := r.open(digest); err != nil {
+		if _, err := r.open(digest, Policy{}); err != nil {
 			return err
 		}
 		if j.champion() == digest {
@@ -137,7 +137,7 @@ func (r *Registry) Rollback(reason string, at time.Time) (digest string, err err
 		if digest == "" {
 			return fmt.Errorf("earlier champion: %w", ErrNotFound)
 		}
-		if _, err := r.open(digest); err != nil {
+		if _, err := r.open(digest, Policy{}); err != nil {
 			return err
 		}
 		return r.enthrone(j, Rollback, digest, reason, at)
@@ -184,7 +184,7 @@ func (r *Registry) List() ([]Record, error) {
 			continue
 		}
 		rec := Record{Digest: e.Digest, Champion: e.Digest == j.champion(), Imported: e.Time}
-		if b, err := r.open(e.Digest); err != nil {
+		if b, err := r.open(e.Digest, Policy{}); err != nil {
 			rec.Problem = err.Error()
 		} else {
 			rec.BundleVersion, rec.ProgramVersion = b.manifest.BundleVersion, b.manifest.ProgramVersion
@@ -228,15 +228,15 @@ func (r *Registry) Resolve(ref string) (dir string, err error) {
 
 // Open resolves ref and opens the bundle, as the function Open does. A bundle of the
 // registry must also be the one whose digest its folder has.
-func (r *Registry) Open(ref string) (*Bundle, error) {
+func (r *Registry) Open(ref string, p Policy) (*Bundle, error) {
 	dir, err := r.Resolve(ref)
 	if err != nil {
 		return nil, err
 	}
 	if digest := filepath.Base(dir); dir == r.bundleDir(digest) {
-		return r.open(digest)
+		return r.open(digest, p)
 	}
-	return Open(dir)
+	return Open(dir, p)
 }
 
 // match returns the only digest in bundles/ that begins with prefix.
@@ -262,8 +262,8 @@ func (r *Registry) match(prefix string) (string, error) {
 
 // open opens the bundle called digest. A folder that is gone is an integrity failure: the
 // journal says that it was there.
-func (r *Registry) open(digest string) (*Bundle, error) {
-	b, err := Open(r.bundleDir(digest))
+func (r *Registry) open(digest string, p Policy) (*Bundle, error) {
+	b, err := Open(r.bundleDir(digest), p)
 	if errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("bundle %s of the registry is gone: %w", short(digest), ErrIntegrity)
 	}

@@ -117,11 +117,11 @@ func TestResolve(t *testing.T) {
 		if got, err := r.Resolve(ref); err != nil || got != filepath.Join(dir, "bundles", want) {
 			t.Errorf("%s: %s, %v", ref, got, err)
 		}
-		if b, err := r.Open(ref); err != nil || b.Digest() != want {
+		if b, err := r.Open(ref, bundle.Policy{}); err != nil || b.Digest() != want {
 			t.Errorf("open %s: %v", ref, err)
 		}
 	}
-	if b, err := r.Open(folder); err != nil || b.Manifest().BundleVersion != "c" {
+	if b, err := r.Open(folder, bundle.Policy{}); err != nil || b.Manifest().BundleVersion != "c" {
 		t.Errorf("open %s: %v", folder, err)
 	}
 	if _, err := r.Resolve(d[0][:7]); !errors.Is(err, bundle.ErrNotFound) {
@@ -199,7 +199,7 @@ func TestPromoteOfASwappedFolder(t *testing.T) {
 	if _, err := r.Rollback("", night); !errors.Is(err, bundle.ErrIntegrity) {
 		t.Errorf("rollback to another bundle's content: %v", err)
 	}
-	if _, err := r.Open(d[0]); !errors.Is(err, bundle.ErrIntegrity) {
+	if _, err := r.Open(d[0], bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 		t.Errorf("open of another bundle's content: %v", err)
 	}
 	if got, err := r.Champion(); err != nil || got != d[1] {
