@@ -22,7 +22,7 @@ const envPrefix = "INCENDIO_"
 var flagKeys = map[string]string{
 	"store": "store", "registry": "registry", "trace": "trace", "out": "out", "seed": "seed", "workers": "workers",
 	"invokers": "simulation.cluster.invokers", "cores": "simulation.cluster.cores", "memory-mb": "simulation.cluster.memory_mb",
-	"sharing": "simulation.cluster.sharing", "start-limit": "simulation.cluster.start_limit",
+	"sharing": "simulation.cluster.sharing", "start-limit": "simulation.cluster.start_limit", "start-cpu": "simulation.cluster.start_cpu",
 	"scale-arrivals": "simulation.scale_arrivals", "warmup": "simulation.warmup_minutes",
 	"quarantine-limit": "quarantine_limit",
 }

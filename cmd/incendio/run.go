@@ -33,6 +33,7 @@ func commonFlags(f *pflag.FlagSet, names ...string) {
 			f.Float64("cores", 8, "cores of each; 4 with the embedded trace")
 			f.Int("memory-mb", 4096, "memory of each for containers, in units of 2^20 bytes; 8192 with the embedded trace")
 			f.Int("start-limit", 0, "containers that a machine initialises at once; 0: no limit")
+			f.Float64("start-cpu", 0, "cores that a container takes while it initialises")
 			f.String("sharing", "ps", "of the cores: ps, fifo, srpt, sfs or alps")
 			f.Float64("scale-arrivals", 1, "multiply the arrivals")
 			f.Int("warmup", 60, "minutes before the window that are replayed but not counted")

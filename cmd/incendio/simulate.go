@@ -76,8 +76,8 @@ var presets = []struct {
 	sizes     string
 }{
 	{"trace", "that of the configuration", nil, sim.TraceSizes},
-	{"paper", "15 invokers of 8 cores and 64 GB, memory and CPU of functions at random (Incendio, Section VIII-A)", func(c *sim.Cluster) {
-		c.Invokers, c.Cores, c.MemoryMB = 15, 8, 64<<10
+	{"paper", "15 invokers of 8 cores and 64 GB, half a core for every start, memory and CPU of functions at random (Incendio, Section VIII-A)", func(c *sim.Cluster) {
+		c.Invokers, c.Cores, c.MemoryMB, c.StartCPU = 15, 8, 64<<10, 0.5
 	}, sim.PaperSizes},
 	{"edge", "3 invokers of 4 cores and 4 GB, an edge site as LaSS has in mind", func(c *sim.Cluster) {
 		c.Invokers, c.Cores, c.MemoryMB = 3, 4, 4<<10
@@ -109,6 +109,7 @@ func (s *comparison) apply(f *pflag.FlagSet, o *sim.Options) error {
 		p.cluster(&c)
 		for flag, keep := range map[string]func(){
 			"invokers": func() { c.Invokers = o.Cluster.Invokers }, "cores": func() { c.Cores = o.Cluster.Cores }, "memory-mb": func() { c.MemoryMB = o.Cluster.MemoryMB },
+			"start-cpu": func() { c.StartCPU = o.Cluster.StartCPU },
 		} {
 			if f.Changed(flag) {
 				keep()

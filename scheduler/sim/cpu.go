@@ -59,8 +59,7 @@ func (m *machine) processors(t *datasets.Trace, sh scheduler.Sharing, cores int6
 			learned := sh.Slices.Table(t.Functions)
 			learner = func(int) *alps.Learner { return alps.Fixed(learned) }
 		}
-		class := func(id decide.RequestID) int32 { return int32(m.jobs[id].function) }
-		return func(i int) processor { return newALPS(cores, learner(i), class) }
+		return func(i int) processor { return newALPS(cores, learner(i), m.class) }
 	case m.concurrency > 1:
 		return func(int) processor { return newShared(cores) }
 	}

@@ -69,6 +69,6 @@ func (m *machine) upgrade(d *decide.Decision) error {
 		function: d.Function, invoker: box.invoker, stage: initialising, request: d.Request,
 		since: m.now, terminate: terminate, memory: m.memory[d.Function], cpu: m.cpu[d.Function], share: 1,
 	}
-	m.events.push(m.now+decide.Time(math.Ceil(layer.Start*float64(initialise))), d.Container, false)
+	m.initialise(d.Container, decide.Time(math.Ceil(layer.Start*float64(initialise))))
 	return nil
 }

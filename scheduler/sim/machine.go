@@ -24,6 +24,7 @@ type machine struct {
 	slack       float64
 	memory      []int64 // of a container by function, bytes
 	cpu         []int64 // of an invocation by function, in cpuUnits
+	startCPU    int64   // of an initialisation, in cpuUnits
 	draws       *draws
 	tally       *tally
 
@@ -107,6 +108,9 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, sh sched
 	}
 	for f := range t.Functions {
 		m.memory[f], m.cpu[f] = t.Functions[f].Memory, cpuUnits(t.Functions[f].CPU)
+	}
+	if o.Cluster.StartCPU > 0 {
+		m.startCPU = cpuUnits(o.Cluster.StartCPU)
 	}
 	cores := cpuUnits(o.Cluster.Cores)
 	processor := m.processors(t, sh, cores, o.Seed)
@@ -216,6 +220,9 @@ func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 	if id == decide.None { // a discipline's own affair
 		m.due = m.next()
 		return nil
+	}
+	if id < decide.None {
+		return m.ready(started(id), at)
 	}
 	j := &m.jobs[id]
 	c := j.container
@@ -432,8 +439,40 @@ func (m *machine) create(d *decide.Decision) error {
 	inv.memory += memory
 	inv.starting++
 	m.tally.live += memory
-	m.events.push(m.now+initialise, d.Container, false)
+	m.initialise(d.Container, initialise)
 	return nil
+}
+
+// initialise lets container c become ready after it took the given time, longer if that needs
+// CPU which is short.
+func (m *machine) initialise(c decide.ContainerID, took decide.Time) {
+	if m.startCPU == 0 {
+		m.events.push(m.now+took, c, false)
+		return
+	}
+	i := m.containers[c].invoker
+	inv := &m.invokers[i]
+	id := starter(c)
+	if inv.other == nil {
+		m.finish.set(i, inv.ps.start(m.now, id, decide.ContainerID(id), m.startCPU, took))
+	} else {
+		m.finish.set(i, inv.other.start(m.now, id, decide.ContainerID(id), m.startCPU, took))
+	}
+}
+
+// starter is the number under which a processor knows the initialisation of container c, as a
+// request and as a container: below None, where there are no others.
+func starter(c decide.ContainerID) decide.RequestID { return decide.RequestID(decide.None - 1 - c) }
+
+// started is the container that is initialised under that number.
+func started(id decide.RequestID) decide.ContainerID { return decide.ContainerID(decide.None - 1 - id) }
+
+// class is the function that a processor's job belongs to.
+func (m *machine) class(id decide.RequestID) int32 {
+	if id < decide.None {
+		return int32(m.containers[started(id)].function)
+	}
+	return int32(m.jobs[id].function)
 }
 
 func (m *machine) end(d *decide.Decision) error {

@@ -13,9 +13,10 @@
 // An arrival is given to the scheduler, and what it decides is done: a container
 // that is created holds memory at once and initialises, one that is ended holds its
 // memory until it has terminated, a request that runs takes CPU from its invoker
-// under the discipline [Cluster].Sharing until its work is done. Initialisation and
-// termination take no CPU: the cost of a start is given by the trace in seconds as
-// they were measured, and what they would take from others is not known.
+// under the discipline [Cluster].Sharing until its work is done. Termination takes no CPU,
+// and neither does initialisation unless [Cluster].StartCPU says how much: the cost of a start
+// is given by the trace in seconds as they were measured, and what it takes from others
+// is not known.
 //
 // Events at the same microsecond are handled in the order completions (by invoker),
 // containers that became ready or ended (by the order of their decisions), the tick
@@ -104,6 +105,11 @@ type Cluster struct {
 	// StartLimit is how many containers an invoker initialises at once, >= 0;
 	// 0, the default, is no limit.
 	StartLimit int `mapstructure:"start_limit" json:"start_limit"`
+	// StartCPU is what a container takes of the CPU while it initialises, in cores, >= 0. It is
+	// shared as that of requests is: where there is not enough, starts take longer too.
+	// 0, the default, is none: the trace has the cost of a start in seconds as they were
+	// measured, and not what others lost by it.
+	StartCPU float64 `mapstructure:"start_cpu" json:"start_cpu,omitempty"`
 	// Sharing of the cores, under policies that do not bring their own: "ps" (the
 	// default), "fifo", "srpt", "sfs" or "alps".
 	Sharing string `mapstructure:"sharing" json:"sharing"`
@@ -131,6 +137,9 @@ func (c Cluster) Validate() error {
 	}
 	if c.StartLimit < 0 {
 		errs = append(errs, fmt.Errorf("sim: start_limit must not be negative, got %d", c.StartLimit))
+	}
+	if !(c.StartCPU >= 0) || c.StartCPU > maxCores {
+		errs = append(errs, fmt.Errorf("sim: start_cpu must be in [0, %d] cores, got %g", maxCores, c.StartCPU))
 	}
 	if !(c.CPUSlack >= 0 && c.CPUSlack < 1) {
 		errs = append(errs, fmt.Errorf("sim: cpu_slack must be in [0, 1), got %g", c.CPUSlack))
