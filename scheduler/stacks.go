@@ -139,7 +139,7 @@ var baselines = slices.Concat([]Row{
 			return compose(policy.Oracle(s.Profiles, s.Future, s.Start))
 		},
 	},
-}, placements, autoscalers, []Row{
+}, []Row{indexed}, placements, autoscalers, []Row{
 	rule("random", "a request drawn at random", 0, false),
 	rule("sjf", "shortest expected job first, initialisation included", 0, false),
 	rule("esff", "enhanced shortest function first, arXiv 2310.16475", 0, true),

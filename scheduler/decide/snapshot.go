@@ -253,6 +253,12 @@ func (v Snapshot) Load(i InvokerID) float64 {
 	return (inv.cpu + inv.promised) / inv.Cores
 }
 
+// Demand on invoker i is its Load if nothing that executes were deflated.
+func (v Snapshot) Demand(i InvokerID) float64 {
+	inv := &v.s.invokers[i]
+	return (inv.wanted + inv.promised) / inv.Cores
+}
+
 // Starting is the number of containers that initialise on invoker i.
 func (v Snapshot) Starting(i InvokerID) int { return int(v.s.invokers[i].starting) }
 

@@ -126,6 +126,7 @@ type invoker struct {
 	idleMemory  int64
 	starting    int32   // initialising
 	cpu         float64 // of what executes
+	wanted      float64 // that it could use were nothing deflated
 	promised    float64 // CPU of the requests that containers are created for
 	running     int32
 	idleHead    ContainerID // idle the longest
@@ -363,6 +364,7 @@ func (s *State) Execute(r RequestID, c ContainerID) {
 		fn.idle--
 		fn.busy++
 		inv.cpu += fn.CPU * box.share // which all requests of a container share
+		inv.wanted += fn.CPU
 	}
 	s.unlinkWarm(c)
 	box.running++
@@ -387,9 +389,10 @@ func (s *State) Completed(c ContainerID, took Time) bool {
 	box.running--
 	switch {
 	case inv.running == 0:
-		inv.cpu = 0 // what is left of sums of fractions
+		inv.cpu, inv.wanted = 0, 0 // what is left of sums of fractions
 	case box.running == 0:
 		inv.cpu -= fn.CPU * box.share
+		inv.wanted -= fn.CPU
 	}
 	if !box.retiring {
 		if box.running+1 < s.concurrency {
