@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/measure"
@@ -47,8 +48,7 @@ const Format = "alibaba"
 
 // Bounds beyond which a value is no observation.
 const (
-	maxTime    = 1e10 // seconds since 1970: milliseconds in their place are more
-	maxLatency = 1e6  // seconds: 11 days
+	maxLatency = 1e6 // seconds: 11 days
 	maxMB      = 1e6
 )
 
@@ -161,8 +161,11 @@ func (p *parser) Begin(_ int, f *rows.File, _ []bool) error {
 
 // Row implements [rows.Parser].
 func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
-	seconds, fault := rows.Number("__time__", cells[arrival], maxTime)
+	seconds, fault := rows.Number("__time__", cells[arrival], math.MaxFloat64)
 	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	if fault := rows.Absolute("__time__", cells[arrival], seconds, time.Second); fault.Reason != "" {
 		return 0, 0, r, fault
 	}
 	waited, fault := optional("latency", cells[latency], maxLatency)

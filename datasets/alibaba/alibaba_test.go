@@ -112,7 +112,7 @@ func TestBadRows(t *testing.T) {
 	add("NaN,f,1,x,128", "bad number")
 	add(",f,1,x,128", "bad number")
 	add("-1,f,1,x,128", "negative number")
-	add("1620057600000,f,1,x,128", "huge number") // milliseconds
+	add("1620057600000,f,1,x,128", "bad time") // milliseconds
 	add("1620057600,f,inf,x,128", "bad number")
 	add("1620057600,f,-0.5,x,128", "negative number")
 	add("1620057600,f,1e7,x,128", "huge number")

@@ -162,7 +162,10 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Inv
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
-	ended, fault := rows.Number("end_timestamp", cells[end], maxEnd)
+	ended, fault := rows.Number("end_timestamp", cells[end], math.MaxFloat64)
+	if fault.Reason == "" && ended > maxEnd {
+		fault = rows.Fault{Reason: rows.HugeNumber, Msg: fmt.Sprintf("end_timestamp %.40q: must be at most %.10g seconds since 31 January 2021%s", cells[end], float64(maxEnd), rows.LooksLike(ended, 0))}
+	}
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}

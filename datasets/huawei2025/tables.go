@@ -167,15 +167,27 @@ type event struct {
 	start    int64 // of a cold start, what it cost; else 0
 }
 
+// sinceStart parses a time in seconds since the start of day 0.
+func sinceStart(column string, cell []byte) (seconds float64, fault rows.Fault) {
+	seconds, fault = rows.Number(column, cell, math.MaxFloat64)
+	switch {
+	case fault.Reason != "":
+		fault.Reason = rows.BadTime
+	case seconds > maxTime-1:
+		fault = rows.Fault{Reason: rows.BadTime, Msg: fmt.Sprintf("%s %.40q: must be at most %d seconds since the start of the trace%s", column, cell, maxTime-1, rows.LooksLike(seconds, 0))}
+	}
+	return seconds, fault
+}
+
 // parseRequest parses a row of requestColumns.
 func parseRequest(cells [][]byte) (e event, fault rows.Fault) {
 	at, cost := timeFrontend, totalFrontend
 	if len(cells[at]) == 0 || len(cells[cost]) == 0 {
 		at, cost = timeWorker, totalWorker
 	}
-	end, fault := rows.Number(requestColumns[at].Name, cells[at], maxTime-1)
+	end, fault := sinceStart(requestColumns[at].Name, cells[at])
 	if fault.Reason != "" {
-		return e, rows.Fault{Reason: rows.BadTime, Msg: fault.Msg}
+		return e, fault
 	}
 	// The midnight before it ended bounds when it arrived.
 	midnight := math.Floor(end/secondsPerDay) * secondsPerDay
@@ -210,9 +222,9 @@ func parseRequest(cells [][]byte) (e event, fault rows.Fault) {
 
 // parseColdStart parses a row of coldColumns.
 func parseColdStart(cells [][]byte) (e event, fault rows.Fault) {
-	at, fault := rows.Number("time", cells[timeCold], maxTime-1)
+	at, fault := sinceStart("time", cells[timeCold])
 	if fault.Reason != "" {
-		return e, rows.Fault{Reason: rows.BadTime, Msg: fault.Msg}
+		return e, fault
 	}
 	cost, fault := rows.Number("totalCost_cold_start", cells[totalCold], maxSeconds)
 	return event{micros(at), unknown, max(1, micros(cost))}, fault

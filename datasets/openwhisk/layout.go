@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/jsonstream"
@@ -25,8 +26,8 @@ const (
 	// maxMB bounds the memory of a container.
 	maxMB = 1_000_000
 
-	// endOfTime is the end of the year 9999, in ms since 1970.
-	endOfTime = 253402300800_000
+	// endOfTime bounds times in ms since 1970; rows.Absolute says which of them are of a record.
+	endOfTime = math.MaxInt64 >> 1
 )
 
 // Cells of a row by their position: the text of JSON values, nil where there is none.
@@ -222,6 +223,9 @@ func (p *parser) Row(line int, cell [][]byte) (onDay int64, minute int, r record
 		fault = rows.Fault{Reason: rows.BadTime, Msg: "start is missing"}
 	}
 	if fault.Reason != "" {
+		return 0, 0, r, fault
+	}
+	if fault := rows.Absolute("start", cell[start], float64(began), time.Millisecond); fault.Reason != "" {
 		return 0, 0, r, fault
 	}
 	wait, _, fault := milliseconds("waitTime", cell[waitTime], min(maxMilliseconds, began))

@@ -3,6 +3,8 @@ package rows
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 )
 
@@ -30,8 +32,11 @@ type Clock struct {
 	MinuteOrigin int       // number of the first minute of a day, or of all; 0 or 1
 
 	kind  timeKind
-	first bool // minute number 0 of a day was there
-	last  bool // minute number 1440 was
+	early int    // dates of the seventies
+	grain uint64 // greatest common divisor of minutes that are numbers of their own
+	rows  int    // of such that are not 0
+	first bool   // minute number 0 of a day was there
+	last  bool   // minute number 1440 was
 }
 
 type timeKind int
@@ -61,59 +66,132 @@ func (c *Clock) settle(k timeKind, column string, cell []byte) Fault {
 // Minute reads the cells of day and minute; day is nil where the files have none.
 func (c *Clock) Minute(day, minute []byte, hasDay bool) (onDay int64, at int, fault Fault) {
 	minute = bytes.TrimSpace(minute)
-	n, number := natural(trimZeroFraction(minute), 10)
+	n, number := whole(minute)
 	if !number {
 		// A minute that is named by a later second is the same minute.
 		seconds, _, ok := parseTime(minute)
 		switch {
+		case !ok && negative(minute):
+			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must not be negative", minute)}
 		case !ok:
 			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must be a whole number, or RFC 3339 with Z or an offset", minute)}
 		case hasDay:
 			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must be a number beside a column day; --columns day= leaves that out", minute)}
 		}
+		if fault := c.date("minute", minute, seconds); fault.Reason != "" {
+			return 0, 0, fault
+		}
 		return seconds / secondsPerDay, int(seconds % secondsPerDay / 60), c.settle(dates, "minute", minute)
 	}
 	origin := uint64(c.MinuteOrigin)
 	if !hasDay {
-		if n < origin || n >= endOfTime/60 {
-			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %d: must be in [%d, %d)", n, origin, int64(endOfTime/60))}
+		if n < origin {
+			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %d: must be at least %d", n, origin)}
 		}
 		n -= origin
+		if fault := c.number("minute", minute, float64(n), time.Minute); fault.Reason != "" {
+			return 0, 0, fault
+		}
+		if n > 0 {
+			c.rows++
+			if c.grain != 1 {
+				c.grain = gcd(c.grain, n)
+			}
+		}
 		return c.startDay() + int64(n/minutesPerDay), int(n % minutesPerDay), c.settle(numbers, "minute", minute)
 	}
 	c.first = c.first || n == 0
 	c.last = c.last || n == minutesPerDay
 	if n < origin || n >= minutesPerDay+origin {
-		return 0, 0, Fault{BadTime, fmt.Sprintf("minute %d: must be in [%d, %d]", n, origin, minutesPerDay-1+origin)}
+		return 0, 0, Fault{BadTime, fmt.Sprintf("minute %d: must be in [%d, %d]%s", n, origin, minutesPerDay-1+origin, besideDay(float64(n)))}
 	}
+	onDay, fault = c.day(day)
+	return onDay, int(n - origin), fault
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// besideDay says of a minute beside a column day what it would be without.
+func besideDay(n float64) string {
+	hint := LooksLike(n, 0)
+	if hint != "" {
+		hint += "; it says the day too: --columns day= leaves that out"
+	}
+	return hint
+}
+
+// day reads the cell of a day: its number, or its date as YYYY-MM-DD or YYYYMMDD, perhaps
+// with the time of midnight, as programs write it that know no other dates.
+func (c *Clock) day(day []byte) (onDay int64, fault Fault) {
 	day = bytes.TrimSpace(day)
-	if d, ok := natural(trimZeroFraction(day), 7); ok {
-		if d < uint64(c.DayOrigin) {
-			return 0, 0, Fault{BadTime, fmt.Sprintf("day %d: must be at least %d", d, c.DayOrigin)}
+	text := string(trimMidnight(day))
+	layout := time.DateOnly
+	if d, ok := whole(day); ok {
+		if date, err := time.Parse("20060102", text); err != nil || !inEra(float64(date.Unix())) {
+			if d < uint64(c.DayOrigin) {
+				return 0, Fault{BadTime, fmt.Sprintf("day %d: must be at least %d", d, c.DayOrigin)}
+			}
+			d -= uint64(c.DayOrigin)
+			if fault := c.number("day", day, float64(d), 24*time.Hour); fault.Reason != "" {
+				return 0, fault
+			}
+			return c.startDay() + int64(d), c.settle(numbers, "day", day)
 		}
-		return c.startDay() + int64(d) - int64(c.DayOrigin), int(n - origin), c.settle(numbers, "day", day)
+		layout = "20060102"
 	}
-	date, err := time.Parse(time.DateOnly, string(day))
+	date, err := time.Parse(layout, text)
 	if err != nil || date.Unix() < 0 {
-		return 0, 0, Fault{BadTime, fmt.Sprintf("day %.40q: must be a whole number or YYYY-MM-DD from 1970 on", day)}
+		return 0, Fault{BadTime, fmt.Sprintf("day %.40q: must be a whole number or YYYY-MM-DD from 1970 on", day)}
 	}
-	return date.Unix() / secondsPerDay, int(n - origin), c.settle(dates, "day", day)
+	if fault := c.date("day", day, date.Unix()); fault.Reason != "" {
+		return 0, fault
+	}
+	return date.Unix() / secondsPerDay, c.settle(dates, "day", day)
+}
+
+// trimMidnight takes the time of midnight off a date.
+func trimMidnight(cell []byte) []byte {
+	if len(cell) <= len(time.DateOnly) || cell[10] != ' ' && cell[10] != 'T' {
+		return cell
+	}
+	switch clock, fraction, _ := strings.Cut(strings.TrimSuffix(strings.TrimSuffix(string(cell[11:]), "Z"), "+00:00"), "."); {
+	case clock == "00:00:00" && strings.Trim(fraction, "0") == "":
+		return cell[:10]
+	}
+	return cell
 }
 
 // Arrival reads the cell of a time in seconds or as RFC 3339.
 func (c *Clock) Arrival(cell []byte) (onDay, micros int64, fault Fault) {
 	cell = bytes.TrimSpace(cell)
 	if seconds, micros, ok := parseTime(cell); ok {
+		if fault := c.date("arrival", cell, seconds); fault.Reason != "" {
+			return 0, 0, fault
+		}
 		return seconds / secondsPerDay, seconds%secondsPerDay*Micro + micros, c.settle(dates, "arrival", cell)
 	}
 	seconds, micros, ok := parseSeconds(cell)
 	if !ok {
-		v, fault := Number("arrival", cell, endOfTime-1)
-		if fault.Reason != "" {
-			return 0, 0, Fault{BadTime, fmt.Sprintf("arrival %.40q: must be a number of seconds in [0, %d), or RFC 3339 with Z or an offset", cell, int64(endOfTime))}
+		v, fault := Number("arrival", cell, math.MaxFloat64)
+		switch {
+		case fault.Reason == NegativeNumber:
+			return 0, 0, Fault{BadTime, fmt.Sprintf("arrival %.40q: must not be negative", cell)}
+		case fault.Reason != "":
+			return 0, 0, Fault{BadTime, fmt.Sprintf("arrival %.40q: must be a number of seconds, or RFC 3339 with Z or an offset", cell)}
+		}
+		if fault := c.number("arrival", cell, v, time.Second); fault.Reason != "" {
+			return 0, 0, fault
 		}
 		seconds = int64(v)
 		micros = int64((v - float64(seconds)) * Micro)
+	}
+	if fault := c.number("arrival", cell, float64(seconds), time.Second); fault.Reason != "" {
+		return 0, 0, fault
 	}
 	return c.startDay() + seconds/secondsPerDay, seconds%secondsPerDay*Micro + micros, c.settle(numbers, "arrival", cell)
 }
@@ -135,6 +213,21 @@ func (c *Clock) Origin() error {
 		return fmt.Errorf("minutes run from 0 and none is %d: say --minute-origin 0", minutesPerDay)
 	}
 	return nil
+}
+
+// whole parses a whole number, which programs that hold all numbers as floats write as 5.0 or
+// 1.7e+12.
+func whole(cell []byte) (uint64, bool) {
+	if n, ok := natural(trimZeroFraction(cell), 19); ok {
+		return n, true
+	}
+	v, fault := Number("", cell, 1e19)
+	return uint64(v), fault.Reason == "" && v == math.Trunc(v)
+}
+
+func negative(cell []byte) bool {
+	_, fault := Number("", cell, 0)
+	return fault.Reason == NegativeNumber
 }
 
 // trimZeroFraction takes the ".0" off a whole number that was held as a float.

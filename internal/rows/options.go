@@ -67,8 +67,16 @@ func (o Options) Parameters() string {
 
 // Origin is a note on the dates of a trace whose rows do not tell them.
 func (o Options) Origin(c *Clock) []string {
-	if c.Dated() {
+	switch {
+	case c.Dated() && c.early > 0:
+		return []string{"dates are of the seventies, where seconds that were taken for milliseconds lie, and times without a date"}
+	case c.Dated():
 		return nil
 	}
-	return []string{"rows have numbers for times and no date; they count from " + o.Start.UTC().Format(time.DateOnly)}
+	notes := []string{"rows have numbers for times and no date; they count from " + o.Start.UTC().Format(time.DateOnly)}
+	const few = 3 // that are whole hours by chance
+	if c.rows > few && c.grain%60 == 0 {
+		notes = append(notes, fmt.Sprintf("all minutes are multiples of %d: seconds that were taken for minutes are too, and so are hours", c.grain))
+	}
+	return notes
 }

@@ -50,12 +50,12 @@ func TestMinute(t *testing.T) {
 		{rows.Clock{}, "2024-10-04", "61", "20000 61"}, {rows.Clock{}, "2024-02-30", "61", "bad time: day \"2024-02-30\""}, {rows.Clock{}, "1960-01-01", "6", "bad time: day"},
 		{rows.Clock{}, "3.0", "5.0", "3 5"}, {rows.Clock{}, "3", "5.5", "bad time: minute \"5.5\""}, {rows.Clock{}, "", "5", "bad time: day \"\""}, {rows.Clock{}, "-1", "5", "bad time: day \"-1\""},
 		{rows.Clock{}, "3", "2024-10-04T00:00:00Z", "bad time: minute \"2024-10-04T00:00:00Z\": must be a number beside a column day; --columns day= leaves that out"},
-		{rows.Clock{}, "-", "0", "0 0"}, {rows.Clock{}, "-", "1441", "1 1"}, {rows.Clock{MinuteOrigin: 1}, "-", "1441", "1 0"}, {rows.Clock{MinuteOrigin: 1}, "-", "0", "bad time: minute 0: must be in [1, "},
+		{rows.Clock{}, "-", "0", "0 0"}, {rows.Clock{}, "-", "1441", "1 1"}, {rows.Clock{MinuteOrigin: 1}, "-", "1441", "1 0"}, {rows.Clock{MinuteOrigin: 1}, "-", "0", "bad time: minute 0: must be at least 1"},
 		{rows.Clock{Start: time.Unix(day*86400, 0)}, "-", "1441", "20001 1"}, {rows.Clock{Start: time.Unix(day*86400, 0)}, "2", "1", "20002 1"},
 		{rows.Clock{Start: time.Unix(day*86400, 0)}, "-", "2024-10-04T10:15:59Z", "20000 615"},
 		{rows.Clock{}, "-", "2024-10-04 23:59:00+00:00", "20000 1439"}, {rows.Clock{}, "-", "2024-10-04T00:30:00+01:00", "19999 1410"}, {rows.Clock{}, "-", "28800000", "20000 0"},
 		{rows.Clock{}, "-", "2024-10-04T10:15:00", "bad time: minute \"2024-10-04T10:15:00\": must be a whole number, or RFC 3339 with Z or an offset"},
-		{rows.Clock{}, "-", "9999999999", "bad time: minute 9999999999: must be in [0, 4223371680)"}, {rows.Clock{}, "-", "", "bad time"}, {rows.Clock{}, "-", "-5", "bad time"}, {rows.Clock{}, "-", "NaN", "bad time"},
+		{rows.Clock{}, "-", "9999999999", "bad time: minute \"9999999999\": as minutes since 1970 it is the year 2.1e+04"}, {rows.Clock{}, "-", "", "bad time"}, {rows.Clock{}, "-", "-5", "bad time"}, {rows.Clock{}, "-", "NaN", "bad time"},
 	} {
 		on, at, fault := c.clock.Minute([]byte(c.day), []byte(c.minute), c.day != "-")
 		got := fmt.Sprint(on, at)
@@ -72,7 +72,7 @@ func TestArrival(t *testing.T) {
 	for cell, want := range map[string]string{
 		"0": "0 0", "86400": "1 0", "1.5": "0 1500000", "1.0000019": "0 1000001", "1728000000.25": "20000 250000", "1.728e9": "20000 0",
 		"2024-10-04T00:00:01.25Z": "20000 1250000", "2024-10-04 01:00:00.000001+01:00": "20000 1",
-		"-1": "bad time", "": "bad time", "NaN": "bad time", "1728000000000": "bad time: arrival \"1728000000000\": must be a number of seconds in [0, 253402300800), or RFC 3339 with Z or an offset",
+		"-1": "bad time", "": "bad time", "NaN": "bad time", "1728000000000": "bad time: arrival \"1728000000000\": as seconds since 1970 it is the year 5.67e+04; it looks like milliseconds since 1970, 2024-10-04",
 		"1.": "0 1000000", ".5": "0 500000", "2024-10-04": "bad time", "1969-12-31T23:59:59Z": "bad time",
 	} {
 		var c rows.Clock
@@ -83,6 +83,86 @@ func TestArrival(t *testing.T) {
 		}
 		if !strings.HasPrefix(got, want) {
 			t.Errorf("%q: %s, expected %s", cell, got, want)
+		}
+	}
+}
+
+// A number that is no date of our days says in which unit it would be one.
+func TestUnits(t *testing.T) {
+	start := time.Unix(day*86400, 0) // 2024-10-04
+	for _, c := range []struct {
+		clock             rows.Clock
+		day, minute, time string // what is empty is not asked for
+		want              string
+	}{
+		{minute: "1709164800", want: `minute "1709164800": as minutes since 1970 it is the year 5219; it looks like seconds since 1970, 2024-02-29`},
+		{minute: "1709164800000", want: "it looks like milliseconds since 1970, 2024-02-29"},
+		{minute: "1.7091648e+12", want: "it looks like milliseconds since 1970, 2024-02-29"},
+		{minute: "1709164800000000", want: "it looks like microseconds since 1970, 2024-02-29"},
+		{minute: "1709164800000000000", want: "it looks like nanoseconds since 1970, 2024-02-29"},
+		{minute: "28486080", want: "ok"}, {minute: "5270399", want: "ok"}, {minute: "5270400", want: `minute "5270400": as minutes since 1970 it is the year 1980`},
+		{minute: "-1", want: `minute "-1": must not be negative`}, {minute: "99999999999999999999", want: "must be a whole number"},
+		{clock: rows.Clock{Start: start}, minute: "28486080", want: `minute "28486080": counted from 2024-10-04 it is the year 2078; it looks like one since 1970, 2024-02-29, so leave out --start`},
+		{clock: rows.Clock{Start: start}, minute: "1709164800", want: "counted from 2024-10-04 it is the year 5274; it looks like seconds since 1970, 2024-02-29"},
+		{clock: rows.Clock{Start: start}, minute: "1440", want: "ok"},
+		{minute: "2199-01-01T00:00:00Z", want: `minute "2199-01-01T00:00:00Z": must be a date from 1990 to 2099; --start says that others are right`},
+		{clock: rows.Clock{Start: time.Date(2198, 1, 1, 0, 0, 0, 0, time.UTC)}, minute: "2199-01-01T00:00:00Z", want: "ok"},
+		{clock: rows.Clock{Start: time.Date(2198, 1, 1, 0, 0, 0, 0, time.UTC)}, minute: "7", want: "ok"},
+		{minute: "1985-01-01T00:00:00Z", want: "must be a date from 1990"}, {minute: "1995-07-01T00:00:00Z", want: "ok"}, {minute: "1970-01-20T00:00:00Z", want: "ok"},
+		{day: "1", minute: "1709164800", want: "minute 1709164800: must be in [0, 1439]; it looks like seconds since 1970, 2024-02-29; it says the day too: --columns day= leaves that out"},
+		{day: "19782", minute: "5", want: "ok"}, {day: "1709164800", minute: "5", want: `day "1709164800": as days since 1970 it is the year 4.68e+06; it looks like seconds since 1970, 2024-02-29`},
+		{day: "5000", minute: "5", want: "it is the year 1983"}, {clock: rows.Clock{Start: start}, day: "19782", minute: "5", want: "it looks like one since 1970, 2024-02-29, so leave out --start"},
+		{day: "20240229", minute: "5", want: "ok"}, {day: "20240230", minute: "5", want: "as days since 1970"}, {day: "2024-02-29 00:00:00", minute: "5", want: "ok"},
+		{day: "2024-02-29T00:00:00.000Z", minute: "5", want: "ok"}, {day: "2024-02-29 10:00:00", minute: "5", want: "must be a whole number or YYYY-MM-DD"}, {day: "2200-01-01", minute: "5", want: "must be a date from 1990"},
+		{time: "1709164800", want: "ok"}, {time: "1709164800.25", want: "ok"}, {time: "1.7091648e9", want: "ok"}, {time: "86400.5", want: "ok"},
+		{time: "1709164800000", want: `arrival "1709164800000": as seconds since 1970 it is the year 5.61e+04; it looks like milliseconds since 1970, 2024-02-29`},
+		{time: "1709164800000.5", want: "it looks like milliseconds since 1970, 2024-02-29"}, {time: "1709164800000000", want: "it looks like microseconds"}, {time: "1709164800000000000", want: "it looks like nanoseconds"},
+		{time: "500000000", want: "it is the year 1985"}, {time: "-5", want: "must not be negative"}, {time: "2199-01-01 00:00:00Z", want: "must be a date from 1990 to 2099"},
+		{clock: rows.Clock{Start: start}, time: "1709164800", want: `arrival "1709164800": counted from 2024-10-04 it is the year 2078; it looks like one since 1970, 2024-02-29, so leave out --start`},
+		{clock: rows.Clock{Start: start}, time: "1709164800000", want: "it looks like milliseconds since 1970, 2024-02-29"}, {clock: rows.Clock{Start: start}, time: "3600", want: "ok"},
+	} {
+		got, fault := "ok", rows.Fault{}
+		if c.time != "" {
+			_, _, fault = c.clock.Arrival([]byte(c.time))
+		} else {
+			_, _, fault = c.clock.Minute([]byte(c.day), []byte(c.minute), c.day != "")
+		}
+		if fault.Reason != "" {
+			if got = fault.Msg; fault.Reason != rows.BadTime {
+				t.Errorf("%+v: reason %s", c, fault.Reason)
+			}
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	for v, want := range map[float64]string{
+		1.7091648e12: "", 1.7091648e9: "the year 1970; it looks like seconds", 1.7091648e15: "it looks like microseconds", 1.7091648e18: "it looks like nanoseconds", 1000: "", 5e11: "the year 1985", 9e12: "the year 2255",
+	} {
+		fault := rows.Absolute("start", nil, v, time.Millisecond)
+		if !strings.Contains(fault.Msg, want) || (fault.Reason == "") != (want == "") {
+			t.Errorf("%g: %q, expected %q", v, fault.Msg, want)
+		}
+	}
+}
+
+// What is no mistake for certain is a note.
+func TestOrigin(t *testing.T) {
+	for want, minutes := range map[string][]string{
+		"all minutes are multiples of 60":  {"0", "60", "120", "240", "600"},
+		"dates are of the seventies":       {"1970-01-20T00:00:00Z"},
+		"they count from 1970-01-01":       {"0", "60", "120", "240", "601"},
+		"rows have numbers for times and ": {"60"},
+	} {
+		var c rows.Clock
+		for _, m := range minutes {
+			if _, _, fault := c.Minute(nil, []byte(m), false); fault.Reason != "" {
+				t.Fatal(fault)
+			}
+		}
+		notes := rows.DefaultOptions().Origin(&c)
+		if !strings.Contains(strings.Join(notes, "\n"), want) || strings.Contains(want, "count") && len(notes) != 1 {
+			t.Errorf("%q: notes %q", minutes, notes)
 		}
 	}
 }

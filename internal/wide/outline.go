@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"math/bits"
 	"unicode/utf8"
 
@@ -198,12 +199,12 @@ func seconds(cell []byte) (int64, rows.Fault) {
 	v, end, ok := number(cell, 0)
 	if !ok || end != len(cell) {
 		var fault rows.Fault
-		if v, fault = rows.Number("time", cell, maxDay*secondsPerDay); fault.Reason != "" {
+		if v, fault = rows.Number("time", cell, math.MaxFloat64); fault.Reason != "" {
 			return 0, rows.Fault{Reason: rows.BadTime, Msg: fault.Msg}
 		}
 	}
-	if t := int64(v); float64(t) == v && t < maxDay*secondsPerDay {
-		return t, rows.Fault{}
+	if v < maxDay*secondsPerDay && v == math.Trunc(v) {
+		return int64(v), rows.Fault{}
 	}
-	return 0, rows.Fault{Reason: rows.BadTime, Msg: fmt.Sprintf("time %.40q: must be whole seconds below %d", cell, maxDay*secondsPerDay)}
+	return 0, rows.Fault{Reason: rows.BadTime, Msg: fmt.Sprintf("time %.40q: must be whole seconds since the start of the trace, below %d%s", cell, maxDay*secondsPerDay, rows.LooksLike(v, 0))}
 }

@@ -95,7 +95,7 @@ func TestBadRows(t *testing.T) {
 		`duplicate key: f.csv:11: time 60: a row of the same minute was there before`,
 		`stray time: f.csv:12: time 9999960 is on day 115: the other rows of the file are on day 0`,
 		`bad time: f.csv:13: time "-60": must not be negative`,
-		`bad time: f.csv:14: time "420.5": must be whole seconds below 316224000`,
+		`bad time: f.csv:14: time "420.5": must be whole seconds since the start of the trace, below 316224000`,
 	}
 	for i := range max(len(want), len(rejected)) {
 		if i >= len(want) || i >= len(rejected) || want[i] != rejected[i] {
