@@ -41,6 +41,7 @@ type layout struct {
 	dayOrigin, minuteOrigin int
 	start, region           string
 	values                  string
+	span                    time.Duration // of increases
 }
 
 // A format is a layout of files that ingest knows.
@@ -102,8 +103,8 @@ var readers = map[string]format{
 		}
 		return invocations.Open(ctx, s.path, o)
 	}},
-	prometheus.Format: {[]string{"columns", "values"}, func(ctx context.Context, s source) (datasets.Input, error) {
-		o := prometheus.Options{Columns: s.columns, Values: s.values, Seed: s.seed}
+	prometheus.Format: {[]string{"columns", "values", "range"}, func(ctx context.Context, s source) (datasets.Input, error) {
+		o := prometheus.Options{Columns: s.columns, Values: s.values, Range: s.span, Seed: s.seed}
 		if err := o.Validate(); err != nil {
 			return nil, usage(err)
 		}
@@ -138,12 +139,13 @@ func (l *layout) addTo(f *pflag.FlagSet) {
 	f.IntVar(&l.minuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 (counts)")
 	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, huawei2023, huawei2025, invocations; default 1970-01-01)")
 	f.StringVar(&l.values, "values", prometheus.Counter, "what series are: "+prometheus.Counter+", or "+prometheus.Increase+" since the sample before (prometheus)")
+	f.DurationVar(&l.span, "range", 0, "how long increases are of, as 1m of increase(x[1m]), where that is not the step (prometheus, with --values increase)")
 	f.StringVar(&l.region, "region", "", "`region` that is read, R1 to R5, where there are several (huawei2025)")
 }
 
 // check refuses flags of layouts that the format does not take.
 func (l *layout) check(name string, f *pflag.FlagSet) error {
-	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "values", "region"} {
+	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "values", "range", "region"} {
 		if f.Changed(flag) && !slices.Contains(readers[name].flags, flag) {
 			return usage(fmt.Errorf("--%s says nothing to format %s", flag, name))
 		}

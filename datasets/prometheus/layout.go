@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/jsonstream"
@@ -28,15 +29,30 @@ const (
 	longest = 60_001
 )
 
+// maxSeconds is the year 2100: milliseconds since 1970 are more.
+const maxSeconds = 4_102_444_800
+
 // gap is the reason for which the first sample behind missing ones is rejected.
 const gap = "gap"
 
+// A counter falls where its process starts again, which is seldom; a gauge or a rate falls at
+// will. Falls to 0 are not held against it: they count nothing.
+const (
+	manyFalls = 3   // fewer say nothing
+	fallShare = 0.2 // of the changes of all series
+)
+
 // A layout finds the increases of the series of a document.
 type layout struct {
-	opts   Options
-	series map[string]*state
-	began  int // series whose first value is not 0, so that invocations may be missing
-	labels [len(names)]string
+	opts    Options
+	meaning *meaning
+	series  map[string]*state
+	began   int // series whose first value is not 0, so that invocations may be missing
+	labels  [len(names)]string
+
+	changes, falls, low int     // samples that differ from the one before, are less, are less but not 0
+	fell                float64 // what was counted where they are less
+	firstFall           datasets.SyntaxError
 }
 
 // A state is where a series has come to.
@@ -51,10 +67,24 @@ func newLayout(o Options) *layout {
 }
 
 func (l *layout) notes() []string {
-	if l.began == 0 {
+	notes := slices.Clone(l.meaning.note)
+	if l.began > 0 {
+		notes = append(notes, fmt.Sprintf("series whose counter was not 0 when they began, so that what it counted before is not in the trace: %d of %d", l.began, len(l.series)))
+	}
+	if l.falls > 0 {
+		notes = append(notes, fmt.Sprintf("values that fell, taken for counters that began again at 0: %d of %d changes, with %.0f invocations since then; a gauge, a rate and a sum of counters of which one ended fall too", l.falls, l.changes, l.fell))
+	}
+	return notes
+}
+
+// counts reports an error if the values that were read are hardly those of counters.
+func (l *layout) counts() error {
+	if l.low < manyFalls || float64(l.low) <= fallShare*float64(l.changes) {
 		return nil
 	}
-	return []string{fmt.Sprintf("series whose counter was not 0 when they began, so that what it counted before is not in the trace: %d of %d", l.began, len(l.series))}
+	e := l.firstFall
+	e.Msg += fmt.Sprintf("; %d of %d changes are falls: a counter only grows until its process starts again, so this is a gauge or a rate; query the counter itself, or its increase() with --values %s", l.falls, l.changes, Increase)
+	return &e
 }
 
 // A reading is that of one file.
@@ -100,7 +130,7 @@ func (l *layout) Scan(ctx context.Context, f *rows.File, h rows.Handler) (rows.R
 			}
 			return r.found, f.ReadError(err)
 		}
-		if err := r.read(series, n == 0); err != nil {
+		if err := r.read(series); err != nil {
 			return r.found, err
 		}
 	}
@@ -111,7 +141,7 @@ func (r *reading) complain(format string, args ...any) error {
 }
 
 // read reads a series: {"metric":{…},"values":[…]}.
-func (r *reading) read(series []byte, first bool) error {
+func (r *reading) read(series []byte) error {
 	member := map[string][]byte{}
 	if !jsonstream.Members(series, func(name, v []byte) bool {
 		member[string(name)] = v
@@ -129,32 +159,22 @@ func (r *reading) read(series []byte, first bool) error {
 	case member["values"] == nil:
 		return r.complain("a series without values: expected those of a counter (native histograms are none)")
 	}
-	labels := map[string]string{}
-	ok := true
-	if !jsonstream.Members(member["metric"], func(name, v []byte) bool {
-		var text []byte
-		text, ok = jsonstream.Text(v)
-		labels[string(name)] = string(text)
-		return ok
-	}) || !ok {
+	labels, ok := labelsOf(member["metric"])
+	if !ok {
 		return r.complain("metric: expected an object of labels, which are strings")
 	}
-	if first {
+	if !r.meaning.takes(labels) {
+		return nil
+	}
+	if r.labels == ([len(names)]string{}) {
 		if err := r.resolve(labels); err != nil {
 			return err
 		}
 	}
-	name, ok := labels[r.labels[function]]
-	if !ok {
+	if _, ok := labels[r.labels[function]]; !ok {
 		return r.complain("a series without the label %s that the first one has: name the function's by --columns function=LABEL", r.labels[function])
 	}
-	var row [cells][]byte
-	row[function] = []byte(name)
-	for _, at := range []int{app, owner} {
-		if v, ok := labels[r.labels[at]]; ok {
-			row[at] = []byte(v)
-		}
-	}
+	row := r.key(labels, r.labels)
 	id := identity(labels)
 	s := r.series[id]
 	if s == nil {
@@ -176,18 +196,7 @@ func (r *reading) read(series []byte, first bool) error {
 
 // resolve finds the labels that name a function.
 func (r *reading) resolve(labels map[string]string) error {
-	for at, name := range names {
-		if label, ok := r.opts.Columns[name]; ok {
-			r.labels[at] = label
-			continue
-		}
-		for _, label := range Labels[name] {
-			if _, ok := labels[label]; ok {
-				r.labels[at] = label
-				break
-			}
-		}
-	}
+	r.labels = labelsFor(r.opts, labels, r.meaning.foreign)
 	if _, ok := labels[r.labels[function]]; !ok || r.labels[function] == "" {
 		have := make([]string, 0, len(labels))
 		for l := range labels {
@@ -229,8 +238,8 @@ func (r *reading) sample(sample []byte, s *state, row *[cells][]byte) error {
 		return reject(rows.BadJSON, `expected [time, "value"]`)
 	}
 	seconds, err := number(part[0])
-	if err != nil || !(seconds >= 0 && seconds < 253402300800) {
-		return reject(rows.BadTime, "expected seconds since 1970")
+	if err != nil || !(seconds >= 0 && seconds < maxSeconds) {
+		return reject(rows.BadTime, "expected seconds since 1970%s", rows.LooksLike(seconds, time.Second))
 	}
 	at := int64(math.Round(seconds * 1000))
 	text, ok := jsonstream.Text(part[1])
@@ -257,7 +266,12 @@ func (r *reading) sample(sample []byte, s *state, row *[cells][]byte) error {
 	}
 	if r.opts.Values == Increase {
 		if before < 0 || at-before > longest {
-			before = at - 60_000
+			before = at - min(r.meaning.step, 60_000)
+		}
+		if long := r.opts.Range.Milliseconds(); long > 0 {
+			// Of increases that overlap, each counts for the part that is its own.
+			value *= float64(min(at-before, long)) / float64(long)
+			before = at - long
 		}
 		s.owed += value
 		whole := math.Round(s.owed)
@@ -270,9 +284,22 @@ func (r *reading) sample(sample []byte, s *state, row *[cells][]byte) error {
 		}
 		return nil
 	}
+	if value != math.Trunc(value) {
+		return reject(rows.BadNumber, "the value of a counter of invocations must be a whole number: results of rate() are none, and of increase() are read by --values %s", Increase)
+	}
 	grown := value - last
+	if grown != 0 {
+		r.changes++
+	}
 	if grown < 0 {
 		grown = value
+		r.falls++
+		r.fell += value
+		if value > 0 {
+			if r.low++; r.low == 1 {
+				r.firstFall = datasets.SyntaxError{File: r.file.Path, Line: r.line, Msg: fmt.Sprintf("%.40s after %v", sample, last)}
+			}
+		}
 	}
 	if at-before > longest && grown > 0 {
 		return reject(gap, "no sample for %v s before this one, in which the counter grew by %v", float64(at-before)/1000, grown)

@@ -15,8 +15,16 @@
 // need not be whole numbers, because Prometheus extrapolates them: they are rounded so that
 // their sum over a series is right.
 //
-// Series of one function, by status or by instance, are added up. Files continue each
-// other, in the order of their names: a query answers at most 11,000 samples of a series.
+// Series of one function, by status or by instance, are added up; a note says over which
+// labels. Those that overlap are not: of the buckets, the sum and the count of a histogram
+// the count is taken, or else the bucket of all, and of other metrics together, of the
+// quantiles of a summary and of values that fall as often as no counter does, nothing is
+// ([Open] refuses them). Files continue each other, in the order of their names: a query
+// answers at most 11,000 samples of a series.
+//
+// OpenFaaS names functions function.namespace, and the labels namespace and app beside that
+// are those of its gateway. So they may be elsewhere, where Prometheus has added labels such
+// as instance or pod: one value for all series is then taken for the scraped pod's.
 //
 // A sample that is missing, or is NaN, is a gap. If the counter grew meanwhile, nobody
 // knows when, and the sample after the gap is rejected with the number of invocations
@@ -32,6 +40,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/rows"
@@ -56,6 +65,12 @@ type Options struct {
 	// Values are [Counter] or [Increase]. Default Counter.
 	Values string `mapstructure:"values" json:"values"`
 
+	// Range is how long the increases are of, as 1m of increase(x[1m]): where it is longer than
+	// the time between samples, they overlap, and each counts for a part. Whole seconds; with
+	// values Increase only. Default 0, the time between samples, which must then be a minute,
+	// because the range of a query is seldom shorter.
+	Range time.Duration `mapstructure:"range" json:"range"`
+
 	// Seed of the assumed start costs. Default 1.
 	Seed uint64 `mapstructure:"seed" json:"seed"`
 }
@@ -77,8 +92,17 @@ func (o Options) Validate() error {
 	if o.Values != Counter && o.Values != Increase {
 		err = errors.Join(err, fmt.Errorf("values must be %s or %s, got %q", Counter, Increase, o.Values))
 	}
+	switch {
+	case o.Range < 0 || o.Range%time.Second != 0 || o.Range > maxRange:
+		err = errors.Join(err, fmt.Errorf("range must be whole seconds up to %v, got %v", maxRange, o.Range))
+	case o.Range > 0 && o.Values != Increase:
+		err = errors.Join(err, fmt.Errorf("range is of values %s: a %s has none", Increase, Counter))
+	}
 	return err
 }
+
+// maxRange bounds how far an increase may blur when invocations were.
+const maxRange = time.Hour
 
 func sorted(m map[string]string) []string {
 	var keys []string
@@ -101,12 +125,13 @@ const (
 
 var names = [...]string{function: "function", app: "app", owner: "owner"}
 
-// Labels are the labels that a name is looked for under, best first: of OpenFaaS, OpenWhisk,
-// Knative, Fission and plain words.
+// Labels are the labels that a name is looked for under, best first: plain words, and those of
+// OpenFaaS, OpenWhisk, Knative from 1.19 on and before, Fission.
 var Labels = map[string][]string{
-	"function": {"function", "function_name", "action", "configuration_name", "revision_name"},
-	"app":      {"app", "application", "package"},
-	"owner":    {"owner", "namespace", "function_namespace", "namespace_name"},
+	"function": {"function", "function_name", "action", "kn_configuration_name", "kn_service_name", "kn_revision_name",
+		"configuration_name", "destination_configuration", "revision_name", "destination_revision"},
+	"app":   {"app", "application", "package"},
+	"owner": {"owner", "function_namespace", "k8s_namespace_name", "namespace_name", "destination_namespace", "namespace"},
 }
 
 // Detect reports whether a file that begins with head holds the result of a query.
@@ -117,6 +142,8 @@ type Input struct {
 	opts   Options
 	tables rows.Tables[record]
 	notes  []string
+
+	meaning *meaning
 }
 
 // Open finds the files at path, takes their digests and learns their span. The input must
@@ -141,7 +168,14 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 			return nil, fmt.Errorf("open prometheus: %s: holds %v: expected JSON, the result of a range query", f.Path, f.Kind)
 		}
 	}
+	if err := l.look(ctx, t.Files); err != nil {
+		return nil, fmt.Errorf("open prometheus: %w", err)
+	}
+	in.meaning = l.meaning
 	if err := t.Survey(ctx, in.parser(nil)); err != nil {
+		return nil, fmt.Errorf("open prometheus: %w", err)
+	}
+	if err := l.counts(); err != nil {
 		return nil, fmt.Errorf("open prometheus: %w", err)
 	}
 	in.notes = append(l.notes(), t.Notes()...)
@@ -157,10 +191,14 @@ func (in *Input) Provenance() datasets.Provenance {
 	for _, name := range sorted(in.opts.Columns) {
 		columns = append(columns, fmt.Sprintf("%s=%q", name, in.opts.Columns[name]))
 	}
+	values := in.opts.Values
+	if in.opts.Range > 0 {
+		values += fmt.Sprintf(" range=%v", in.opts.Range)
+	}
 	return datasets.Provenance{
 		Format: Format,
 		Parameters: fmt.Sprintf("columns={%s} values=%s seed=%d start_costs=%d",
-			strings.Join(columns, " "), in.opts.Values, in.opts.Seed, datasets.StartCostVersion),
+			strings.Join(columns, " "), values, in.opts.Seed, datasets.StartCostVersion),
 		Files: in.tables.Sources(),
 		Start: in.tables.Span.Start(),
 		Span:  in.tables.Span.Window(false),
@@ -174,7 +212,9 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	p := in.parser(known)
-	in.tables.Layout = newLayout(in.opts)
+	l := newLayout(in.opts)
+	l.meaning = in.meaning
+	in.tables.Layout = l
 	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[record, error]) error {
 		c, err := sum(day, records, p.functions.Len())
 		if err != nil {

@@ -137,18 +137,19 @@ func TestFiles(t *testing.T) {
 
 func TestRejected(t *testing.T) {
 	for sample, want := range map[string]string{
-		`[60]`:         `[60]: expected [time, "value"]`,
-		`[60,"1","2"]`: `[60,"1","2"]: expected [time, "value"]`,
-		`7`:            `7: expected [time, "value"]`,
-		`["x","1"]`:    `["x","1"]: expected seconds since 1970`,
-		`[-60,"1"]`:    `[-60,"1"]: expected seconds since 1970`,
-		`[60,1]`:       "[60,1]: the value must be a string",
-		`[60,"+Inf"]`:  `[60,"+Inf"]: the value must be a finite number`,
-		`[60,"many"]`:  `[60,"many"]: the value must be a finite number`,
-		`[60,"-1"]`:    `[60,"-1"]: must not be negative`,
-		`[60,"1.5"]`:   `[60,"1.5"]: increase "1.5": must be a whole number`,
-		`[60,"1e12"]`:  `[60,"1e12"]: increase "1000000000000": must be at most 999999999`,
-		`[0,"7"]`:      `[0,"7"]: a later sample of the series, of 0, came before: files go on where the one before it by name ended`,
+		`[60]`:                `[60]: expected [time, "value"]`,
+		`[60,"1","2"]`:        `[60,"1","2"]: expected [time, "value"]`,
+		`7`:                   `7: expected [time, "value"]`,
+		`["x","1"]`:           `["x","1"]: expected seconds since 1970`,
+		`[-60,"1"]`:           `[-60,"1"]: expected seconds since 1970`,
+		`[60,1]`:              "[60,1]: the value must be a string",
+		`[60,"+Inf"]`:         `[60,"+Inf"]: the value must be a finite number`,
+		`[60,"many"]`:         `[60,"many"]: the value must be a finite number`,
+		`[60,"-1"]`:           `[60,"-1"]: must not be negative`,
+		`[60,"1.5"]`:          `[60,"1.5"]: the value of a counter of invocations must be a whole number: results of rate() are none, and of increase() are read by --values increase`,
+		`[1700000040000,"1"]`: `[1700000040000,"1"]: expected seconds since 1970; it looks like milliseconds since 1970, 2023-11-14`,
+		`[60,"1e12"]`:         `[60,"1e12"]: increase "1000000000000": must be at most 999999999`,
+		`[0,"7"]`:             `[0,"7"]: a later sample of the series, of 0, came before: files go on where the one before it by name ended`,
 	} {
 		text := "[" + series(`"function":"f"`, `[0,"0"]`, sample) + ",\n" + series(`"function":"g"`, `[0,"0"]`, `[60,"3"]`) + "]"
 		_, _, got := read(t, write(t, map[string]string{"f.json": text}), prometheus.DefaultOptions())
@@ -167,7 +168,7 @@ func TestOpenErrors(t *testing.T) {
 		`{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`:                                ":1: '1': expected an object",
 		`[{"metric":{"function":"f"},"histograms":[]}]`:                                                       ":1: a series without values: expected those of a counter (native histograms are none)",
 		"[" + good + ",\n" + series(`"app":"f"`, `[0,"0"]`) + "]":                                             ":2: a series without the label function that the first one has: name the function's by --columns function=LABEL",
-		"[" + series(`"pod":"p","job":"j"`, `[0,"0"]`) + "]":                                                  ":1: the series has the labels {job, pod}: expected one of function, function_name, action, configuration_name, revision_name; name the function's by --columns function=LABEL",
+		"[" + series(`"pod":"p","job":"j"`, `[0,"0"]`) + "]":                                                  ":1: the series has the labels {job, pod}: expected one of function, function_name, action, kn_configuration_name, kn_service_name, kn_revision_name, configuration_name, destination_configuration, revision_name, destination_revision; name the function's by --columns function=LABEL",
 		"[" + series(`"function":"f"`, `[0,"0"]`, `[300,"1"]`, `[600,"1"]`) + "]":                             ":1: samples are 300 s apart: expected at most 60, so that they say in which minute invocations were; query with step=60",
 		`[{"metric":[],"values":[]}]`:                                                                         ":1: metric: expected an object of labels, which are strings",
 		`[{"metric":{"function":7},"values":[]}]`:                                                             ":1: metric: expected an object of labels, which are strings",
@@ -189,6 +190,8 @@ func TestOptions(t *testing.T) {
 		`columns: "minute": must be one of function, app, owner`: {Values: "counter", Columns: map[string]string{"minute": "x"}},
 		"columns: function: must name a label":                   {Values: "counter", Columns: map[string]string{"function": ""}},
 		`values must be counter or increase, got "gauge"`:        {Values: "gauge"},
+		"range is of values increase: a counter has none":        {Values: "counter", Range: time.Minute},
+		"range must be whole seconds up to 1h0m0s, got 1.5s":     {Values: "increase", Range: 1500 * time.Millisecond},
 	} {
 		if err := o.Validate(); err == nil || err.Error() != want {
 			t.Errorf("error %v, expected %q", err, want)
@@ -208,12 +211,15 @@ func TestProperty(t *testing.T) {
 		for i := range rapid.IntRange(1, 3).Draw(t, "series") {
 			counter := int64(rapid.IntRange(0, 50).Draw(t, "begin"))
 			samples := []string{fmt.Sprintf(`[%d,"%d"]`, origin, counter)}
+			lived := 0 // changes since the counter began: one that falls more often is a gauge
 			for at := step; at <= 60*minutes; at += step {
 				n := int64(rapid.IntRange(0, 5).Draw(t, "n"))
-				if rapid.IntRange(0, 9).Draw(t, "again") == 0 && n < counter {
-					counter = 0
+				if rapid.IntRange(0, 9).Draw(t, "again") == 0 && n < counter && lived > 8 {
+					counter, lived = 0, 0
 				}
-				counter += n
+				if counter += n; n > 0 {
+					lived++
+				}
 				if n > 0 {
 					want[(at-1)/60] += n
 				}
@@ -249,6 +255,171 @@ func TestProperty(t *testing.T) {
 			t.Fatalf("%q, rejected %q; expected %q", c.got, c.rejected, all)
 		}
 	})
+}
+
+// rising are samples of a counter, a minute apart, that grows by n each time.
+func rising(n int) []string {
+	var samples []string
+	for i := range 6 {
+		samples = append(samples, fmt.Sprintf(`[%d,"%d"]`, 1_609_459_200+60*i, i*n))
+	}
+	return samples
+}
+
+func answer(all ...string) string { return "[" + strings.Join(all, ",\n") + "]" }
+
+// Of series that overlap, those that count each invocation once.
+func TestOverlap(t *testing.T) {
+	bucket := func(name, le string, n int) string {
+		return series(`"__name__":"`+name+`","function":"f","le":"`+le+`"`, rising(n)...)
+	}
+	plain := func(name string, n int) string { return series(`"__name__":"`+name+`","function":"f"`, rising(n)...) }
+	unnamed := func(le string, n int) string { return series(`"function":"f","le":"`+le+`"`, rising(n)...) }
+	for name, c := range map[string]struct {
+		text  string
+		total int64
+		note  string
+	}{
+		"buckets":            {answer(bucket("d_bucket", "0.1", 1), bucket("d_bucket", "+Inf", 3)), 15, `le="+Inf" was counted`},
+		"buckets by query":   {answer(unnamed("0.5", 2), unnamed("Inf", 4)), 20, `le="+Inf" was counted`},
+		"histogram":          {answer(bucket("d_bucket", "0.1", 1), plain("d_sum", 9), bucket("d_bucket", "+Inf", 3), plain("d_count", 3)), 15, "series of d_count were counted, and not those of d_bucket, d_sum"},
+		"without its count":  {answer(plain("d_sum", 9), bucket("d_bucket", "1", 1), bucket("d_bucket", "+Inf", 2)), 10, "series of d_bucket were counted, and not those of d_sum"},
+		"summary":            {answer(series(`"__name__":"d","function":"f","quantile":"0.9"`, rising(7)...), plain("d_sum", 9), plain("d_count", 2)), 10, "series of d_count were counted"},
+		"counter and begin":  {answer(plain("i_created", 9), plain("i_total", 2)), 10, "series of i_total were counted, and not those of i_created"},
+		"VictoriaMetrics":    {answer(series(`"__name__":"d_bucket","function":"f","vmrange":"1...2"`, rising(1)...), series(`"__name__":"d_bucket","function":"f","vmrange":"2...3"`, rising(2)...)), 15, "added up over the labels vmrange"},
+		"status and replica": {answer(series(`"function":"f","code":"200","pod":"a"`, rising(1)...), series(`"function":"f","code":"500","pod":"b"`, rising(2)...)), 15, "series of one function were added up over the labels code, pod"},
+	} {
+		in, functions, got := read(t, write(t, map[string]string{"a.json": c.text}), prometheus.DefaultOptions())
+		if got.total != c.total || got.rejected != nil || len(functions) != 1 {
+			t.Errorf("%s: %d invocations of %d functions, rejected %q; expected %d", name, got.total, len(functions), got.rejected, c.total)
+		}
+		if notes := strings.Join(in.Provenance().Notes, "\n"); !strings.Contains(notes, c.note) {
+			t.Errorf("%s: notes %s; expected %s", name, notes, c.note)
+		}
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"no bucket of all":  {answer(unnamed("0.5", 2), unnamed("1", 4)), `:1: label le: the buckets of a histogram overlap, and for some there is no le="+Inf"`},
+		"one without it":    {answer(bucket("d_bucket", "+Inf", 4), series(`"__name__":"d_bucket","function":"g","le":"5"`, rising(1)...)), `:1: label le: the buckets`},
+		"buckets and not":   {answer(unnamed("+Inf", 4), series(`"function":"f"`, rising(4)...)), ":1: some series have the label le"},
+		"buckets added up":  {answer(plain("d_bucket", 4)), ":1: d_bucket: the buckets of a histogram, which overlap, without the label le"},
+		"quantiles":         {answer(series(`"function":"f","quantile":"0.5"`, rising(1)...)), ":1: label quantile: the quantiles of a summary are times and no counts; query its _count"},
+		"quantiles and sum": {answer(series(`"__name__":"d","function":"f","quantile":"0.5"`, rising(1)...), plain("d_sum", 1)), ":2: series of 2 metrics (d, d_sum)"},
+		"a sum":             {answer(plain("d_sum", 4)), ":1: d_sum: the sum of what a histogram or summary has seen"},
+		"a begin":           {answer(plain("d_created", 4)), ":1: d_created: the time at which a series began"},
+		"two metrics":       {answer(plain("started_total", 4), plain("ended_total", 4)), ":1: series of 2 metrics (ended_total, started_total): each would count the same invocations; query one of them"},
+		"two of one":        {answer(plain("i_total", 4), plain("i", 4)), "series of 2 metrics (i, i_total)"},
+	} {
+		_, err := prometheus.Open(t.Context(), write(t, map[string]string{"a.json": c.text}), prometheus.DefaultOptions())
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, expected %s", name, err, c.want)
+		}
+	}
+}
+
+// A gauge is no counter, and a few new starts are noted.
+func TestFalls(t *testing.T) {
+	var gauge, again []string
+	for i, v := range []int{3, 5, 2, 7, 4, 1, 6, 3, 5, 2, 4, 6, 1, 3} {
+		gauge = append(gauge, fmt.Sprintf(`[%d,"%d"]`, 60*i, v))
+	}
+	for i, v := range []int{0, 4, 8, 12, 3, 5, 7, 9, 11, 0, 2} {
+		again = append(again, fmt.Sprintf(`[%d,"%d"]`, 60*i, v))
+	}
+	dir := write(t, map[string]string{"gauge.json": answer(series(`"function":"f"`, gauge...)), "again.json": answer(series(`"function":"f"`, again...))})
+	_, err := prometheus.Open(t.Context(), filepath.Join(dir, "gauge.json"), prometheus.DefaultOptions())
+	if err == nil || !strings.HasSuffix(err.Error(), `gauge.json:1: [120,"2"] after 5; 6 of 13 changes are falls: a counter only grows until its process starts again, so this is a gauge or a rate; query the counter itself, or its increase() with --values increase`) {
+		t.Errorf("error %v", err)
+	}
+	in, _, got := read(t, filepath.Join(dir, "again.json"), prometheus.DefaultOptions())
+	if notes := strings.Join(in.Provenance().Notes, "\n"); got.total != 25 || !strings.Contains(notes, "values that fell, taken for counters that began again at 0: 2 of 10 changes, with 3 invocations since then") {
+		t.Errorf("%d invocations, notes %s", got.total, notes)
+	}
+	// The same as increases: their sum.
+	o := prometheus.DefaultOptions()
+	o.Values = prometheus.Increase
+	in, _, got = read(t, filepath.Join(dir, "gauge.json"), o)
+	if notes := strings.Join(in.Provenance().Notes, "\n"); got.total != 52 || !strings.Contains(notes, "as of increase(…[1m]) at step=60") {
+		t.Errorf("%d invocations, notes %s", got.total, notes)
+	}
+}
+
+// Increases of a minute every 15 s count a quarter each, and nobody is left to guess that.
+func TestRange(t *testing.T) {
+	var samples []string
+	for i := range 41 { // of 4 invocations a minute
+		samples = append(samples, fmt.Sprintf(`[%d,"4"]`, 1_609_459_200+15*i))
+	}
+	path := filepath.Join(write(t, map[string]string{"a.json": answer(series(`"function":"f"`, samples...))}), "a.json")
+	o := prometheus.DefaultOptions()
+	o.Values = prometheus.Increase
+	_, err := prometheus.Open(t.Context(), path, o)
+	if err == nil || !strings.Contains(err.Error(), "samples are 15 s apart: the increases of increase(…[1m]) would count every invocation 4 times; say of how long they are, as in --range 1m") {
+		t.Errorf("error %v", err)
+	}
+	o.Range = 5 * time.Second
+	if _, err = prometheus.Open(t.Context(), path, o); err == nil || !strings.Contains(err.Error(), "samples are 15 s apart and increases of 5s: what lies between them is in none") {
+		t.Errorf("error %v", err)
+	}
+	for span, want := range map[time.Duration]int64{15 * time.Second: 164, time.Minute: 41, 2 * time.Minute: 21} {
+		o.Range = span
+		in, _, got := read(t, path, o)
+		if got.total != want || got.rejected != nil || !strings.Contains(in.Provenance().Parameters, "values=increase range="+span.String()+" seed=1") {
+			t.Errorf("range %v: %d invocations, expected %d; rejected %q, %s", span, got.total, want, got.rejected, in.Provenance().Parameters)
+		}
+	}
+}
+
+// Labels of the scraped pod say nothing of a function.
+func TestLabels(t *testing.T) {
+	for name, c := range map[string]struct {
+		labels []string
+		want   []string // owner/app/function
+		note   string
+	}{
+		"OpenFaaS": {[]string{
+			`"__name__":"gateway_function_invocation_total","app":"gateway","function_name":"pay.shop","instance":"10.0.0.1:8082","job":"kubernetes-pods","namespace":"openfaas"`,
+			`"__name__":"gateway_function_invocation_total","app":"gateway","function_name":"mail.crm","instance":"10.0.0.1:8082","job":"kubernetes-pods","namespace":"openfaas"`,
+		}, []string{"shop//pay", "crm//mail"}, "labels of the scraped pod that say nothing of the function: app, namespace"},
+		"OpenFaaS, added up":       {[]string{`"function_name":"pay.shop","namespace":"openfaas"`, `"function_name":"pay.crm","namespace":"openfaas"`}, []string{"shop//pay", "crm//pay"}, ""},
+		"OpenFaaS, one namespace":  {[]string{`"__name__":"gateway_function_invocation_total","function_name":"pay","namespace":"openfaas","app":"gateway","pod":"p"`}, []string{"//pay"}, "labels of the scraped pod"},
+		"no gateway":               {[]string{`"function_name":"orders.create"`}, []string{"//orders.create"}, ""},
+		"a pod":                    {[]string{`"function":"a","namespace":"monitoring","app":"exporter","pod":"x"`, `"function":"b","namespace":"monitoring","app":"exporter","pod":"x"`}, []string{"//a", "//b"}, "say nothing of the function: app, namespace"},
+		"a query by namespace":     {[]string{`"function":"a","namespace":"shop","app":"x"`, `"function":"b","namespace":"shop","app":"x"`}, []string{"shop/x/a", "shop/x/b"}, ""},
+		"pods of functions":        {[]string{`"function":"a","namespace":"shop","app":"x","pod":"1"`, `"function":"b","namespace":"crm","app":"y","pod":"2"`}, []string{"shop/x/a", "crm/y/b"}, ""},
+		"exported":                 {[]string{`"function":"a","namespace":"monitoring","exported_namespace":"shop","pod":"1"`, `"function":"a","namespace":"monitoring","exported_namespace":"crm","pod":"1"`}, []string{"shop//a", "crm//a"}, ""},
+		"Knative":                  {[]string{`"kn_configuration_name":"pay","kn_revision_name":"pay-00001","kn_service_name":"pay","k8s_namespace_name":"shop","namespace":"knative","app":"activator","pod":"activator-1","job":"activator"`}, []string{"shop//pay"}, ""},
+		"Knative, before":          {[]string{`"configuration_name":"pay","revision_name":"pay-1","service_name":"pay","namespace_name":"shop","namespace":"knative-serving","app":"activator","instance":"i"`}, []string{"shop//pay"}, ""},
+		"Knative, revisions alone": {[]string{`"revision_name":"pay-1","namespace_name":"shop"`}, []string{"shop//pay-1"}, ""},
+		"Knative, by Istio":        {[]string{`"destination_configuration":"pay","destination_revision":"pay-1","destination_namespace":"shop","namespace":"istio-system","pod":"m"`}, []string{"shop//pay"}, ""},
+		"Fission":                  {[]string{`"function_name":"pay","function_namespace":"shop","namespace":"fission","pod":"r"`}, []string{"shop//pay"}, ""},
+	} {
+		var all []string
+		for _, l := range c.labels {
+			all = append(all, series(l, rising(1)...))
+		}
+		in, functions, _ := read(t, write(t, map[string]string{"a.json": answer(all...)}), prometheus.DefaultOptions())
+		var got []string
+		for _, f := range functions {
+			got = append(got, f.Owner+"/"+f.App+"/"+f.Name)
+		}
+		if notes := strings.Join(in.Provenance().Notes, "\n"); !slices.Equal(got, c.want) || !strings.Contains(notes, c.note) {
+			t.Errorf("%s: %q, expected %q; notes %s", name, got, c.want, notes)
+		}
+	}
+	// One name in two namespaces, beside labels of a pod: nobody knows whose they are.
+	text := answer(series(`"function":"a","namespace":"shop","pod":"1"`, rising(1)...), series(`"function":"a","namespace":"crm","pod":"2"`, rising(2)...))
+	path := write(t, map[string]string{"a.json": text})
+	_, err := prometheus.Open(t.Context(), path, prometheus.DefaultOptions())
+	if err == nil || !strings.Contains(err.Error(), "label namespace differs within one function, beside labels of the scraped pod: say --columns owner=namespace if it is the function's, or --columns owner= to add them up") {
+		t.Errorf("error %v", err)
+	}
+	for label, want := range map[string]int{"namespace": 2, "": 1} {
+		o := prometheus.DefaultOptions()
+		o.Columns = map[string]string{"owner": label}
+		if _, functions, got := read(t, path, o); len(functions) != want || got.total != 15 {
+			t.Errorf("owner=%s: %d functions with %d invocations", label, len(functions), got.total)
+		}
+	}
 }
 
 func week(w io.Writer, functions, samples int) error {
