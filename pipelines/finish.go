@@ -268,7 +268,8 @@ func (r *Run) crown(v *Validation) error {
 	if err := r.registry.Add(b, "run "+r.ID, r.when()); err != nil {
 		return err
 	}
-	return r.registry.Promote(b.Digest(), v.Reason, r.when())
+	_, err = r.registry.Promote(b.Digest(), bundle.Decision{Reason: v.Reason, At: r.when(), By: "run " + r.ID})
+	return err
 }
 
 // WriteReport makes the page of a run folder from its report.json and returns its path.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,7 +20,7 @@ import (
 
 func (a *app) bundleCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bundle", Short: "The registry of bundles", Args: known, RunE: func(*cobra.Command, []string) error {
-		return usage(errors.New("bundle needs a command: list, show, verify, diff, promote, rollback or history"))
+		return usage(errors.New("bundle needs a command: list, show, verify, diff, promote, rollback, history, keygen, sign, override or gc"))
 	}}
 	sub := func(use, short string, n int, do func(cmd *cobra.Command, r *bundle.Registry, arg []string) error) *cobra.Command {
 		s := &cobra.Command{
@@ -35,13 +39,37 @@ func (a *app) bundleCommand() *cobra.Command {
 	}
 	sub("list", "The bundles of the registry", 0, a.bundleList)
 	sub("show BUNDLE", "The manifest of a bundle: a directory, alias or digest", 1, a.bundleShow)
-	sub("verify BUNDLE", "Check every byte of a bundle and replay its golden cases", 1, a.bundleVerify)
+	verify := sub("verify BUNDLE", "Check every byte of a bundle and replay its golden cases", 1, a.bundleVerify)
+	verify.Flags().StringArray("key", nil, "public key `file`: demand a signature by this key, or by another one of those named")
+	verify.Flags().String("seen", "", "state `file` of a loader: demand a release statement of an alias, no older than what the file remembers, and remember it")
 	sub("diff A B", "What differs between two bundles", 2, a.bundleDiff)
-	promote := sub("promote BUNDLE", "Make a bundle the champion", 1, a.bundlePromote)
-	promote.Flags().String("reason", "by hand", "for the journal")
+	promote := sub("promote BUNDLE", "Make a bundle the champion, or what another alias stands for", 1, a.bundlePromote)
 	rollback := sub("rollback", "Make the previous champion the champion again", 0, a.bundleRollback)
-	rollback.Flags().String("reason", "by hand", "for the journal")
-	sub("history", "The journal of the registry", 0, a.bundleHistory)
+	for _, c := range []*cobra.Command{promote, rollback} {
+		c.Flags().String("reason", "by hand", "for the journal and the release statement")
+		c.Flags().String("alias", bundle.ChampionRef, "the alias to change")
+		c.Flags().String("expect", "", "do it only if the alias stands for this `digest` (or \"none\"); a second try does nothing")
+		c.Flags().String("sign-key", "", "private key `file` that signs the release statement")
+		c.Flags().String("by", "", "who decided, for the release statement")
+		c.Flags().Duration("valid-for", 0, "how long loaders may take the release statement, such as 168h; 0: for ever")
+	}
+	history := sub("history", "The journal of the registry", 0, a.bundleHistory)
+	history.Flags().Bool("anchor", false, "print the head of the journal, to be kept elsewhere")
+	history.Flags().String("verify", "", "prove that nothing was cut or rewritten since this `head` was printed")
+	keygen := sub("keygen --out FILE", "A new key that signs: FILE, and FILE.pub with the public half", 0, a.bundleKeygen)
+	keygen.Flags().String("out", "", "`file` of the private key")
+	keygen.Flags().String("curve", bundle.Curves[0], "P-256, P-384 or P-521")
+	sign := sub("sign BUNDLE --key FILE", "Sign a bundle; the signature lies beside it", 1, a.bundleSign)
+	sign.Flags().String("key", "", "private key `file`")
+	gc := sub("gc", "Remove the bundles that no alias and no rule needs", 0, a.bundleCollect)
+	gc.Flags().Int("keep-last", 7, "the most recent `n`")
+	gc.Flags().Int("keep-daily", 0, "the last one of each of `n` days")
+	gc.Flags().Int("keep-weekly", 0, "the last one of each of `n` weeks")
+	gc.Flags().Bool("dry-run", false, "say what would go, and remove nothing")
+	override := sub("override ALIAS", "Let a loader take an earlier release of an alias again; stands in its own state", 1, a.bundleOverride)
+	override.Flags().String("seen", "", "state `file` of the loader")
+	override.Flags().Int("sequence", 0, "the lowest sequence that it shall take")
+	override.Flags().String("reason", "", "why, for the state")
 	return c
 }
 
@@ -57,14 +85,20 @@ func (a *app) bundleList(_ *cobra.Command, r *bundle.Registry, _ []string) error
 		return a.print(map[string]any{"bundles": list})
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BUNDLE\tIMPORTED\tVERDICT\tTRACE\tALIASES")
 	for _, b := range list {
-		mark := ""
-		if b.Champion {
-			mark = "champion"
-		}
-		fmt.Fprintf(w, "%.12s\t%s\t%s\n", b.Digest, b.Imported, strings.TrimSpace(mark+" "+b.Problem))
+		fmt.Fprintf(w, "%.12s\t%s\t%s\t%s\t%s\n", b.Digest, b.Imported, orDash(b.Verdict), orDash(strings.Join(b.Traces, ", ")),
+			strings.TrimSpace(orDash(strings.Join(b.Aliases, ", "))+" "+b.Problem))
 	}
 	return w.Flush()
+}
+
+// orDash shows a cell of a table that may be empty.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }
 
 func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) error {
@@ -87,16 +121,49 @@ func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) err
 	return w.Flush()
 }
 
-func (a *app) bundleVerify(_ *cobra.Command, r *bundle.Registry, arg []string) error {
-	s, err := pipelines.OpenReference(r, arg[0])
+func (a *app) bundleVerify(cmd *cobra.Command, r *bundle.Registry, arg []string) error {
+	p := bundle.Policy{Now: time.Now()}
+	keys, _ := cmd.Flags().GetStringArray("key")
+	for _, name := range keys {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		k, err := bundle.ParsePublicKey(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		p.Keys = append(p.Keys, k)
+	}
+	var err error
+	if seen, _ := cmd.Flags().GetString("seen"); seen != "" {
+		if p.Seen, err = bundle.OpenSeen(seen); err != nil {
+			return err
+		}
+	}
+	s, err := pipelines.OpenReference(r, arg[0]) // with the golden cases, before a release is remembered
 	if err != nil {
 		return err
 	}
-	b := s.Bundle
-	if a.json {
-		return a.print(map[string]any{"bundle": arg[0], "digest": b.Digest(), "files": len(b.Manifest().Files), "ok": true})
+	b, err := r.Open(arg[0], p)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(a.out, "%s: %d files and the golden cases are as exported\n", b.Digest(), len(b.Manifest().Files))
+	if b.Digest() != s.Bundle.Digest() {
+		return fmt.Errorf("%s changed from %.12s to %.12s meanwhile: try again", arg[0], s.Bundle.Digest(), b.Digest())
+	}
+	files := len(b.Manifest().Files)
+	if a.json {
+		out := map[string]any{"bundle": arg[0], "digest": b.Digest(), "files": files, "ok": true}
+		if k := b.Signer(); k != nil {
+			out["signed_by"] = k.Hint()
+		}
+		return a.print(out)
+	}
+	fmt.Fprintf(a.out, "%s: %d files and the golden cases are as exported\n", b.Digest(), files)
+	if k := b.Signer(); k != nil {
+		fmt.Fprintf(a.out, "signed by the key %s\n", k.Hint())
+	}
 	return nil
 }
 
@@ -143,40 +210,250 @@ func absent(v json.RawMessage) string {
 }
 
 func (a *app) bundlePromote(cmd *cobra.Command, r *bundle.Registry, arg []string) error {
-	reason, _ := cmd.Flags().GetString("reason")
+	d, err := decision(cmd, r)
+	if err != nil {
+		return err
+	}
 	s, err := pipelines.OpenReference(r, arg[0])
 	if err != nil {
 		return err
 	}
-	b := s.Bundle
-	now := time.Now()
-	if err := r.Add(b, reason, now); err != nil {
+	if err := r.Add(s.Bundle, d.Reason, d.At); err != nil {
 		return err
 	}
-	if err := r.Promote(b.Digest(), reason, now); err != nil {
-		return err
-	}
-	return a.champion(b.Digest())
+	o, err := r.Promote(s.Bundle.Digest(), d)
+	return a.outcome(o, err)
 }
 
 func (a *app) bundleRollback(cmd *cobra.Command, r *bundle.Registry, _ []string) error {
-	reason, _ := cmd.Flags().GetString("reason")
-	digest, err := r.Rollback(reason, time.Now())
+	d, err := decision(cmd, r)
 	if err != nil {
 		return err
 	}
-	return a.champion(digest)
+	o, err := r.Rollback(d)
+	return a.outcome(o, err)
 }
 
-func (a *app) champion(digest string) error {
-	if a.json {
-		return a.print(map[string]string{"champion": digest})
+// decision reads the flags of promote and rollback.
+func decision(cmd *cobra.Command, r *bundle.Registry) (bundle.Decision, error) {
+	d := bundle.Decision{At: time.Now()}
+	d.Alias, _ = cmd.Flags().GetString("alias")
+	d.Reason, _ = cmd.Flags().GetString("reason")
+	d.By, _ = cmd.Flags().GetString("by")
+	validFor, _ := cmd.Flags().GetDuration("valid-for")
+	switch {
+	case validFor < 0:
+		return d, usage(fmt.Errorf("--valid-for is %s, expected 0 or more", validFor))
+	case validFor > 0:
+		d.NotAfter = d.At.Add(validFor)
 	}
-	fmt.Fprintf(a.out, "champion: %s\n", digest)
+	var err error
+	if d.Expect, _ = cmd.Flags().GetString("expect"); d.Expect != "" && d.Expect != bundle.NoChampion {
+		dir, err := r.Resolve(d.Expect)
+		if d.Expect = filepath.Base(dir); err != nil {
+			return d, fmt.Errorf("--expect: %w", err)
+		}
+	}
+	if name, _ := cmd.Flags().GetString("sign-key"); name != "" {
+		d.Key, err = readKey(name)
+	}
+	return d, err
+}
+
+// readKey reads a private key from its file.
+func readKey(name string) (*bundle.PrivateKey, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	k, err := bundle.ParsePrivateKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return k, nil
+}
+
+// outcome prints what a decision led to, also where an error says that it holds all the
+// same.
+func (a *app) outcome(o bundle.Outcome, err error) error {
+	if err != nil && !o.Changed {
+		return err
+	}
+	if a.json {
+		return errors.Join(err, a.print(map[string]any{"champion": o.Digest, "alias": o.Alias, "before": o.Before, "sequence": o.Sequence, "changed": o.Changed}))
+	}
+	switch {
+	case !o.Changed && o.Before != o.Digest:
+		fmt.Fprintf(a.out, "%s: %s, nothing to do: it was %.12s before and was changed already\n", o.Alias, o.Digest, orDash(o.Before))
+	case !o.Changed:
+		fmt.Fprintf(a.out, "%s: %s, nothing to do\n", o.Alias, o.Digest)
+	default:
+		fmt.Fprintf(a.out, "%s: %s (before: %.12s; release %d)\n", o.Alias, o.Digest, orDash(o.Before), o.Sequence)
+	}
+	return err
+}
+
+func (a *app) bundleKeygen(cmd *cobra.Command, _ *bundle.Registry, _ []string) error {
+	out, _ := cmd.Flags().GetString("out")
+	if out == "" {
+		return usage(errors.New("keygen needs --out FILE"))
+	}
+	curve, _ := cmd.Flags().GetString("curve")
+	if !slices.Contains(bundle.Curves, curve) {
+		return usage(fmt.Errorf("--curve is %q, expected one of %s", curve, strings.Join(bundle.Curves, ", ")))
+	}
+	k, err := bundle.GenerateKey(curve, rand.Reader)
+	if err != nil {
+		return err
+	}
+	p, err := k.Public()
+	if err != nil {
+		return err
+	}
+	private, err := k.Encode()
+	if err != nil {
+		return err
+	}
+	public, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	// The public half first: a private key is never there without it, and no file is
+	// written over, since what was signed by a lost key cannot be signed again.
+	if err := writeNew(out+".pub", public, 0o666); err != nil {
+		return err
+	}
+	if err := writeNew(out, private, 0o600); err != nil {
+		return errors.Join(err, os.Remove(out+".pub"))
+	}
+	if a.json {
+		return a.print(map[string]string{"private": out, "public": out + ".pub", "hint": p.Hint()})
+	}
+	fmt.Fprintf(a.out, "%s: private key, for its owner alone\n%s.pub: public key %s\n", out, out, p.Hint())
 	return nil
 }
 
-func (a *app) bundleHistory(_ *cobra.Command, r *bundle.Registry, _ []string) error {
+// writeNew writes a file that must not be there.
+func writeNew(name string, data []byte, mode os.FileMode) (err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+func (a *app) bundleSign(cmd *cobra.Command, r *bundle.Registry, arg []string) error {
+	name, _ := cmd.Flags().GetString("key")
+	if name == "" {
+		return usage(errors.New("sign needs --key FILE, a private key"))
+	}
+	k, err := readKey(name)
+	if err != nil {
+		return err
+	}
+	dir, err := r.Resolve(arg[0])
+	if err != nil {
+		return err
+	}
+	b, err := r.Open(arg[0], bundle.Policy{})
+	if err != nil {
+		return err
+	}
+	file, err := b.WriteSignature(dir, k)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.print(map[string]string{"digest": b.Digest(), "signature": file})
+	}
+	fmt.Fprintf(a.out, "%s: signed, %s\n", b.Digest(), file)
+	return nil
+}
+
+func (a *app) bundleCollect(cmd *cobra.Command, r *bundle.Registry, _ []string) error {
+	var keep bundle.Retention
+	keep.Last, _ = cmd.Flags().GetInt("keep-last")
+	keep.Daily, _ = cmd.Flags().GetInt("keep-daily")
+	keep.Weekly, _ = cmd.Flags().GetInt("keep-weekly")
+	if err := keep.Validate(); err != nil {
+		return usage(err)
+	}
+	dry, _ := cmd.Flags().GetBool("dry-run")
+	c, err := r.Collect(keep, dry, time.Now())
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.print(c)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, k := range c.Kept {
+		fmt.Fprintf(w, "kept\t%.12s\t%s\n", k.Digest, strings.Join(k.Why, ", "))
+	}
+	word := "removed"
+	if dry {
+		word = "would go"
+	}
+	for _, d := range c.Removed {
+		fmt.Fprintf(w, "%s\t%.12s\t\n", word, d)
+	}
+	return w.Flush()
+}
+
+func (a *app) bundleOverride(cmd *cobra.Command, _ *bundle.Registry, arg []string) error {
+	file, _ := cmd.Flags().GetString("seen")
+	sequence, _ := cmd.Flags().GetInt("sequence")
+	reason, _ := cmd.Flags().GetString("reason")
+	if file == "" || sequence < 1 || reason == "" {
+		return usage(errors.New("override needs --seen FILE, --sequence N (1 or more) and --reason TEXT"))
+	}
+	s, err := bundle.OpenSeen(file)
+	if err != nil {
+		return err
+	}
+	if err := s.Override(arg[0], sequence, reason, time.Now()); err != nil {
+		return err
+	}
+	if a.json {
+		return a.print(map[string]any{"alias": arg[0], "overrides": s.Overrides()})
+	}
+	fmt.Fprintf(a.out, "the loader of %s takes %s from release %d on\n", file, arg[0], sequence)
+	return nil
+}
+
+func (a *app) bundleHistory(cmd *cobra.Command, r *bundle.Registry, _ []string) error {
+	print, _ := cmd.Flags().GetBool("anchor")
+	if head, _ := cmd.Flags().GetString("verify"); head != "" {
+		if print {
+			return usage(errors.New("--anchor and --verify are two commands"))
+		}
+		since, err := r.VerifyAnchor(head)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.print(map[string]any{"anchor": head, "since": since, "ok": true})
+		}
+		fmt.Fprintf(a.out, "the journal goes on from %.20s…, with %d entries since\n", head, since)
+		return nil
+	}
+	if print {
+		head, err := r.Anchor()
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.print(map[string]string{"anchor": head})
+		}
+		fmt.Fprintln(a.out, head)
+		return nil
+	}
 	h, err := r.History()
 	if err != nil {
 		return err
@@ -189,7 +466,11 @@ func (a *app) bundleHistory(_ *cobra.Command, r *bundle.Registry, _ []string) er
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, e := range h {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%.12s\t%s\n", e.Seq, e.Time, e.Action, e.Digest, e.Reason)
+		what := string(e.Action)
+		if e.Alias != "" {
+			what += " " + e.Alias
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%.12s\t%s\n", e.Seq, e.Time, what, e.Digest, printable(e.Reason))
 	}
 	return w.Flush()
 }

@@ -19,6 +19,7 @@ type Bundle struct {
 	encoded  []byte // manifest.json
 	digest   string
 	files    map[string][]byte
+	dir      string     // where it was opened; empty if nowhere
 	signer   *PublicKey // by whose signature it was let in, if one was asked for
 }
 
@@ -69,7 +70,7 @@ func open(dir string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{manifest: *m, encoded: encoded, digest: digest, files: make(map[string][]byte, len(m.Files))}
+	b := &Bundle{manifest: *m, encoded: encoded, digest: digest, dir: dir, files: make(map[string][]byte, len(m.Files))}
 	if err := checkNames(root, m.Files); err != nil {
 		return nil, err
 	}

@@ -56,13 +56,13 @@ func Create(dir string, m Manifest, files []File) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.create(dir); err != nil {
+	if err := b.create(disk{}, dir); err != nil {
 		return nil, fmt.Errorf("create bundle %s: %w", dir, err)
 	}
 	return b, nil
 }
 
-func (b *Bundle) create(dir string) error {
+func (b *Bundle) create(d disk, dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -73,14 +73,14 @@ func (b *Bundle) create(dir string) error {
 		}
 		return fs.ErrExist
 	}
-	tmp, err := b.stage(filepath.Dir(dir))
+	tmp, err := b.stage(d, filepath.Dir(dir))
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return errors.Join(err, os.RemoveAll(tmp))
+	if err := d.rename(tmp, dir); err != nil {
+		return errors.Join(err, d.removeAll(tmp))
 	}
-	return syncDir(filepath.Dir(dir))
+	return d.syncDir(filepath.Dir(dir))
 }
 
 // Replace is Create for a dir that may hold an older bundle, whole or damaged, which it
@@ -99,7 +99,8 @@ func Replace(dir string, m Manifest, files []File) (*Bundle, error) {
 }
 
 func (b *Bundle) replace(dir string) error {
-	err := b.create(dir)
+	var d disk
+	err := b.create(d, dir)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -107,37 +108,41 @@ func (b *Bundle) replace(dir string) error {
 		return fmt.Errorf("not a bundle: %w", fs.ErrExist)
 	}
 	parent := filepath.Dir(dir)
-	tmp, err := b.stage(parent)
+	tmp, err := b.stage(d, parent)
 	if err != nil {
 		return err
 	}
-	aside, err := os.MkdirTemp(parent, ".bundle-")
+	aside, err := d.mkdirTemp(parent, stagedPrefix)
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(tmp))
+		return errors.Join(err, d.removeAll(tmp))
 	}
 	old := filepath.Join(aside, "old")
-	if err := os.Rename(dir, old); err != nil {
-		return errors.Join(err, os.RemoveAll(tmp), os.Remove(aside))
+	if err := d.rename(dir, old); err != nil {
+		return errors.Join(err, d.removeAll(tmp), d.remove(aside))
 	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return errors.Join(err, os.Rename(old, dir), os.Remove(aside), os.RemoveAll(tmp))
+	if err := d.rename(tmp, dir); err != nil {
+		return errors.Join(err, d.rename(old, dir), d.remove(aside), d.removeAll(tmp))
 	}
-	return errors.Join(syncDir(parent), os.RemoveAll(aside))
+	return errors.Join(d.syncDir(parent), d.removeAll(aside))
 }
+
+// stagedPrefix begins the names of folders that are being written. Whoever finds one
+// while nobody writes may remove it.
+const stagedPrefix = ".bundle-"
 
 // stage writes b to a new directory in parent and returns its path. All of it is on
 // disk; on an error nothing of it is left.
-func (b *Bundle) stage(parent string) (dir string, err error) {
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+func (b *Bundle) stage(d disk, parent string) (dir string, err error) {
+	if err := d.mkdirAll(parent); err != nil {
 		return "", err
 	}
-	dir, err = os.MkdirTemp(parent, ".bundle-")
+	staged, err := d.mkdirTemp(parent, stagedPrefix)
 	if err != nil {
 		return "", err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.RemoveAll(dir))
+			err = errors.Join(err, d.removeAll(staged))
 		}
 	}()
 	all := b.all()
@@ -148,11 +153,11 @@ func (b *Bundle) stage(parent string) (dir string, err error) {
 				continue
 			}
 			made[folder] = true
-			if err := makeDir(filepath.Join(dir, filepath.FromSlash(folder))); err != nil {
+			if err := d.mkdir(filepath.Join(staged, filepath.FromSlash(folder))); err != nil {
 				return "", err
 			}
 		}
-		if err := writeFile(filepath.Join(dir, filepath.FromSlash(name)), all[name]); err != nil {
+		if err := d.writeFile(filepath.Join(staged, filepath.FromSlash(name)), all[name]); err != nil {
 			return "", err
 		}
 	}
@@ -160,64 +165,9 @@ func (b *Bundle) stage(parent string) (dir string, err error) {
 	order := slices.Sorted(maps.Keys(made))
 	slices.SortStableFunc(order, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 	for _, folder := range append(order, ".") {
-		if err := syncDir(filepath.Join(dir, filepath.FromSlash(folder))); err != nil {
+		if err := d.syncDir(filepath.Join(staged, filepath.FromSlash(folder))); err != nil {
 			return "", err
 		}
 	}
-	return dir, os.Chmod(dir, 0o755) // MkdirTemp keeps it to the owner
-}
-
-func makeDir(dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	return os.Chmod(dir, 0o755) // whatever the umask
-}
-
-// writeFile writes a new file of mode 0644 and waits until it is on disk.
-func writeFile(name string, data []byte) (err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil { // whatever the umask
-		return err
-	}
-	return f.Sync()
-}
-
-// replaceFile writes the file called name in one step, over one that may be there.
-func replaceFile(name string, data []byte) error {
-	next := name + ".next" // one name is enough: writers hold a lock, or write the same
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := writeFile(next, data); err != nil {
-		return errors.Join(err, removeIf(next))
-	}
-	if err := os.Rename(next, name); err != nil {
-		return errors.Join(err, removeIf(next))
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-// removeIf removes a file that may be there.
-func removeIf(name string) error {
-	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// syncDir waits until the names in dir are on disk.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return staged, nil
 }

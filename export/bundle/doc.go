@@ -14,6 +14,8 @@
 //	registry/
 //	  bundles/<digest>/ immutable copies
 //	  champion          the digest of the champion
+//	  aliases/<name>    those of other aliases
+//	  releases/<alias>/ a release statement for each promotion and rollback
 //	  journal.jsonl     one line per decision, each with the hash of the one before
 //	  lock              held while someone writes
 //
@@ -42,4 +44,6 @@ var (
 	ErrSchemaVersion = errors.New("unknown schema version")
 	// ErrLocked is returned when another process or goroutine is writing to the registry.
 	ErrLocked = errors.New("registry is locked")
+	// ErrExpect is returned when an alias does not stand for what a decision expected.
+	ErrExpect = errors.New("the expectation does not hold")
 )

@@ -23,6 +23,7 @@ const (
 	Promote  Action = "promote"  // a bundle became the champion
 	Refuse   Action = "refuse"   // a candidate failed a gate; the champion stays
 	Rollback Action = "rollback" // the champion before the last promotion is the champion again
+	Collect  Action = "collect"  // a bundle that nothing needs left the registry
 )
 
 // An Entry is one line of the journal.
@@ -33,7 +34,11 @@ type Entry struct {
 	Action Action `json:"action"` // what was done
 	Digest string `json:"digest"` // the bundle that it was done to; of a rollback, the one that is champion again
 	Reason string `json:"reason"`
-	Hash   string `json:"hash"` // SHA-256 of the line with this field empty, 64 hex digits
+	// Of promotions and rollbacks: the alias, empty for the champion, and the SHA-256 of
+	// the release statement, empty in journals older than statements.
+	Alias     string `json:"alias,omitempty"`
+	Statement string `json:"statement,omitempty"`
+	Hash      string `json:"hash"` // SHA-256 of the line with this field empty, 64 hex digits
 }
 
 // genesis stands for the entry before the first.
@@ -55,23 +60,53 @@ func (e Entry) line() (line []byte, hash string, err error) {
 
 // A journal is the verified content of journal.jsonl.
 type journal struct {
-	entries  []Entry
-	imported map[string]bool
-	reign    []string // champions, each one promoted over the one before; the last one rules
-	before   string   // the champion before the last entry, or ""
-	size     int64    // bytes of the file that hold entries
-	newline  bool     // the last entry lacks its newline
+	entries   []Entry
+	imported  map[string]int    // what is in the registry, with the number of its entry
+	collected map[string]string // what left it, with the time
+	aliases   map[string]*reign // by alias; the champion's is ChampionRef
+	verdicts  map[string]Entry  // the last promotion or refusal of a bundle
+	size      int64             // bytes of the file that hold entries
+	newline   bool              // the last entry lacks its newline
+}
+
+// A reign is the history of an alias.
+type reign struct {
+	champions []string // each promoted over the one before; the last one rules
+	last      decision // the last one
+}
+
+// A decision is a promotion or rollback as the journal has it.
+type decision struct {
+	action    Action
+	alias     string
+	sequence  int    // of the alias, from 1
+	digest    string // which bundle rules since
+	before    string // and which did before, or ""
+	statement string
+	entry     int // of the journal
+}
+
+// of returns the history of an alias, which may be empty.
+func (j *journal) of(alias string) *reign {
+	if r := j.aliases[alias]; r != nil {
+		return r
+	}
+	return &reign{last: decision{alias: alias}}
 }
 
 // champion is the digest of the bundle that rules, or "".
-func (j *journal) champion() string { return j.nth(1) }
+func (r *reign) champion() string { return r.nth(1) }
 
 // nth is the n-th champion from the end of the reign, or "".
-func (j *journal) nth(n int) string {
-	if len(j.reign) < n {
+func (r *reign) nth(n int) string {
+	if len(r.champions) < n {
 		return ""
 	}
-	return j.reign[len(j.reign)-n]
+	return r.champions[len(r.champions)-n]
+}
+
+func newJournal() *journal {
+	return &journal{imported: map[string]int{}, collected: map[string]string{}, aliases: map[string]*reign{}, verdicts: map[string]Entry{}}
 }
 
 // readJournal reads and verifies the journal. A file that does not exist is an empty
@@ -82,7 +117,7 @@ func readJournal(name string) (*journal, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read journal: %w: %w", ErrIntegrity, err)
 	}
-	j := &journal{imported: map[string]bool{}}
+	j := newJournal()
 	for len(data) > 0 {
 		line, rest, whole := bytes.Cut(data, []byte("\n"))
 		if !whole && j.torn(line) {
@@ -148,73 +183,115 @@ func (j *journal) read(line []byte) error {
 
 // apply adds e to the history, if it is possible after what came before.
 func (j *journal) apply(e Entry) error {
-	before := j.champion()
+	alias := ChampionRef
+	if e.Alias != "" {
+		if alias = e.Alias; checkAlias(alias) != nil || alias == ChampionRef || (e.Action != Promote && e.Action != Rollback) {
+			return fmt.Errorf("%s of alias %.80q", e.Action, alias)
+		}
+	}
+	r := j.of(alias)
+	before := r.champion()
 	switch e.Action {
 	case Import:
-		j.imported[e.Digest] = true
+		if j.imported[e.Digest] != 0 {
+			return fmt.Errorf("import of %.12s, which is imported already", e.Digest)
+		}
+		j.imported[e.Digest] = e.Seq
+		delete(j.collected, e.Digest)
 	case Refuse:
+		j.verdicts[e.Digest] = e
+	case Collect:
+		if j.imported[e.Digest] == 0 || j.rules(e.Digest) {
+			return fmt.Errorf("collection of %.12s, which is not imported or is a champion", e.Digest)
+		}
+		delete(j.imported, e.Digest)
+		j.collected[e.Digest] = e.Time
 	case Promote:
-		if !j.imported[e.Digest] || e.Digest == before {
+		if j.imported[e.Digest] == 0 || e.Digest == before {
 			return fmt.Errorf("promotion of %.12s, which is not imported or is the champion", e.Digest)
 		}
-		j.reign = append(j.reign, e.Digest)
+		r.champions = append(r.champions, e.Digest)
+		j.verdicts[e.Digest] = e
 	case Rollback:
-		if len(j.reign) < 2 || j.nth(2) != e.Digest {
-			return fmt.Errorf("rollback to %.12s, expected %.12s", e.Digest, j.nth(2))
+		if len(r.champions) < 2 || r.nth(2) != e.Digest {
+			return fmt.Errorf("rollback to %.12s, expected %.12s", e.Digest, r.nth(2))
 		}
-		j.reign = j.reign[:len(j.reign)-1]
+		r.champions = r.champions[:len(r.champions)-1]
 	default:
 		return fmt.Errorf("unknown action %q", e.Action)
 	}
-	j.before = before
+	if e.Action == Promote || e.Action == Rollback {
+		r.last = decision{e.Action, alias, r.last.sequence + 1, e.Digest, before, e.Statement, e.Seq}
+		j.aliases[alias] = r
+	}
 	j.entries = append(j.entries, e)
 	return nil
 }
 
-// write appends an entry to the file and waits until it is on disk. On an error the file
-// is as long as before, or as long as the disk lets it be: readers pass over the rest.
-func (j *journal) write(name string, action Action, digest, reason string, at time.Time) (err error) {
-	seq, prev := j.next()
-	e := Entry{Seq: seq, Prev: prev, Time: at.UTC().Format(time.RFC3339), Action: action, Digest: digest, Reason: reason}
-	if !utf8.ValidString(reason) {
-		return errors.New("the reason is not UTF-8")
+// rules reports whether some alias stands for the bundle.
+func (j *journal) rules(digest string) bool {
+	for _, r := range j.aliases {
+		if r.champion() == digest {
+			return true
+		}
 	}
-	_, hash, err := e.line()
+	return false
+}
+
+// write appends e, whose place in the chain it fills in, to the file and waits until it
+// is on disk. On an error the file is as long as before; if the disk does not let it be,
+// recorded says whether readers will see the entry.
+func (j *journal) write(d disk, name string, e Entry) (recorded bool, err error) {
+	e.Seq, e.Prev = j.next()
+	if !utf8.ValidString(e.Reason) {
+		return false, errors.New("the reason is not UTF-8")
+	}
+	_, e.Hash, err = e.line()
 	if err != nil {
-		return err
+		return false, err
 	}
-	e.Hash = hash
 	line, _, err := e.line()
 	if err != nil {
-		return err
+		return false, err
 	}
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
+	var f *os.File
+	err = d.do("open", name, func() (err error) {
+		f, err = openRegular(name)
 		return err
+	})
+	if err != nil {
+		return false, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := f.Truncate(j.size); err != nil { // what a crash left behind
-		return err
+	cut := func() error { return f.Truncate(j.size) }
+	if err := d.do("truncate", name, cut); err != nil { // what a crash left behind
+		return false, err
 	}
 	if j.newline {
 		line = append([]byte("\n"), line...)
 	}
-	if _, err = f.WriteAt(line, j.size); err == nil {
-		err = errors.Join(f.Sync(), syncDir(filepath.Dir(name))) // the file may be new
+	err = d.do("write", name, func() error { _, err := f.WriteAt(line, j.size); return err })
+	if err == nil {
+		err = errors.Join(d.do("sync", name, f.Sync), d.syncDir(filepath.Dir(name))) // the file may be new
 	}
 	if err != nil {
-		return errors.Join(err, f.Truncate(j.size))
+		if again := d.do("truncate", name, cut); again != nil {
+			info, e := f.Stat()
+			recorded = e == nil && info.Size() >= j.size+int64(len(line))-1 // without its newline it counts
+			err = errors.Join(err, again)
+		}
+		return recorded, err
 	}
 	j.newline = false
 	j.size += int64(len(line))
-	return j.apply(e)
+	return true, j.apply(e)
 }
 
-// unwrite takes the last entry back, before anyone was told of it.
-func unwrite(name string, size int64) error {
-	f, err := os.OpenFile(name, os.O_RDWR, 0o644)
-	if err != nil {
-		return err
+// openRegular opens a file of the registry for writing, which may be new, and refuses one
+// that is a link or anything else: what lies behind it is not the registry's.
+func openRegular(name string) (*os.File, error) {
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: %w", name, ErrIntegrity)
 	}
-	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 }

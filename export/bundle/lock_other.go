@@ -13,7 +13,7 @@ import (
 // system has no flock, a holder that dies leaves the file, which names its process, to
 // be removed by hand.
 func lock(name string) (unlock func() error, err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%s exists: %w", name, ErrLocked)
 	}

@@ -14,7 +14,7 @@ import (
 // it. The system lets go of it when the holder dies, so that a crash locks nobody out.
 // The holder's process id stands in the file, for people.
 func lock(name string) (unlock func() error, err error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}

@@ -39,10 +39,21 @@ func seeded(t testing.TB, versions ...string) (r *bundle.Registry, dir string, d
 	for _, v := range versions {
 		b := newBundle(t, v)
 		must(t, r.Add(b, "nightly", night))
-		must(t, r.Promote(b.Digest(), "better", night))
+		must(t, promote(r, b.Digest(), "better"))
 		digests = append(digests, b.Digest())
 	}
 	return r, dir, digests
+}
+
+// promote and rollback decide about the champion, whatever it is.
+func promote(r *bundle.Registry, digest, reason string) error {
+	_, err := r.Promote(digest, bundle.Decision{Reason: reason, At: night})
+	return err
+}
+
+func rollback(r *bundle.Registry, reason string) (string, error) {
+	o, err := r.Rollback(bundle.Decision{Reason: reason, At: night})
+	return o.Digest, err
 }
 
 func TestEmptyRegistry(t *testing.T) {
@@ -56,10 +67,10 @@ func TestEmptyRegistry(t *testing.T) {
 	if h, err := r.History(); err != nil || len(h) != 0 {
 		t.Errorf("history: %v, %v", h, err)
 	}
-	if _, err := r.Rollback("", night); !errors.Is(err, bundle.ErrNotFound) {
+	if _, err := rollback(r, ""); !errors.Is(err, bundle.ErrNotFound) {
 		t.Errorf("rollback: %v", err)
 	}
-	if err := r.Promote(strings.Repeat("0", 64), "", night); !errors.Is(err, bundle.ErrNotFound) {
+	if err := promote(r, strings.Repeat("0", 64), ""); !errors.Is(err, bundle.ErrNotFound) {
 		t.Errorf("promote: %v", err)
 	}
 	for _, ref := range []string{"champion", "01234567", "no/such/folder", ""} {
@@ -71,23 +82,23 @@ func TestEmptyRegistry(t *testing.T) {
 
 func TestPromoteRefuseRollback(t *testing.T) {
 	r, dir, d := seeded(t, "a", "b")
-	must(t, r.Promote(d[1], "again", night)) // nothing to do
+	must(t, promote(r, d[1], "again")) // nothing to do
 	refused := strings.Repeat("f", 64)
 	must(t, r.Refuse(refused, "wape 0.4 > 0.3\nby far", night))
 	if got, err := r.Champion(); err != nil || got != d[1] {
 		t.Errorf("champion %s, %v; want %s", got, err, d[1])
 	}
-	if got, err := r.Rollback("incident", night); err != nil || got != d[0] {
+	if got, err := rollback(r, "incident"); err != nil || got != d[0] {
 		t.Errorf("rollback to %s, %v; want %s", got, err, d[0])
 	}
 	pointer, err := os.ReadFile(filepath.Join(dir, "champion"))
 	if err != nil || string(pointer) != d[0]+"\n" {
 		t.Errorf("champion file %q, %v", pointer, err)
 	}
-	if _, err := r.Rollback("", night); !errors.Is(err, bundle.ErrNotFound) {
+	if _, err := rollback(r, ""); !errors.Is(err, bundle.ErrNotFound) {
 		t.Errorf("second rollback: %v", err)
 	}
-	must(t, r.Promote(d[1], "fixed", night))
+	must(t, promote(r, d[1], "fixed"))
 	h, err := r.History()
 	must(t, err)
 	var got []string
@@ -146,7 +157,7 @@ func TestAddVerifiesAndLeavesNothingBehind(t *testing.T) {
 	write(t, name, []byte("{}"))
 	for what, err := range map[string]error{
 		"add":     r.Add(newBundle(t, "a"), "", night),
-		"promote": r.Promote(d[0], "", night),
+		"promote": promote(r, d[0], ""),
 	} {
 		if !errors.Is(err, bundle.ErrIntegrity) {
 			t.Errorf("%s of a damaged bundle: %v", what, err)
@@ -192,11 +203,11 @@ func TestAddVerifiesAndLeavesNothingBehind(t *testing.T) {
 func TestPromoteOfASwappedFolder(t *testing.T) {
 	r, dir, d := seeded(t, "a", "b")
 	must(t, os.RemoveAll(filepath.Join(dir, "bundles", d[0])))
-	if _, err := r.Rollback("", night); !errors.Is(err, bundle.ErrIntegrity) {
+	if _, err := rollback(r, ""); !errors.Is(err, bundle.ErrIntegrity) {
 		t.Errorf("rollback to a bundle that is gone: %v", err)
 	}
 	must(t, os.Rename(filepath.Join(dir, "bundles", d[1]), filepath.Join(dir, "bundles", d[0])))
-	if _, err := r.Rollback("", night); !errors.Is(err, bundle.ErrIntegrity) {
+	if _, err := rollback(r, ""); !errors.Is(err, bundle.ErrIntegrity) {
 		t.Errorf("rollback to another bundle's content: %v", err)
 	}
 	if _, err := r.Open(d[0], bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
@@ -240,7 +251,7 @@ func TestHistoryFindsTampering(t *testing.T) {
 	expect("an empty line", append(slices.Clone(good), '\n'))
 	expect("no last promotion", slices.Concat(lines[:3]...))
 	expect("no journal", nil)
-	for _, err := range []error{r.Promote(d[0], "", night), r.Refuse(d[0], "", night), r.Add(newBundle(t, "c"), "", night)} {
+	for _, err := range []error{promote(r, d[0], ""), r.Refuse(d[0], "", night), r.Add(newBundle(t, "c"), "", night)} {
 		if !errors.Is(err, bundle.ErrIntegrity) {
 			t.Errorf("a write on a broken journal: %v", err)
 		}
@@ -301,10 +312,10 @@ func TestLocked(t *testing.T) {
 	must(t, err)
 	for what, err := range map[string]error{
 		"add":     r.Add(newBundle(t, "c"), "", night),
-		"promote": r.Promote(d[0], "", night),
+		"promote": promote(r, d[0], ""),
 		"refuse":  r.Refuse(d[0], "", night),
 		"rollback": func() error {
-			_, err := r.Rollback("", night)
+			_, err := rollback(r, "")
 			return err
 		}(),
 	} {
@@ -316,7 +327,7 @@ func TestLocked(t *testing.T) {
 		t.Errorf("a reader was kept out: %s, %v", got, err)
 	}
 	must(t, unlock())
-	must(t, r.Promote(d[0], "", night))
+	must(t, promote(r, d[0], ""))
 }
 
 func TestConcurrentPromotions(t *testing.T) {
@@ -330,7 +341,7 @@ func TestConcurrentPromotions(t *testing.T) {
 		writers.Go(func() {
 			r := bundle.NewRegistry(dir)
 			for i := range 10 {
-				err := r.Promote(d[(w+i)%3], fmt.Sprint(w, i), night)
+				err := promote(r, d[(w+i)%3], fmt.Sprint(w, i))
 				if err == nil {
 					counts[w]++
 				} else if !errors.Is(err, bundle.ErrLocked) {
@@ -386,7 +397,7 @@ func TestRegistryAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		run++
 		r := bundle.NewRegistry(filepath.Join(parent, fmt.Sprint(run)))
-		added := map[string]bool{}
+		added, refused := map[string]bool{}, map[string]bool{}
 		var reign []string
 		actions := 0
 		for range rapid.IntRange(1, 12).Draw(t, "operations") {
@@ -402,7 +413,7 @@ func TestRegistryAgainstModel(t *testing.T) {
 				}
 				added[d] = true
 			case "promote":
-				err := r.Promote(d, "", night)
+				err := promote(r, d, "")
 				if !added[d] {
 					if !errors.Is(err, bundle.ErrNotFound) {
 						t.Fatalf("promote of what was not added: %v", err)
@@ -413,11 +424,12 @@ func TestRegistryAgainstModel(t *testing.T) {
 					t.Fatal(err)
 				}
 				if len(reign) == 0 || reign[len(reign)-1] != d {
+					delete(refused, d)
 					reign = append(reign, d)
 					actions++
 				}
 			case "rollback":
-				got, err := r.Rollback("", night)
+				got, err := rollback(r, "")
 				if len(reign) < 2 {
 					if !errors.Is(err, bundle.ErrNotFound) {
 						t.Fatalf("rollback to nothing: %v", err)
@@ -433,7 +445,10 @@ func TestRegistryAgainstModel(t *testing.T) {
 				if err := r.Refuse(d, "", night); err != nil {
 					t.Fatal(err)
 				}
-				actions++
+				if !refused[d] {
+					actions++ // once
+				}
+				refused[d] = true
 			}
 			got, err := r.Champion()
 			if len(reign) == 0 {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Signatures lie beside a bundle, never in it: the folder <bundle>.signatures holds one
@@ -33,6 +34,11 @@ const (
 type Policy struct {
 	// Keys, if any, demand a signature by at least one of them.
 	Keys []*PublicKey
+	// Seen, if there is one, demands a release statement of what is opened by an alias:
+	// signed by one of Keys, if there are any, not expired at Now, and not older than what
+	// the loader saw before.
+	Seen *Seen
+	Now  time.Time
 }
 
 // sigstoreBundle is the outermost layer of a signature. Members that this package does
@@ -227,13 +233,21 @@ func (b *Bundle) WriteSignature(dir string, key *PrivateKey) (name string, err e
 		return "", err
 	}
 	name = SignatureFile(dir, p.Hint())
-	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+	if err := putSignature(disk{}, name, s); err != nil {
 		return "", fmt.Errorf("write signature: %w", err)
 	}
-	if err := replaceFile(name, s); err != nil {
-		return "", fmt.Errorf("write signature: %w", err)
+	return name, nil
+}
+
+func putSignature(d disk, name string, data []byte) error {
+	folder := filepath.Dir(name)
+	if err := d.mkdirAll(folder); err != nil {
+		return err
 	}
-	return name, syncDir(filepath.Dir(filepath.Dir(name)))
+	if err := d.replaceFile(name, data); err != nil {
+		return err
+	}
+	return d.syncDir(filepath.Dir(folder))
 }
 
 // readSignatures returns the signatures beside the bundle in dir, by file name. There may
