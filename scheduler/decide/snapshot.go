@@ -81,6 +81,16 @@ func (v Snapshot) Waiting(f FunctionID) int { return int(v.s.functions[f].waitin
 // for them.
 func (v Snapshot) InSystem(f FunctionID) int { return int(v.s.functions[f].inSystem) }
 
+// InSystemAll is InSystem of all functions together.
+func (v Snapshot) InSystemAll() int { return v.s.inSystem }
+
+// Dropped is the number of requests that were given up so far, and DroppedWork how long they
+// were expected to execute.
+func (v Snapshot) Dropped() int64 { return v.s.dropped }
+
+// DroppedWork is described with Dropped.
+func (v Snapshot) DroppedWork() Time { return v.s.droppedWork }
+
 // WaitingAll is the number of waiting requests of all functions.
 func (v Snapshot) WaitingAll() int { return int(v.s.queue.n) }
 

@@ -56,6 +56,10 @@ type State struct {
 	requests   []request
 	invokers   []invoker
 
+	inSystem    int   // requests, of all functions
+	dropped     int64 // requests
+	droppedWork Time  // that they were expected to execute
+
 	queue   list         // all waiting requests, in order of arrival
 	backlog []FunctionID // functions with waiting requests
 	order   *memoryOrder // nil until somebody asks for it
@@ -206,6 +210,7 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 	fn := &s.functions[f]
 	fn.arrivals++
 	fn.inSystem++
+	s.inSystem++
 	fn.prevArrival, fn.lastArrival = fn.lastArrival, s.now
 	q := &s.requests[r]
 	q.function, q.waiting, q.arrival = f, true, s.now // field by field: a literal is copied
@@ -269,7 +274,11 @@ func (s *State) Dequeue(r RequestID) {
 // Abandon gives the waiting request r up.
 func (s *State) Abandon(r RequestID) {
 	s.Dequeue(r)
-	s.functions[s.requests[r].function].inSystem--
+	fn := &s.functions[s.requests[r].function]
+	fn.inSystem--
+	s.inSystem--
+	s.dropped++
+	s.droppedWork += fn.Execution
 }
 
 // NewContainer decides on a container of f on invoker i, for request r or as a
@@ -385,6 +394,7 @@ func (s *State) Completed(c ContainerID, took Time) bool {
 	fn.Execution.learn(took)
 	fn.completions++
 	fn.inSystem--
+	s.inSystem--
 	inv.running--
 	box.running--
 	switch {

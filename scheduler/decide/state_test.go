@@ -33,6 +33,9 @@ type model struct {
 	pending []*box
 
 	inSystem [3]int // by function: arrived, not completed, not abandoned
+
+	dropped     int64
+	droppedWork decide.Time
 }
 
 func remove[T comparable](list []T, x T) []T {
@@ -90,6 +93,8 @@ func TestStateAgainstModel(t *testing.T) {
 					s.Abandon(r)
 					m.queue = remove(m.queue, r)
 					m.inSystem[m.of[r]]--
+					m.dropped++
+					m.droppedWork += v.Execution(m.of[r])
 				}
 			},
 			"create": func(t *rapid.T) {
@@ -228,6 +233,10 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 	if !slices.Equal(queue, m.queue) || v.WaitingAll() != len(m.queue) {
 		t.Fatalf("queue %v, want %v", queue, m.queue)
 	}
+	equal("in system", v.InSystemAll(), m.inSystem[0]+m.inSystem[1]+m.inSystem[2])
+	if v.Dropped() != m.dropped || v.DroppedWork() != m.droppedWork {
+		t.Fatalf("dropped %d of %d us, want %d of %d", v.Dropped(), v.DroppedWork(), m.dropped, m.droppedWork)
+	}
 	backlog := slices.Clone(v.Backlog())
 	slices.Sort(backlog)
 	var wantBacklog []decide.FunctionID
@@ -288,7 +297,7 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 	}
 	for i := range decide.InvokerID(len(specs)) {
 		var used, unclaimed, idleMemory int64
-		var cpu float64
+		var cpu, wanted float64
 		var idle, wantIdle []decide.ContainerID
 		executing, starting := 0, 0
 		unclaimed = specs[i].Memory
@@ -309,6 +318,7 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 			executing += b.running
 			if b.running > 0 { // its requests share its CPU
 				cpu += profiles[b.f].CPU * b.share
+				wanted += profiles[b.f].CPU
 			}
 		}
 		for _, b := range m.idle {
@@ -330,6 +340,9 @@ func (m *model) compare(t *rapid.T, v decide.Snapshot, profiles []decide.Profile
 		equal("initialising", v.Starting(i), starting)
 		if v.BusyCPU(i) != cpu { // halves and integers: sums are exact
 			t.Fatalf("CPU on %d: %g, want %g", i, v.BusyCPU(i), cpu)
+		}
+		if cores := specs[i].Cores; v.Load(i) != cpu/cores || v.Demand(i) != wanted/cores { // nothing is created for a request
+			t.Fatalf("load of %d: %g, were nothing deflated %g, want %g and %g", i, v.Load(i), v.Demand(i), cpu/cores, wanted/cores)
 		}
 		for f := range decide.FunctionID(len(profiles)) {
 			if got, want := v.Room(i, f), unclaimed+idleMemory >= profiles[f].Memory; got != want {

@@ -18,7 +18,8 @@
 //     enough (Options.Kappa).
 //
 // Both give way with the time that is left until the time-out, so nothing starves that there is
-// room for: kappa falls to zero, and the limit of long requests rises by Options.Release. Long
+// room for: kappa falls to zero, and the limits rise, that of long requests as far as the load
+// of the last half hour says that it can be made up for. Long
 // requests that execute are deflated to the CPU that the others leave, the one with
 // the least remaining time first.
 package index
@@ -36,6 +37,9 @@ const Period = decide.Second / 2
 
 // startingWindow is over which the share of containers that initialise is averaged.
 const startingWindow = 30 * decide.Second
+
+// offeredWindow is over which the work that arrives is averaged.
+const offeredWindow = 30 * decide.Minute
 
 // gapGain weighs a new gap between requests in their running mean.
 const gapGain = 0.1
@@ -65,9 +69,13 @@ type Index struct {
 
 	placed   decide.InvokerID // of the cold start that Next chose last
 	wake     decide.Time
+	cores    float64 // of all invokers
 	starting float64 // share of the containers that initialise, a running mean
 	sampled  decide.Time
 	kappa    float64 // with what the state adds
+	rise     float64 // of the limit of long requests
+	work     float64 // that arrived since the last tick, in core seconds
+	offered  float64 // work that arrives per second, a running mean, in cores
 	plan     []decide.Adjustment
 	running  []long
 }
@@ -112,7 +120,7 @@ func New(o Options, rates []float64) (*Index, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Index{o: o, placed: decide.None, kappa: o.Kappa, wake: decide.Forever, functions: make([]function, len(rates))}
+	p := &Index{o: o, placed: decide.None, kappa: o.Kappa, rise: o.Release, wake: decide.Forever, functions: make([]function, len(rates))}
 	for f, r := range rates {
 		if r > 0 {
 			p.functions[f].gap = 60 / r
@@ -126,8 +134,12 @@ func (p *Index) Observe(s decide.Snapshot, ev decide.Event) {
 	for len(p.functions) < s.Functions() {
 		p.functions = append(p.functions, function{})
 	}
+	if p.cores == 0 {
+		p.begin(s)
+	}
 	switch ev.Kind {
 	case decide.Arrival:
+		p.work += s.Execution(ev.Function).Seconds() * s.CPU(ev.Function)
 		f := &p.functions[ev.Function]
 		if before := s.PreviousArrival(ev.Function); before != decide.None {
 			gap := (s.LastArrival(ev.Function) - before).Seconds()
@@ -147,6 +159,15 @@ func (p *Index) Observe(s decide.Snapshot, ev decide.Event) {
 	if p.wake == decide.Forever {
 		p.wake = s.Now() - s.Now()%Period + Period
 	}
+}
+
+// begin learns what the platform is. Before anything is known all of it is taken to be asked
+// for.
+func (p *Index) begin(s decide.Snapshot) {
+	for i := range decide.InvokerID(s.Invokers()) {
+		p.cores += s.InvokerSpec(i).Cores
+	}
+	p.offered, p.sampled = p.cores, s.Now()
 }
 
 // Wake implements decide.Pool.
@@ -248,9 +269,10 @@ func (p *Index) consider(s decide.Snapshot, f decide.FunctionID, most int64, fou
 	if t := s.Timeout(); t < decide.Forever {
 		spent = waited.Seconds() / t.Seconds()
 	}
-	limit, long := p.o.ShortLimit, fn.exec >= p.o.Long
+	late := max(0, 2*spent-1)
+	limit, long := p.o.ShortLimit*(1+late), fn.exec >= p.o.Long
 	if long {
-		limit = p.o.LongLimit + p.o.Release*max(0, 2*spent-1)
+		limit = p.o.LongLimit + p.rise*late
 	}
 	o := option{start: decide.Start{Request: r, Container: decide.None}, arrival: arrival}
 	o.score = fn.order + power(p.o.Order.Clock, max(least, waited.Seconds()))
@@ -423,6 +445,7 @@ func (p *Index) tick(s decide.Snapshot) {
 		}
 	}
 	p.average(s.Now(), float64(starting)/float64(max(1, live)))
+	p.rise = p.o.Release + p.o.ReleaseSpare*10*max(0, 1-p.offered/p.cores)
 	p.kappa = p.o.Kappa * math.Exp(p.o.KappaStarting*min(2, 8*p.starting))
 	if p.o.Deflate > 0 {
 		p.deflate(s)
@@ -432,11 +455,16 @@ func (p *Index) tick(s decide.Snapshot) {
 	}
 }
 
-// average takes x, which has held since the last time, into the running mean.
-func (p *Index) average(now decide.Time, x float64) {
-	w := -math.Expm1(-(now - p.sampled).Seconds() / startingWindow.Seconds())
-	p.starting += w * (x - p.starting)
-	p.sampled = now
+// average takes the share of containers that initialise and what has arrived since the last tick
+// into the running means.
+func (p *Index) average(now decide.Time, starting float64) {
+	elapsed := (now - p.sampled).Seconds()
+	if elapsed <= 0 {
+		return
+	}
+	p.starting += -math.Expm1(-elapsed/startingWindow.Seconds()) * (starting - p.starting)
+	p.offered += -math.Expm1(-elapsed/offeredWindow.Seconds()) * (p.work/elapsed - p.offered)
+	p.work, p.sampled = 0, now
 }
 
 // long describes what the busy container c executes if that is long: it is expected to be, or

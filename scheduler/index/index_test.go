@@ -126,6 +126,7 @@ func TestWarmOnTheLeastLoaded(t *testing.T) {
 // one has waited for long enough.
 func TestShortFirst(t *testing.T) {
 	o := index.DefaultOptions()
+	o.Order.Clock = -0.19
 	p := newPlatform(t, o, two,
 		decide.Profile{Memory: 100 * mb, CPU: 1, Execution: 3 * s, Initialise: s}, // 0: warm
 		decide.Profile{Memory: 100 * mb, CPU: 1, Execution: s, Initialise: s})     // 1: 1 + 1.34 s
@@ -147,7 +148,7 @@ func TestShortFirst(t *testing.T) {
 // over, and a short one is not.
 func TestHeld(t *testing.T) {
 	o := index.DefaultOptions()
-	o.LongLimit, o.Release = 1, 1
+	o.LongLimit, o.Release, o.ReleaseSpare = 1, 1, 0
 	long := decide.Profile{Memory: 100 * mb, CPU: 4, Execution: 100 * s, Initialise: s}
 	p := newPlatform(t, o, two[:1], long, decide.Profile{Memory: 100 * mb, CPU: 1, Execution: s, Initialise: s})
 	busy := p.warm(0, 0)

@@ -30,12 +30,17 @@ type Options struct {
 	// Long is the expected work from which on a request is a long one, > 0.
 	Long float64 `mapstructure:"long_s" json:"long_s"`
 	// LongLimit and ShortLimit are the load of an invoker from which on a request of the
-	// class does not start there, > 0.
+	// class does not start there, > 0. That of the others rises to twice as much over the
+	// second half of the time that a request may wait.
 	LongLimit  float64 `mapstructure:"long_limit" json:"long_limit"`
 	ShortLimit float64 `mapstructure:"short_limit" json:"short_limit"`
 	// Release is by how much the limit of long requests has risen when the time-out is near:
-	// it grows linearly over the second half of the time that a request may wait. >= 0.
+	// it grows linearly over the second half of that time. >= 0.
 	Release float64 `mapstructure:"release" json:"release"`
+	// ReleaseSpare is by how much more it rises for every tenth of the CPU that requests have
+	// not asked for in the last half hour: what is held then can be made up for, and what
+	// is held under overload cannot. >= 0.
+	ReleaseSpare float64 `mapstructure:"release_spare" json:"release_spare"`
 
 	// Kappa says when a function with live containers gets a new one: if
 	// waiting * execution > kappa * live * initialisation. >= 0.
@@ -68,13 +73,14 @@ type Options struct {
 	Deflate float64 `mapstructure:"deflate" json:"deflate"`
 }
 
-// DefaultOptions are what a search found on ten-minute windows of the training part of the
-// Azure sample (docs/policies.md), which other traces start from.
+// DefaultOptions are what searches found on the training part of the Azure sample, two of them
+// (Order.Clock and ReleaseSpare) chosen on its validation part as well (docs/policies.md). Other
+// traces start from them.
 func DefaultOptions() Options {
 	return Options{
-		Order:      Exponents{Exec: 0.81, Clock: -0.19},
+		Order:      Exponents{Exec: 0.81, Clock: -0.4},
 		ColdWeight: 1.34,
-		Long:       15, LongLimit: 1.37, ShortLimit: 5.53, Release: 0,
+		Long:       15, LongLimit: 1.37, ShortLimit: 5.53, Release: 0, ReleaseSpare: 3,
 		Kappa: 0.256, KappaStarting: 0.821, KappaEvict: 3.6, EvictLoad: 1,
 		Evict: Exponents{Init: 1.32, Mem: -0.90, Clock: -1}, EvictElapsed: 1.11, EvictIdle: -1.56,
 		Keep: 365, KeepBy: Exponents{Init: 0.232}, KeepFree: -0.832,
@@ -128,6 +134,7 @@ var parameters = func() []Parameter {
 	add("long_limit", "load from which on long requests are held, in multiples of the cores", 0.1, 1e6, true, func(o *Options) *float64 { return &o.LongLimit })
 	add("short_limit", "load from which on others are held, in multiples of the cores", 0.1, 1e6, true, func(o *Options) *float64 { return &o.ShortLimit })
 	add("release", "by how much long_limit has risen when the time-out is near", 0, 100, false, func(o *Options) *float64 { return &o.Release })
+	add("release_spare", "by how much more for every tenth of the CPU that was not asked for in the last half hour", 0, 100, false, func(o *Options) *float64 { return &o.ReleaseSpare })
 	add("kappa", "a new container if waiting * execution > kappa * live * initialisation", 0, 100, false, func(o *Options) *float64 { return &o.Kappa })
 	add("kappa_starting", "growth of kappa with the share of containers that initialise", -10, 10, false, func(o *Options) *float64 { return &o.KappaStarting })
 	add("kappa_evict", "multiplies kappa where the start has to evict", 0.01, 1000, true, func(o *Options) *float64 { return &o.KappaEvict })
