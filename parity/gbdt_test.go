@@ -78,9 +78,11 @@ func TestGBDTCommand(t *testing.T) {
 		if c.model, err = gbdt.ReadText(bytes.NewReader(c.text)); err != nil {
 			t.Fatal(err)
 		}
-		if c.rows, err = lightgbm.ReadRows(filepath.Join(dir, parsed.Valid), c.model, false, false); err != nil {
+		read, err := lightgbm.ReadRows(filepath.Join(dir, parsed.Valid), c.model, false, false)
+		if err != nil {
 			t.Fatal(err)
 		}
+		c.rows = read.Table
 		c.raw = readNumbers(t, filepath.Join(dir, "raw.txt"))
 		if want := readNumbers(t, filepath.Join(golden, c.name, "pred_raw.txt")); !slices.Equal(c.raw, want) {
 			t.Errorf("%s: raw scores differ from those of LightGBM's own model", c.name)

@@ -94,18 +94,26 @@ func (a *app) trainTrees(cmd *cobra.Command, c *lightgbm.Config) error {
 	}
 	var valid *gbdt.Table
 	if c.Valid != "" {
-		d, err := lightgbm.ReadTable(c.Valid, c.Layout)
+		d, err := lightgbm.ReadValid(c.Valid, c.Layout, data)
 		if err != nil {
 			return err
 		}
 		valid = d.Table
+		data.Warnings = append(data.Warnings, d.Warnings...)
+	}
+	for _, w := range data.Warnings {
+		log.Warn(w)
+	}
+	options, err := c.Resolve(data)
+	if err != nil {
+		return usage(err)
 	}
 	loaded := time.Since(began)
 	log.Info("data read", "rows", data.Table.Rows, "columns", len(data.Table.Columns), "duration", loaded)
 
 	began = time.Now()
 	bar := a.progress(log).Begin("boosting", c.Options.NumIterations)
-	m, report, err := gbdt.Train(cmd.Context(), data.Table, valid, c.Resolve(data), recorder{bar})
+	m, report, err := gbdt.Train(cmd.Context(), data.Table, valid, options, recorder{bar})
 	bar.End()
 	if err != nil {
 		return fmt.Errorf("train on %s: %w", c.Data, err)
@@ -177,6 +185,10 @@ tree), num_iteration_predict=N, header=true, precise_float_parser=true.`,
 			if c.RawScore && c.LeafIndex {
 				return usage(errors.New("predict_raw_score and predict_leaf_index must not both be true"))
 			}
+			log, err := a.logger()
+			if err != nil {
+				return err
+			}
 			m, err := readModel(args[0])
 			if err != nil {
 				return err
@@ -185,9 +197,13 @@ tree), num_iteration_predict=N, header=true, precise_float_parser=true.`,
 				m.Trees = m.Trees[:n]
 			}
 			began := time.Now()
-			t, err := lightgbm.ReadRows(args[1], m, c.Layout.Header, c.Layout.Precise)
+			d, err := lightgbm.ReadRows(args[1], m, c.Layout.Header, c.Layout.Precise)
 			if err != nil {
 				return err
+			}
+			t := d.Table
+			for _, w := range d.Warnings {
+				log.Warn(w)
 			}
 			loaded := time.Since(began)
 			began = time.Now()

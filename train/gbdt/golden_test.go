@@ -87,8 +87,12 @@ func readGolden(t testing.TB, dir string) golden {
 		return d
 	}
 	data := read(c.Data)
+	options, err := c.Resolve(data)
+	if err != nil {
+		t.Fatal(err)
+	}
 	g := golden{
-		options: c.Resolve(data), train: data.Table, valid: read(c.Valid).Table,
+		options: options, train: data.Table, valid: read(c.Valid).Table,
 		metrics: map[string]map[string]float64{},
 	}
 	g.model = readModel(t, filepath.Join(dir, "model.txt"))

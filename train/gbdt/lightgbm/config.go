@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/incendio-faas/incendio/train/gbdt"
@@ -59,9 +60,12 @@ func Parse(r io.Reader, file string, args []string) (*Config, error) {
 		}
 		overrides = append(overrides, setting{clean(name), clean(value), fmt.Sprintf("argument %q", a)})
 	}
-	settings, err := scan(r, file)
+	settings, marked, err := scan(r, file)
 	if err != nil {
 		return nil, err
+	}
+	if marked {
+		c.Warnings = append(c.Warnings, file+": a byte order mark at the beginning was left out; LightGBM would take it for a part of the first key")
 	}
 	chosen := map[*key]setting{}
 	if err := c.choose(chosen, overrides); err != nil {
@@ -88,10 +92,18 @@ func Parse(r io.Reader, file string, args []string) (*Config, error) {
 	return c, c.apply(chosen)
 }
 
-// scan returns the settings of a file. A # begins a comment.
-func scan(r io.Reader, file string) ([]setting, error) {
-	var out []setting
-	lines := bufio.NewScanner(r)
+// scan returns the settings of a file, and whether it began with a byte order mark. A #
+// begins a comment.
+func scan(r io.Reader, file string) (out []setting, marked bool, err error) {
+	in := bufio.NewReader(r)
+	start, _ := in.Peek(len(markUTF8)) // an error comes again
+	if marked, err = dropMark(start, file); err != nil {
+		return nil, false, err
+	}
+	if marked {
+		in.Discard(len(markUTF8))
+	}
+	lines := bufio.NewScanner(in)
 	for n := 1; lines.Scan(); n++ {
 		line, _, _ := strings.Cut(lines.Text(), "#")
 		line = strings.TrimSpace(line)
@@ -100,14 +112,14 @@ func scan(r io.Reader, file string) ([]setting, error) {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		if !ok || clean(name) == "" {
-			return nil, &SyntaxError{file, n, fmt.Sprintf("must be key=value, got %q", clip(line))}
+			return nil, false, &SyntaxError{file, n, fmt.Sprintf("must be key=value, got %q", clip(line))}
 		}
 		out = append(out, setting{clean(name), clean(value), fmt.Sprintf("%s:%d", file, n)})
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, false, fmt.Errorf("%s: %w", file, err)
 	}
-	return out, nil
+	return out, marked, nil
 }
 
 // clean removes white space and quotation marks around s.
@@ -172,9 +184,28 @@ func (c *Config) apply(chosen map[*key]setting) error {
 	return nil
 }
 
-// Resolve returns the options for a table as it was read.
-func (c *Config) Resolve(d *Data) gbdt.Options {
+// Resolve returns the options for a table as it was read. A list of values per feature
+// that has not as many values as there are features is an error, as is a table whose
+// features LightGBM would find by chance.
+func (c *Config) Resolve(d *Data) (gbdt.Options, error) {
 	o := c.Options
+	features := len(d.Table.Columns)
+	for i := range keys {
+		k := &keys[i]
+		v, ok := c.Recorded[k.name]
+		if !ok || k.each == "" || v == "" {
+			continue
+		}
+		if n := strings.Count(v, ",") + 1; n != features {
+			return o, fmt.Errorf("%s=%s must have a value for each of the %d features, as LightGBM demands, got %d", k.name, clip(v), features, n)
+		}
+		if k.name == "max_bin_by_feature" && slices.ContainsFunc(strings.Split(v, ","), func(n string) bool { return n != strconv.Itoa(o.MaxBin) }) {
+			return o, fmt.Errorf("%s=%s is not supported: max_bin=%d holds for all features", k.name, clip(v), o.MaxBin)
+		}
+	}
+	if n := o.BinConstructSampleCnt; d.added > 0 && d.Table.Rows > n {
+		return o, fmt.Errorf("%d lines have more values than the first, and LightGBM takes these for features only if they are among the %d rows of bin_construct_sample_cnt: all lines must have equally many values", d.added, n)
+	}
 	o.IgnoreColumn = d.Ignore
 	o.CategoricalFeature = nil
 	for _, f := range d.Categorical {
@@ -182,5 +213,5 @@ func (c *Config) Resolve(d *Data) gbdt.Options {
 			o.CategoricalFeature = append(o.CategoricalFeature, f)
 		}
 	}
-	return o
+	return o, nil
 }

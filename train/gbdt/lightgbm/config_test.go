@@ -117,6 +117,9 @@ func TestRefused(t *testing.T) {
 		{"linear_tree=true", nil, "train.conf:1: linear_tree=true is not supported"},
 		{"", []string{"extra_trees=true"}, `argument "extra_trees=true": extra_trees=true is not supported`},
 		{"monotone_constraints=1,0", nil, "monotone_constraints=1,0 is not supported"},
+		{"monotone_constraints=0,x", nil, "monotone_constraints=0,x is not supported"},
+		{"feature_contri=1,-1", nil, "feature_contri=1,-1 is not supported"},
+		{"\xff\xfea", nil, "train.conf:1: the file is in UTF-16"},
 		{"path_smooth=0.5", nil, "path_smooth=0.5 is not supported"},
 		{"num_class=3", nil, "num_class=3"},
 		{"num_leafs=3", nil, `train.conf:1: unknown key "num_leafs"; did you mean num_leaf?`},
@@ -140,6 +143,37 @@ func TestRefused(t *testing.T) {
 	c := parse(t, "metric=None")
 	if !reflect.DeepEqual(c.Options.Metric, []string{gbdt.NoMetric}) {
 		t.Errorf("metrics %q", c.Options.Metric)
+	}
+}
+
+// Lists of values per feature that ask for nothing are accepted, if they are as many as
+// the features; LightGBM 4.7 refuses others.
+func TestLists(t *testing.T) {
+	d := &lightgbm.Data{Table: &gbdt.Table{Columns: []string{"a", "b", "c"}, Rows: 1}}
+	for conf, want := range map[string]string{
+		"monotone_constraints=0,0,0":           "",
+		"mc=0, -0 ,+0":                         "",
+		"monotone_constraints=":                "",
+		"monotone_constraints=0":               "a value for each of the 3 features, as LightGBM demands, got 1",
+		"monotone_constraints=0,0,0,0":         "got 4",
+		"feature_contri=1,1.0,1":               "",
+		"cegb_penalty_feature_lazy=0,0,0":      "",
+		"cegb_penalty_feature_coupled=0,0":     "got 2",
+		"max_bin_by_feature=255,255,255":       "",
+		"max_bin_by_feature=255,63,255":        "max_bin=255 holds for all features",
+		"max_bin=63\nmax_bin_by_feature=63,63": "got 2",
+	} {
+		_, err := parse(t, conf).Resolve(d)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: error %v, want %q in it", conf, err, want)
+		}
+	}
+}
+
+func TestByteOrderMark(t *testing.T) {
+	c := parse(t, "\ufeffnum_trees=7\n")
+	if c.Options.NumIterations != 7 || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "byte order mark") {
+		t.Errorf("%d trees, warnings %q", c.Options.NumIterations, c.Warnings)
 	}
 }
 

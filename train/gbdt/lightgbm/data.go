@@ -1,7 +1,6 @@
 package lightgbm
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +28,7 @@ type Layout struct {
 	// Ignore and Categorical list columns.
 	Ignore, Categorical string
 	// Precise reads numbers to the nearest float64 instead of LightGBM's way, see
-	// parseNumber.
+	// parseNumber. Then a missing value is nan; an empty field is an error.
 	Precise bool
 }
 
@@ -44,11 +43,29 @@ type Data struct {
 	// Ignore and Categorical are numbers of columns of Table in ascending order; Ignore
 	// holds that of the weights too.
 	Ignore, Categorical []int
+	// Warnings tell what of the file was read in a way that its author may not expect.
+	Warnings []string
+
+	features int // of the first lines
+	added    int // lines with more
 }
 
-// ReadTable reads the data file to train with or measure on at path, and the weights in
-// path.weight if there is such a file: one a line. A syntax error is a *SyntaxError.
-func ReadTable(path string, l Layout) (*Data, error) {
+// ReadTable reads the data file to train with at path, and the weights in path.weight if
+// there is such a file: one a line. A syntax error is a *SyntaxError.
+//
+// Lines are read as LightGBM reads them. A line ends a value early if it ends in a
+// separator: the value that is missing there is 0, as are those of a line that is too
+// short; an empty field elsewhere is missing (NaN). The first 32 lines must have equally
+// many separators. A line after them with more values than these adds features, which
+// other lines have as 0; there must be no header then.
+func ReadTable(path string, l Layout) (*Data, error) { return readFile(path, l, nil) }
+
+// ReadValid reads a data file to measure on, as ReadTable does, for a model of train. Its
+// first lines must have as many columns as those of train, and the same names if any. What
+// train has more because of longer lines is 0 where it is missing.
+func ReadValid(path string, l Layout, train *Data) (*Data, error) { return readFile(path, l, train) }
+
+func readFile(path string, l Layout, train *Data) (*Data, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -59,7 +76,7 @@ func ReadTable(path string, l Layout) (*Data, error) {
 			return nil, fmt.Errorf("%s%s: such side files are not supported; LightGBM would read it with %s", path, side, path)
 		}
 	}
-	d, err := readTable(f, path, l)
+	d, err := readTable(f, path, l, train)
 	if err != nil {
 		return nil, err
 	}
@@ -81,36 +98,70 @@ func ReadTable(path string, l Layout) (*Data, error) {
 	return d, nil
 }
 
-func readTable(r io.Reader, path string, l Layout) (*Data, error) {
-	p := newReader(r, path, l.Precise)
-	names, err := p.header(l.Header)
+func readTable(r io.Reader, path string, l Layout, train *Data) (*Data, error) {
+	s, err := newSource(r, path)
 	if err != nil {
 		return nil, err
 	}
-	row, err := p.next()
-	if err == io.EOF {
-		return nil, fmt.Errorf("%s: there are no rows", path)
-	}
+	p, err := s.reader(l.Header, l.Precise)
 	if err != nil {
 		return nil, err
 	}
-	if len(row) < 2 {
-		return nil, p.error("a row must have a label and a feature, separated by commas or tabs, got %d columns", len(row))
-	}
-	d, weight, err := l.resolve(names, len(row))
+	d, weight, err := l.resolve(p.names, p.columns)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	t := d.Table
-	for ; err == nil; row, err = p.next() {
-		label := row[d.Label]
+	d.features = len(t.Columns)
+	if train != nil {
+		if d.features != train.features {
+			return nil, fmt.Errorf("%s: there must be %d columns and the label as in the data to train on, got %d", path, train.features, d.features)
+		}
+		if p.names != nil && !slices.Equal(t.Columns, train.Table.Columns) {
+			return nil, fmt.Errorf("%s: the header must name the columns of the data to train on, %s, got %s", path,
+				clip(strings.Join(train.Table.Columns, ", ")), clip(strings.Join(t.Columns, ", ")))
+		}
+		t.Columns = train.Table.Columns
+	}
+	wide := wider{from: len(t.Columns), to: len(t.Columns)}
+	for {
+		row, err := p.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		label := 0.0
+		switch {
+		case d.Label < len(row):
+			label = row[d.Label]
+			row = slices.Delete(row, d.Label, d.Label+1)
+		case p.separator == "\t":
+			// LightGBM would take the label of the line that the same thread read before.
+			return nil, p.error("the label is missing: the line has %d columns, and that of the label is %d", len(row), d.Label)
+		}
+		zeros(row)
 		if math.IsNaN(label) || math.Abs(label) > math.MaxFloat32 {
 			return nil, p.error("label must be a number that fits 32 bits, got %v", label)
 		}
 		t.Label = append(t.Label, float32(label))
-		t.Data = append(append(t.Data, row[:d.Label]...), row[d.Label+1:]...)
+		if len(row) > wide.from {
+			if extra := row[wide.from:]; train == nil && slices.ContainsFunc(extra, func(v float64) bool { return v != 0 }) {
+				if p.names != nil {
+					return nil, p.error("must have no more than the %d columns of the header, got %d", len(p.names), len(row)+1)
+				}
+				wide.add(t.Rows, extra)
+			}
+			row = row[:wide.from]
+		}
+		at := len(t.Data)
+		t.Data = append(t.Data, row...)
+		for len(t.Data) < at+wide.from {
+			t.Data = append(t.Data, 0)
+		}
 		if weight >= 0 {
-			w := t.Data[len(t.Data)-len(t.Columns)+weight]
+			w := t.Data[at+weight]
 			if !(w >= 0 && w <= math.MaxFloat32) {
 				return nil, p.error("weight must be at least 0, got %v", w)
 			}
@@ -118,17 +169,56 @@ func readTable(r io.Reader, path string, l Layout) (*Data, error) {
 		}
 		t.Rows++
 	}
-	if err != io.EOF {
-		return nil, err
-	}
+	wide.apply(t)
+	d.added = len(wide.rows)
+	d.Warnings = p.warnings()
 	return d, nil
 }
 
-// ReadRows reads the data file to predict at path: laid out as in training, the label
-// included, or without a label. It returns an error when the columns are not those of
-// the model. A file whose first line holds the names of the model's columns needs no
-// word about its header.
-func ReadRows(path string, m *gbdt.Model, header, precise bool) (*gbdt.Table, error) {
+// A wider holds what rows have beyond the columns of the first line.
+type wider struct {
+	from, to int // number of features: of the first line, and of the longest
+	rows     []int
+	values   [][]float64
+}
+
+// add keeps the values that row has from the feature w.from on.
+func (w *wider) add(row int, values []float64) {
+	last := len(values)
+	for last > 0 && values[last-1] == 0 {
+		last-- // a zero makes no feature
+	}
+	w.to = max(w.to, w.from+last)
+	w.rows, w.values = append(w.rows, row), append(w.values, slices.Clone(values[:last]))
+}
+
+// apply gives t the features that were added.
+func (w *wider) apply(t *gbdt.Table) {
+	if w.to == w.from {
+		return
+	}
+	for i := w.from; i < w.to; i++ {
+		t.Columns = append(t.Columns, "Column_"+strconv.Itoa(i))
+	}
+	data := make([]float64, t.Rows*w.to)
+	for i := range t.Rows {
+		copy(data[i*w.to:], t.Data[i*w.from:(i+1)*w.from])
+	}
+	for k, row := range w.rows {
+		copy(data[row*w.to+w.from:], w.values[k])
+	}
+	t.Data = data
+}
+
+// ReadRows reads the data file to predict at path, in LightGBM's way, see ReadTable. The
+// result has the columns of the model; Label is -1 if the file has no labels.
+//
+// Without a header the first line decides: if it has as many fields that are not empty
+// as the model has columns, there is no label, otherwise the label is where it was in
+// training. With a header columns are found by name, in any order, and others are not
+// looked at; those that no tree looks at may be missing. A file whose first line holds
+// the names of the model's columns needs no word about its header.
+func ReadRows(path string, m *gbdt.Model, header, precise bool) (*Data, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -137,45 +227,53 @@ func ReadRows(path string, m *gbdt.Model, header, precise bool) (*gbdt.Table, er
 	return readRows(f, path, m, header, precise)
 }
 
-func readRows(r io.Reader, path string, m *gbdt.Model, header, precise bool) (*gbdt.Table, error) {
-	p := newReader(r, path, precise)
-	names, err := p.header(header || p.startsWith(m.Columns))
+func readRows(r io.Reader, path string, m *gbdt.Model, header, precise bool) (*Data, error) {
+	s, err := newSource(r, path)
 	if err != nil {
 		return nil, err
 	}
-	t := &gbdt.Table{Columns: m.Columns}
-	label := -1
+	p, err := s.reader(header || s.startsWith(m.Columns), precise)
+	if err != nil {
+		return nil, err
+	}
+	width := len(m.Columns)
+	d := &Data{Table: &gbdt.Table{Columns: m.Columns}, Label: -1}
+	to := make([]int, 0, width) // where a value goes, -1 if nowhere
+	if p.names == nil {
+		if d.Label, err = p.unnamed(m); err != nil {
+			return nil, err
+		}
+		for i := range p.columns {
+			switch {
+			case i == d.Label:
+				to = append(to, -1)
+			case d.Label >= 0 && i > d.Label:
+				to = append(to, i-1)
+			default:
+				to = append(to, i)
+			}
+		}
+	} else if to, err = p.named(m); err != nil {
+		return nil, err
+	}
+	t := d.Table
 	for {
 		row, err := p.next()
 		if err == io.EOF {
-			return t, nil
+			d.Warnings = p.warnings()
+			return d, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if t.Rows == 0 {
-			switch len(row) {
-			case len(m.Columns):
-			case len(m.Columns) + 1:
-				label = min(m.LabelIndex, len(m.Columns))
-			default:
-				return nil, p.error("the model has %d columns, which with a label makes %d, got %d", len(m.Columns), len(m.Columns)+1, len(row))
-			}
-			if names != nil {
-				if label >= 0 {
-					names = slices.Delete(names, label, label+1)
-				}
-				for i, c := range m.Columns {
-					if names[i] != c {
-						return nil, fmt.Errorf("%s: column %d must be %q as in the model, got %q", path, i, c, names[i])
-					}
-				}
+		zeros(row)
+		at := len(t.Data)
+		t.Data = append(t.Data, make([]float64, width)...)
+		for i, v := range row[:min(len(row), len(to))] {
+			if to[i] >= 0 {
+				t.Data[at+to[i]] = v
 			}
 		}
-		if label >= 0 {
-			row = slices.Delete(row, label, label+1)
-		}
-		t.Data = append(t.Data, row...)
 		t.Rows++
 	}
 }
@@ -203,7 +301,9 @@ func (l Layout) resolve(names []string, columns int) (d *Data, weight int, err e
 		}
 	} else {
 		names = slices.Delete(slices.Clone(names), d.Label, d.Label+1)
-		d.Table.Columns = names
+		if d.Table.Columns, err = columnNames(names); err != nil {
+			return nil, 0, err
+		}
 	}
 	weight = -1
 	if l.Weight != "" {
@@ -243,7 +343,7 @@ func find(key, list string, names []string, columns int) ([]int, error) {
 	for w := range strings.SplitSeq(wanted, ",") {
 		w = strings.TrimSpace(w)
 		if byName {
-			i := slices.Index(names, strings.ReplaceAll(w, " ", "_"))
+			i := slices.IndexFunc(names, func(n string) bool { return underscored(n) == underscored(w) })
 			if i < 0 {
 				return nil, fmt.Errorf("%s: there is no column %q; columns are %s", key, w, clip(strings.Join(names, ", ")))
 			}
@@ -260,8 +360,37 @@ func find(key, list string, names []string, columns int) ([]int, error) {
 	return slices.Compact(out), nil
 }
 
+// columnNames returns names as the model has them.
+func columnNames(names []string) ([]string, error) {
+	out := make([]string, len(names))
+	for i, n := range names {
+		if strings.ContainsAny(n, `",:[]{}`) {
+			return nil, fmt.Errorf("column names must not hold any of \",:[]{}, which LightGBM refuses, got %q", clip(n))
+		}
+		out[i] = underscored(n)
+		if j := slices.Index(out[:i], out[i]); j >= 0 {
+			return nil, fmt.Errorf("columns %d and %d are both named %q", j, i, clip(out[i]))
+		}
+	}
+	return out, nil
+}
+
+// underscored is a name as LightGBM writes it into a model.
+func underscored(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return '_'
+		}
+		return r
+	}, name)
+}
+
 func readWeights(r io.Reader, path string, rows int) ([]float32, error) {
-	p := newReader(r, path, false)
+	s, err := newSource(r, path)
+	if err != nil {
+		return nil, err
+	}
+	p := s.weights()
 	var out []float32
 	for {
 		row, err := p.next()
@@ -280,140 +409,4 @@ func readWeights(r io.Reader, path string, rows int) ([]float32, error) {
 		return nil, fmt.Errorf("%s: weights must be as many as rows (%d), got %d", path, rows, len(out))
 	}
 	return out, nil
-}
-
-// A reader splits lines into numbers. Blank lines do not count.
-type reader struct {
-	file      string
-	in        *bufio.Reader
-	parse     func(string) (float64, error)
-	line      int // of the last row
-	separator byte
-	row       []float64
-	columns   int
-}
-
-func newReader(r io.Reader, file string, precise bool) *reader {
-	p := &reader{file: file, in: bufio.NewReaderSize(r, 1<<20), parse: parseNumber}
-	if precise {
-		p.parse = parseExact
-	}
-	return p
-}
-
-func (p *reader) error(format string, args ...any) error {
-	return &SyntaxError{p.file, p.line, fmt.Sprintf(format, args...)}
-}
-
-// text returns the next line that is not blank, io.EOF after the last. It is valid until
-// the next call.
-func (p *reader) text() (string, error) {
-	for {
-		line, err := p.in.ReadString('\n')
-		if err != nil && err != io.EOF {
-			return "", fmt.Errorf("%s: %w", p.file, err)
-		}
-		if line == "" {
-			return "", io.EOF
-		}
-		p.line++
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			return line, nil
-		}
-	}
-}
-
-// separate finds the separator of the file from a line: a tab if there is one, else a
-// comma.
-func (p *reader) separate(line string) error {
-	switch {
-	case p.separator != 0:
-	case strings.Contains(line, "\t"):
-		p.separator = '\t'
-	case strings.Contains(line, ",") || !strings.Contains(line, ":"):
-		p.separator = ','
-	default:
-		return p.error("the LibSVM format is not supported; values must be separated by commas or tabs")
-	}
-	return nil
-}
-
-// header returns the names of the first line, or nil if there should be none.
-func (p *reader) header(wanted bool) ([]string, error) {
-	if !wanted {
-		return nil, nil
-	}
-	line, err := p.text()
-	if err == io.EOF {
-		return nil, fmt.Errorf("%s: there is no header", p.file)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := p.separate(line); err != nil {
-		return nil, err
-	}
-	names := strings.Split(line, string(p.separator))
-	for i, n := range names {
-		n = strings.Trim(strings.TrimSpace(n), `"`)
-		names[i] = strings.Map(func(r rune) rune {
-			if unicode.IsSpace(r) {
-				return '_'
-			}
-			return r
-		}, n)
-	}
-	return names, nil
-}
-
-// startsWith reports whether the first line holds all names.
-func (p *reader) startsWith(names []string) bool {
-	start, _ := p.in.Peek(p.in.Size())
-	line, _, _ := strings.Cut(string(start), "\n")
-	q := newReader(strings.NewReader(line), p.file, false)
-	got, err := q.header(true)
-	if err != nil {
-		return false
-	}
-	return !slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(got, n) })
-}
-
-// next returns the numbers of the next line, io.EOF after the last. They are valid
-// until the next call.
-func (p *reader) next() ([]float64, error) {
-	line, err := p.text()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.separate(line); err != nil {
-		return nil, err
-	}
-	p.row = p.row[:0]
-	for rest, more := line, true; more; {
-		var field string
-		field, rest, more = cut(rest, p.separator)
-		v, err := p.parse(strings.Trim(field, " "))
-		if err != nil {
-			hint := ""
-			if p.line == 1 && !errors.Is(err, errInfinite) {
-				hint = "; a line of names needs header=true"
-			}
-			return nil, p.error("column %d: %v%s", len(p.row), err, hint)
-		}
-		p.row = append(p.row, v)
-	}
-	if p.columns == 0 {
-		p.columns = len(p.row)
-	}
-	if len(p.row) != p.columns {
-		return nil, p.error("must have %d columns as the rows before, got %d", p.columns, len(p.row))
-	}
-	return p.row, nil
-}
-
-func cut(s string, separator byte) (field, rest string, more bool) {
-	if i := strings.IndexByte(s, separator); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return s, "", false
 }

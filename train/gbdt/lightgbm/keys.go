@@ -19,6 +19,9 @@ type key struct {
 	// unsupported says what is missing here, and off lists the values that do not ask for it,
 	// separated by |. An empty value never does.
 	unsupported, off string
+	// each is, of an unsupported key with a value per feature, the value that asks for
+	// nothing; # stands for any number, which Resolve looks at.
+	each string
 
 	place int
 }
@@ -26,6 +29,18 @@ type key struct {
 // inert reports whether an unsupported key does not ask for anything.
 func (k *key) inert(value string) bool {
 	value = strings.ToLower(value)
+	if k.each != "" && value != "" {
+		for v := range strings.SplitSeq(value, ",") {
+			n, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+			if n == 0 {
+				n = 0 // without a sign
+			}
+			if err != nil || k.each != "#" && strconv.FormatFloat(n, 'g', -1, 64) != k.each {
+				return false
+			}
+		}
+		return true
+	}
 	if v, err := strconv.ParseFloat(value, 64); err == nil {
 		value = strconv.FormatFloat(v, 'g', -1, 64)
 	}
@@ -93,18 +108,18 @@ var keys = []key{
 	{name: "cat_smooth", set: float(func(c *Config) *float64 { return &c.Options.CatSmooth })},
 	{name: "max_cat_to_onehot", set: integer(func(c *Config) *int { return &c.Options.MaxCatToOnehot })},
 	{name: "top_k", aliases: "topk"},
-	{name: "monotone_constraints", aliases: "mc monotone_constraint monotonic_cst", unsupported: "splits are not constrained", off: "0"},
+	{name: "monotone_constraints", aliases: "mc monotone_constraint monotonic_cst", unsupported: "splits are not constrained", each: "0"},
 	{name: "monotone_constraints_method", aliases: "monotone_constraining_method mc_method"},
 	{name: "monotone_penalty", aliases: "monotone_splits_penalty ms_penalty mc_penalty"},
-	{name: "feature_contri", aliases: "feature_contrib fc fp feature_penalty", unsupported: "gains are not weighed"},
+	{name: "feature_contri", aliases: "feature_contrib fc fp feature_penalty", unsupported: "gains are not weighed", each: "1"},
 	{name: "forcedsplits_filename", aliases: "fs forced_splits_filename forced_splits_file forced_splits", unsupported: "splits can not be forced"},
 	{name: "refit_decay_rate"},
 	{name: "cegb_tradeoff"},
 	{name: "cegb_penalty_split", unsupported: "splits have no cost", off: "0"},
-	{name: "cegb_penalty_feature_lazy", unsupported: "features have no cost"},
-	{name: "cegb_penalty_feature_coupled", unsupported: "features have no cost"},
+	{name: "cegb_penalty_feature_lazy", unsupported: "features have no cost", each: "0"},
+	{name: "cegb_penalty_feature_coupled", unsupported: "features have no cost", each: "0"},
 	{name: "path_smooth", unsupported: "outputs are not smoothed", off: "0"},
-	{name: "interaction_constraints", unsupported: "any features may interact"},
+	{name: "interaction_constraints", unsupported: "any features may interact", off: "[]"},
 	{name: "verbosity", aliases: "verbose"},
 	{name: "input_model", aliases: "model_input model_in", unsupported: "training starts anew, and predict takes the model as its argument"},
 	{name: "output_model", aliases: "model_output model_out", set: text(func(c *Config) *string { return &c.OutputModel })},
@@ -118,7 +133,7 @@ var keys = []key{
 	// Data parameters.
 	{name: "linear_tree", aliases: "linear_trees", unsupported: "leaves are constant", off: "false"},
 	{name: "max_bin", aliases: "max_bins", set: integer(func(c *Config) *int { return &c.Options.MaxBin })},
-	{name: "max_bin_by_feature", unsupported: "max_bin holds for all features"},
+	{name: "max_bin_by_feature", unsupported: "max_bin holds for all features", each: "#"},
 	{name: "min_data_in_bin", set: integer(func(c *Config) *int { return &c.Options.MinDataInBin })},
 	{name: "bin_construct_sample_cnt", aliases: "subsample_for_bin", set: integer(func(c *Config) *int { return &c.Options.BinConstructSampleCnt })},
 	{name: "data_random_seed", aliases: "data_seed", set: integer(func(c *Config) *int { return &c.Options.DataRandomSeed })},

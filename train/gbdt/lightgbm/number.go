@@ -15,9 +15,10 @@ var errInfinite = errors.New("infinite values are not supported")
 // parseNumber reads a number as LightGBM does unless precise_float_parser is set: it
 // reads the digits before and after the point as two numbers, adds them and multiplies
 // with the power of ten, each step rounded. The result may be off by some units in the
-// last place, and so are the thresholds of LightGBM's models. An empty field, na, nan
-// and null are NaN.
+// last place, and so are the thresholds of LightGBM's models. An empty field, a sign
+// alone, na, nan and null are NaN; an e without digits behind it counts for nothing.
 func parseNumber(s string) (float64, error) {
+	s = strings.Trim(s, " ")
 	sign, digits := 1.0, s
 	if s != "" {
 		switch s[0] {
@@ -43,10 +44,7 @@ func parseNumber(s string) (float64, error) {
 		if negative || strings.HasPrefix(rest, "+") {
 			rest = rest[1:]
 		}
-		exponent, after, n := number(rest)
-		if n == 0 {
-			return 0, fmt.Errorf("%q is not a number", clip(s))
-		}
+		exponent, after, _ := number(rest)
 		rest = after
 		if scale := powerOfTen(exponent); negative {
 			value /= scale
@@ -104,17 +102,27 @@ func powerOfTen(n float64) float64 {
 	return out
 }
 
-// parseExact reads a number to the nearest float64.
+// parseExact reads a number to the nearest float64, as LightGBM does with
+// precise_float_parser. White space may stand before it only, and nan is the one word for
+// a missing value.
 func parseExact(s string) (float64, error) {
-	digits := strings.TrimLeft(s, "+-")
-	if digits == "" || !numeric(digits[0]) {
+	t := strings.TrimLeft(s, " \f\v\t")
+	digits := strings.TrimPrefix(strings.TrimPrefix(t, "+"), "-")
+	if t == "" {
+		return 0, errors.New("a value is missing: with precise_float_parser it must be nan")
+	}
+	if digits == "" || !(digits[0] >= '0' && digits[0] <= '9' || digits[0] == '.') {
+		switch strings.ToLower(digits) {
+		case "", "na", "null":
+			return 0, fmt.Errorf("%q is not a number: with precise_float_parser a missing value must be nan", clip(s))
+		}
 		return parseWord(s, digits)
 	}
-	v, err := strconv.ParseFloat(s, 64)
-	if errors.Is(err, strconv.ErrRange) {
+	v, err := strconv.ParseFloat(t, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
 		return 0, errInfinite
-	}
-	if err != nil {
+	case err != nil || strings.ContainsAny(t, "xX_"): // of Go, not of C
 		return 0, fmt.Errorf("%q is not a number", clip(s))
 	}
 	return v, nil
@@ -123,11 +131,7 @@ func parseExact(s string) (float64, error) {
 // parseWord reads the words among numbers; s is the field, and word it without a sign.
 func parseWord(s, word string) (float64, error) {
 	switch strings.ToLower(word) {
-	case "":
-		if s == "" {
-			return math.NaN(), nil
-		}
-	case "na", "nan", "null":
+	case "", "na", "nan", "null":
 		return math.NaN(), nil
 	case "inf", "infinity":
 		return 0, errInfinite
