@@ -53,15 +53,15 @@ func (a *app) decomposeCommand() *cobra.Command {
 		Long: `Fit Prophet's model (Taylor and Letham, "Forecasting at Scale", 2018) to the series in a
 CSV file and forecast it. Files and defaults are Prophet's.
 
-FILE.csv has a header with ds (2024-03-01, or 2024-03-01 12:30:00; UTC) and y (empty or NA
-where it is missing), and may have cap and floor, regressors and conditions. Rows need not
+FILE.csv has a header with ds (2024-03-01, 2024-03-01 12:30:00, 20240301 or 2024-03; UTC if
+it has no zone) and y (empty or NA where it is missing), and may have cap and floor, regressors and conditions. Rows need not
 be in order; rows of equal times are separate observations. Rows without y are forecast.
 
 Yearly, weekly and daily seasonalities are there if the history covers two periods and its
 steps are short enough. A --seasonality is NAME:PERIOD_DAYS:ORDER, and may end in
 :KEY=VALUE with the keys prior, mode and condition: a column of true and false, or weekday,
 weekend, monday to sunday. One called yearly, weekly or daily stands in for that one.
-A --regressor is the NAME of a column, and may end in :KEY=VALUE with the keys prior, mode
+A --regressor is the NAME of a column of numbers or of true and false, and may end in :KEY=VALUE with the keys prior, mode
 and standardise (auto, always or never).
 
 A file of --holidays has the columns holiday and ds, and may have lower_window,
@@ -99,7 +99,7 @@ folder.`,
 	fs.StringArrayVar(&f.seasonalities, "seasonality", nil, "add a seasonality `NAME:PERIOD_DAYS:ORDER`; may be repeated")
 	fs.StringArrayVar(&f.regressors, "regressor", nil, "add the column `NAME` as a regressor; may be repeated")
 	fs.IntVar(&f.horizon, "horizon", 0, "steps to forecast after the last row")
-	fs.StringVar(&f.freq, "freq", "D", "their `step`: D, h, 15min, W, MS, …, as in pandas")
+	fs.StringVar(&f.freq, "freq", "D", "their `step`, as in pandas 3: D, h, 15min, 2h30min, W, MS, …")
 	fs.IntVar(&f.samples, "samples", intervals.Samples, "futures drawn for the intervals; 0: no intervals")
 	fs.Float64Var(&f.width, "interval-width", intervals.Level, "probability between yhat_lower and yhat_upper")
 	fs.StringVar(&f.out, "out", ".", "`folder` of the plots")
@@ -153,6 +153,9 @@ func (a *app) decompose(cmd *cobra.Command, f decomposeFlags, file string) error
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	d.warn(log)
+	if f.horizon > 0 || cmd.Flags().Changed("freq") {
+		d.warnStep(log, freq)
+	}
 	var plots []string
 	if !a.json || cmd.Flags().Changed("out") {
 		if plots, err = d.draw(f.out); err != nil {
@@ -360,6 +363,13 @@ func (d *decomposed) predict(freq table.Frequency, horizon int, o prophet.Interv
 		return d.fitted.Intervals(d.forecast, o)
 	}
 	return nil
+}
+
+// warnStep says that the horizon goes on otherwise than the rows.
+func (d *decomposed) warnStep(log *slog.Logger, freq table.Frequency) {
+	if fits, step := freq.Fits(d.history); !fits {
+		log.Warn("the rows are not as far apart as --freq says: it is the step of the horizon", "file", d.name, "rows", step, "freq", freq)
+	}
 }
 
 // warn says what may surprise.

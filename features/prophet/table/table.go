@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ type Table struct {
 // Wanted names the columns to read beside ds, y, cap and floor.
 type Wanted struct {
 	Conditions []string // true or false
-	Regressors []string // numbers
+	Regressors []string // numbers, or true and false for 1 and 0
 }
 
 // ErrNoRows is returned for a table without rows.
@@ -38,7 +39,7 @@ var ErrNoRows = errors.New("no rows")
 // Read reads a CSV file with a header; name is for messages, which say file:line. The
 // columns ds and y must be there, cap and floor may, and those that are wanted must.
 // Others are not looked at. A value of y, a capacity, a floor or a regressor is missing
-// if it is empty, NA, NaN or null; infinite ones are an error.
+// if it is empty or a word such as NA, NaN, null, #N/A or <NA>; infinite ones are an error.
 func Read(r io.Reader, name string, want Wanted) (*Table, error) {
 	rows, err := open(r, name, append(append([]string{"ds", "y"}, want.Conditions...), want.Regressors...))
 	if err != nil {
@@ -64,7 +65,7 @@ func Read(r io.Reader, name string, want Wanted) (*Table, error) {
 			t.Columns.Conditions[c] = append(t.Columns.Conditions[c], rows.truth(c))
 		}
 		for _, c := range want.Regressors {
-			t.Columns.Regressors[c] = append(t.Columns.Regressors[c], rows.number(c))
+			t.Columns.Regressors[c] = append(t.Columns.Regressors[c], rows.regressor(c))
 		}
 	}
 	if rows.err != nil {
@@ -183,6 +184,7 @@ type rows struct {
 	csv    *csv.Reader
 	column map[string]int
 	row    []string
+	layout string // of the last time
 	err    error
 }
 
@@ -193,7 +195,10 @@ func open(r io.Reader, name string, needed []string) (*rows, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	t := &rows{name: name, csv: csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, mark))), column: map[string]int{}}
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil, fmt.Errorf("%s: the file is in UTF-16; it must be in UTF-8", name)
+	}
+	t := &rows{name: name, layout: layouts[0], csv: csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, mark))), column: map[string]int{}}
 	t.csv.ReuseRecord = true
 	header, err := t.csv.Read()
 	if errors.Is(err, io.EOF) {
@@ -246,11 +251,21 @@ func (t *rows) fail(what string) {
 
 func (t *rows) text(column string) string { return t.row[t.column[column]] }
 
-// layouts of ds, the most usual first.
-var layouts = []string{
-	"2006-01-02", "2006-01-02 15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04",
-	"2006-01-02 15:04:05Z07:00",
-}
+// layouts of ds: a day, a time of it in most of them, and a zone; the most usual first.
+// Days without a sign between them are read as such, also where they look like a number.
+// Days in which day and month could be taken for each other, 01/02/2024, are in none.
+var layouts = func() []string {
+	var all []string
+	for _, day := range []string{"2006-1-2", "2006/1/2", "20060102"} {
+		all = append(all, day)
+		for _, clock := range []string{" 15:04:05", "T15:04:05", " 15:04", "T15:04", "T15", "T150405", "T1504"} {
+			for _, zone := range []string{"", "Z07:00", "Z0700", "Z07", " Z07:00", " Z0700", " UTC"} {
+				all = append(all, day+clock+zone)
+			}
+		}
+	}
+	return append(all, "2006-1", "2006/1", "2006", "20060102150405")
+}()
 
 // Limits of ds: within them, the difference of two times is a time.Duration.
 var (
@@ -259,32 +274,66 @@ var (
 )
 
 func (t *rows) time(column string) time.Time {
-	at, err := ParseTime(t.text(column))
-	if err != nil {
+	at, layout, err := parseTime(t.text(column), t.layout)
+	if t.layout = layout; err != nil {
 		t.fail(column + " " + err.Error())
 	}
 	return at
 }
 
 // ParseTime reads a time as it stands in a column ds: a day or a time, UTC if it names no
-// zone, from 1800 to 2089.
+// zone, from 1800 to 2089. A month or a year alone is its first day.
 func ParseTime(text string) (time.Time, error) {
+	at, _, err := parseTime(text, layouts[0])
+	return at, err
+}
+
+// parseTime tries first, a layout, before all others, and returns the one that fits.
+func parseTime(text, first string) (time.Time, string, error) {
 	text = strings.TrimSpace(text)
+	at, err := time.Parse(first, text)
 	for _, l := range layouts {
-		if at, err := time.Parse(l, text); err == nil {
-			if at = at.UTC(); at.Before(earliest) || !at.Before(latest) {
-				return at, fmt.Errorf("must lie from 1800 to 2089, got %q", text)
-			}
-			return at, nil
+		if err == nil {
+			break
 		}
+		first = l
+		at, err = time.Parse(l, text)
 	}
-	return time.Time{}, fmt.Errorf("must be a time such as 2024-03-01 or 2024-03-01 12:30:00, got %q", text)
+	if err != nil {
+		hint := ""
+		switch {
+		case missing(text):
+			hint = ": every row must have one"
+		case dayOrMonth.MatchString(text):
+			hint = ": day and month can not be told apart"
+		case digits.MatchString(text):
+			hint = ": a number of seconds or the like is no time here"
+		}
+		return time.Time{}, layouts[0], fmt.Errorf("must be a time such as 2024-03-01 or 2024-03-01 12:30:00, got %q%s", text, hint)
+	}
+	if at = at.UTC(); at.Before(earliest) || !at.Before(latest) {
+		return at, first, fmt.Errorf("must lie from 1800 to 2089, got %q", text)
+	}
+	return at, first, nil
+}
+
+var (
+	dayOrMonth = regexp.MustCompile(`^[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}`)
+	digits     = regexp.MustCompile(`^[0-9.]+$`)
+)
+
+// missing reports whether a field says that there is no value.
+func missing(text string) bool {
+	switch strings.ToLower(text) {
+	case "", "na", "nan", "null", "n/a", "none", "#n/a", "<na>", "nat":
+		return true
+	}
+	return false
 }
 
 func (t *rows) number(column string) float64 {
 	text := strings.TrimSpace(t.text(column))
-	switch strings.ToLower(text) {
-	case "", "na", "nan", "null", "n/a", "none":
+	if missing(text) {
 		return math.NaN()
 	}
 	v, err := strconv.ParseFloat(text, 64)
@@ -292,6 +341,17 @@ func (t *rows) number(column string) float64 {
 		t.fail(fmt.Sprintf("%s must be a finite number, or empty if it is missing, got %q", column, text))
 	}
 	return v
+}
+
+// regressor is a number, or true or false, which are 1 and 0.
+func (t *rows) regressor(column string) float64 {
+	switch strings.ToLower(strings.TrimSpace(t.text(column))) {
+	case "true":
+		return 1
+	case "false":
+		return 0
+	}
+	return t.number(column)
 }
 
 func (t *rows) truth(column string) bool {
