@@ -28,14 +28,7 @@ func (c *chaining) flags(f *pflag.FlagSet) {
 	f.Float64Var(&c.cold, "chain-cold", 0, "probability of a cold start in the model of the latency of chains")
 }
 
-func (c *chaining) validate(f *pflag.FlagSet) error {
-	if c.file == "" {
-		for _, name := range []string{"fuse", "bundle-stages", "chain-cold"} {
-			if f.Changed(name) {
-				return fmt.Errorf("--%s is for chains: name their file with --chains", name)
-			}
-		}
-	}
+func (c *chaining) validate() error {
 	if !(c.cold >= 0 && c.cold <= 1) {
 		return fmt.Errorf("--chain-cold must be in [0, 1], got %g", c.cold)
 	}

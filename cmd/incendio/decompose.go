@@ -137,6 +137,11 @@ func (a *app) decompose(cmd *cobra.Command, f decomposeFlags, file string) error
 	if d.history, err = readTable(file, m); err != nil {
 		return err
 	}
+	for name, column := range map[string][]float64{"cap": d.history.Columns.Cap, "floor": d.history.Columns.Floor} {
+		if column != nil && cmd.Flags().Changed(name) {
+			return usage(fmt.Errorf("--%s has no effect: %s has a column of that name", name, file))
+		}
+	}
 	if n := d.history.Values(); n < 2 {
 		return fmt.Errorf("%s has %d values of y: at least 2 are needed", file, n)
 	}

@@ -139,9 +139,6 @@ func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int) (study.
 			return study.Setting{}, usage(fmt.Errorf("study %s takes no --%s: it makes its own workload", s.Name, name))
 		}
 	}
-	if f.Changed("window") && !f.Changed("trace") {
-		return study.Setting{}, usage(errors.New("--window goes with --trace"))
-	}
 	set := study.Setting{Seeds: seeds, Now: time.Now}
 	if f.Changed("trace") {
 		sc, err := a.scene(cmd.Context(), f, datasets.AllWindow)

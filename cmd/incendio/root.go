@@ -103,9 +103,11 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		SilenceErrors: true,
 		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			_, err := a.logger()
-			return err
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := a.logger(); err != nil {
+				return err
+			}
+			return checkExclusions(cmd)
 		},
 	}
 	root.SetVersionTemplate("incendio {{.Version}}\n")

@@ -152,7 +152,7 @@ func (s *comparison) apply(f *pflag.FlagSet, o *sim.Options) error {
 			return err
 		}
 	}
-	return errors.Join(s.chaining.validate(f), o.Validate(), s.shape.Validate())
+	return errors.Join(s.chaining.validate(), o.Validate(), s.shape.Validate())
 }
 
 // decideDuration reads a duration like 90s.

@@ -24,15 +24,7 @@ them. Nothing is written.`
 	own := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if !cmd.Flags().Changed("policy") {
-			if cmd.Flags().Changed("trials") {
-				return usage(errors.New("--trials goes with --policy"))
-			}
 			return own(cmd, args)
-		}
-		for _, name := range []string{"out", "as-of", "deadline"} {
-			if cmd.Flags().Changed(name) {
-				return usage(fmt.Errorf("--%s does not go with --policy, which writes nothing", name))
-			}
 		}
 		return a.tunePolicy(cmd, policy, o)
 	}

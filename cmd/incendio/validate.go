@@ -181,7 +181,7 @@ func (a *app) backtestCommand() *cobra.Command {
 		},
 	}
 	commonFlags(c.Flags(), "store", "trace", "seed", "workers")
-	c.Flags().String("window", "", "part of the trace to forecast: train, valid, test or all (default: test)")
+	c.Flags().String("window", "", "part of the trace to forecast: train, valid, test or all (default: test); train and all are trained on up to the first origin")
 	c.Flags().IntVar(&cutoffs, "cutoffs", cutoffs, "rolling origins")
 	return c
 }

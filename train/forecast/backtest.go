@@ -14,8 +14,8 @@ import (
 // BacktestOptions configure Backtest.
 type BacktestOptions struct {
 	Train Options `mapstructure:"train" json:"train"`
-	// Cutoffs is the number of rolling origins, evenly spaced from the start of the
-	// window, >= 1. Default 3.
+	// Cutoffs is the number of rolling origins, evenly spaced, the first at the start of
+	// the window if enough of the trace is before it, >= 1. Default 3.
 	Cutoffs int `mapstructure:"cutoffs" json:"cutoffs"`
 }
 
@@ -45,22 +45,46 @@ func before(span datasets.Window, cutoff int) datasets.Splits {
 	}
 }
 
+// minKnown is how many minutes before must know for a training part of minMinutes.
+const minKnown = (minMinutes*85 + 69) / 70
+
+// origins are the cutoffs in w, and its end: evenly spaced from the start of w if enough
+// of the span is known there. Otherwise, in a window such as the whole trace, the minutes
+// before the first cutoff are trained on only: as many as between two cutoffs, and as many
+// as training takes at least.
+func origins(span, w datasets.Window, cutoffs int) ([]int, error) {
+	from := w.From
+	if from-span.From < minKnown {
+		from = max(w.From+w.Len()/(cutoffs+1), span.From+minKnown)
+	}
+	if w.To-from < cutoffs {
+		return nil, fmt.Errorf("forecast: backtest: a window of %d minutes has no room for %d cutoffs, of which the first must have %d minutes of the trace before it", w.Len(), cutoffs, minKnown)
+	}
+	out := make([]int, cutoffs+1)
+	for i := range out {
+		out[i] = from + i*(w.To-from)/cutoffs
+	}
+	return out, nil
+}
+
 // Backtest judges the method rather than one model of it: at each cutoff of a rolling
 // origin the hybrid, and plain boosted trees without Prophet's components, are trained
 // on what came before, and forecast one minute ahead up to the next cutoff or the end
-// of w. Errors are gathered over all cutoffs.
+// of w. Errors are gathered over all cutoffs. If w begins where too little of the trace is
+// known, its first part is trained on only: a quarter of it with three cutoffs.
 func Backtest(ctx context.Context, t *datasets.Trace, w datasets.Window, holidays []datasets.Holiday, o BacktestOptions, rec train.Recorder) (*BacktestReport, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if w.Len() < o.Cutoffs {
-		return nil, fmt.Errorf("forecast: backtest: a window of %d minutes has no room for %d cutoffs", w.Len(), o.Cutoffs)
+	at, err := origins(t.Span, w, o.Cutoffs)
+	if err != nil {
+		return nil, err
 	}
+	w.From = at[0]
 	e := newEvaluation(t, EvaluateOptions{LightGBM: &online.Model{}, Seed: o.Train.Seed, Workers: o.Train.Workers})
 	var cutoffs []int
 	for i := range o.Cutoffs {
-		cutoff := w.From + i*w.Len()/o.Cutoffs
-		until := w.From + (i+1)*w.Len()/o.Cutoffs
+		cutoff, until := at[i], at[i+1]
 		cutoffs = append(cutoffs, cutoff)
 		models := map[string]*online.Model{}
 		for _, name := range []string{Incendio, LightGBM} {

@@ -422,6 +422,30 @@ func TestPoissonFloor(t *testing.T) {
 	}
 }
 
+// Windows at the beginning of a trace are trained on up to the first cutoff.
+func TestBacktestFromTheStart(t *testing.T) {
+	tr, holidays, s := smallTrace(t)
+	o := forecast.DefaultBacktestOptions()
+	o.Train = options()
+	o.Train.Trees.NumIterations = 3
+	o.Cutoffs = 1
+	all := datasets.Window{From: tr.Span.From, To: tr.Span.To}
+	for _, w := range []datasets.Window{all, s.Train, {From: tr.Span.From, To: tr.Span.From + 80}, {From: tr.Span.From + 10, To: tr.Span.From + 90}} {
+		r, err := forecast.Backtest(t.Context(), tr, w, holidays, o, train.Discard)
+		if err != nil {
+			t.Errorf("window %v: %v", w, err)
+			continue
+		}
+		want := max(w.From+w.Len()/2, tr.Span.From+73)
+		if len(r.Cutoffs) != 1 || r.Cutoffs[0] != want {
+			t.Errorf("window %v: cutoffs %v, want %d", w, r.Cutoffs, want)
+		}
+	}
+	if _, err := forecast.Backtest(t.Context(), tr, datasets.Window{From: tr.Span.From, To: tr.Span.From + 73}, holidays, o, train.Discard); err == nil || !strings.Contains(err.Error(), "a window of 73 minutes has no room for 1 cutoffs, of which the first must have 73 minutes") {
+		t.Errorf("a window that is too short: %v", err)
+	}
+}
+
 func TestBacktest(t *testing.T) {
 	tr, holidays, s := smallTrace(t)
 	o := forecast.DefaultBacktestOptions()
