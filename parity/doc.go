@@ -1,5 +1,5 @@
 // Package parity checks the program against the real peers that its files and figures
-// are meant for: DuckDB, pyarrow and pandas open its tables, LightGBM and ONNX Runtime
+// are meant for: DuckDB, pyarrow, pandas and polars open its tables, LightGBM and ONNX Runtime
 // compute its models, SciPy its statistics, and the real traces give totals that other
 // programs counted.
 //

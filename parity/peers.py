@@ -5,7 +5,7 @@ import importlib.metadata
 import pathlib
 import sys
 
-PEERS = ["duckdb", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "prophet", "pyarrow", "scipy"]
+PEERS = ["duckdb", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "polars", "prophet", "pyarrow", "scipy"]
 
 
 def main():

@@ -110,7 +110,7 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 			err = errors.Join(err, s.fs.remove(w.dir))
 		}
 	}()
-	if err := w.open(s.path(opts.Name)); err != nil {
+	if err := w.open(ctx, s.path(opts.Name)); err != nil {
 		return Description{}, false, err
 	}
 	functions, err := in.Read(ctx, known, w)
@@ -218,7 +218,7 @@ type writer struct {
 }
 
 // open makes the folder and takes over what is kept of the stored trace at old.
-func (w *writer) open(old string) error {
+func (w *writer) open(ctx context.Context, old string) error {
 	w.rows = map[string]int64{}
 	if err := w.fs.mkdir(filepath.Join(w.dir, minutesDir)); err != nil {
 		return err
@@ -227,8 +227,9 @@ func (w *writer) open(old string) error {
 	if w.base == nil || w.base.keep == 0 {
 		return w.quarantine.open(w.fs, path)
 	}
+	kept := &source{dir: old, functions: w.base.Functions, days: w.base.Days}
 	for day, entry := range w.base.Days[:w.base.keep] {
-		if err := link(w.fs, filepath.Join(old, dayFile(day)), filepath.Join(w.dir, dayFile(day))); err != nil {
+		if err := w.keep(ctx, kept, day); err != nil {
 			return err
 		}
 		if entry.InvocationsSHA256 == "" {
@@ -237,7 +238,7 @@ func (w *writer) open(old string) error {
 		if err := w.needInvocations(); err != nil {
 			return err
 		}
-		if err := link(w.fs, filepath.Join(old, invocationsFile(day)), filepath.Join(w.dir, invocationsFile(day))); err != nil {
+		if err := w.keepInvocations(ctx, kept, day); err != nil {
 			return err
 		}
 	}
@@ -246,6 +247,39 @@ func (w *writer) open(old string) error {
 		return err
 	}
 	return w.quarantine.open(w.fs, path)
+}
+
+// keep takes over the counts of a day. A file without the column day is written again: a
+// folder whose files differ in their columns is no table to other programs.
+func (w *writer) keep(ctx context.Context, kept *source, day int) error {
+	from, to := filepath.Join(kept.dir, dayFile(day)), filepath.Join(w.dir, dayFile(day))
+	is, err := isDated(from)
+	if err != nil {
+		return corrupt(err)
+	}
+	if is {
+		return link(w.fs, from, to)
+	}
+	c, err := kept.Day(ctx, day)
+	if err != nil {
+		return err
+	}
+	return writeMinutes(w.fs, to, day, c)
+}
+
+// keepInvocations does so with single invocations.
+func (w *writer) keepInvocations(ctx context.Context, kept *source, day int) error {
+	from, to := filepath.Join(kept.dir, invocationsFile(day)), filepath.Join(w.dir, invocationsFile(day))
+	is, err := isDated(from)
+	if err != nil {
+		return corrupt(err)
+	}
+	if is {
+		return link(w.fs, from, to)
+	}
+	all, _ := kept.DayInvocations(ctx, day, datasets.Window{From: 0, To: len(kept.days) * datasets.MinutesPerDay})
+	_, err = writeInvocations(w.fs, to, day, 0, all)
+	return err
 }
 
 // needInvocations makes the folder of single invocations, which only some traces have.
@@ -307,7 +341,7 @@ func (w *writer) addDay(day int, c *datasets.Counts, invocations string) error {
 		entry.SHA256 = c.Digest()
 		return nil
 	})
-	g.Go(func() error { return writeMinutes(w.fs, filepath.Join(w.dir, dayFile(n)), c) })
+	g.Go(func() error { return writeMinutes(w.fs, filepath.Join(w.dir, dayFile(n)), n, c) })
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ func (r *invocationRows) clear() {
 // returns their tally.
 func writeInvocations(fs files, path string, day, shift int, seq iter.Seq2[datasets.Invocation, error]) (_ *datasets.Tally, err error) {
 	var rows invocationRows
-	out, err := createFile(fs, path, rows.columns())
+	days := sameDay(day, rowGroupRows)
+	out, err := createFile(fs, path, dated(days, rows.columns()))
 	if err != nil {
 		return nil, err
 	}
@@ -58,14 +59,14 @@ func writeInvocations(fs files, path string, day, shift int, seq iter.Seq2[datas
 			return nil, err
 		}
 		if rows.add(inv); len(rows.function) == rowGroupRows {
-			if err := out.group(rows.columns()); err != nil {
+			if err := out.group(dated(days, rows.columns())); err != nil {
 				return nil, err
 			}
 			rows.clear()
 		}
 	}
 	if len(rows.function) > 0 {
-		return tally, out.group(rows.columns())
+		return tally, out.group(dated(days, rows.columns()))
 	}
 	return tally, nil
 }

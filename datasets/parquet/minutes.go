@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -11,14 +12,36 @@ import (
 
 func dayFile(day int) string { return filepath.Join(minutesDir, fmt.Sprintf("day=%03d.parquet", day)) }
 
-// minuteColumns are the columns of a day's counts.
+// minuteColumns are the columns of a day's counts that say something. A file has the column
+// day too, for readers that know it by no other name; stores of before 0.1.0 lack it.
 func minuteColumns(function, minute []int32, count []int64) []Column {
 	return []Column{{"function", function}, {"minute", minute}, {"count", count}}
 }
 
-// writeMinutes writes the counts of a day. Row groups end where functions do, so that
+// dated puts the column day before others. Only its length is that of them: as all its values
+// are the same, days of the longest group are kept and shared.
+func dated(day []int32, columns []Column) []Column {
+	return append([]Column{{"day", day[:columns[0].Len()]}}, columns...)
+}
+
+// isDated reports whether a file has the column day.
+func isDated(path string) (bool, error) {
+	in, err := openFile(path, nil, maxRows)
+	if err != nil {
+		return false, err
+	}
+	defer in.close()
+	return slices.ContainsFunc(in.want, func(c Column) bool { return c.Name == "day" }), nil
+}
+
+// sameDay returns a column of a day, for groups of up to n rows.
+func sameDay(day, n int) []int32 {
+	return slices.Repeat([]int32{int32(day)}, n)
+}
+
+// writeMinutes writes the counts of a day, which has a number in the store. Row groups end where functions do, so that
 // the day of a function lies in one of them.
-func writeMinutes(fs files, path string, c *datasets.Counts) error {
+func writeMinutes(fs files, path string, number int, c *datasets.Counts) error {
 	var ends []int
 	start, last := 0, 0
 	for _, end := range c.Offset {
@@ -31,7 +54,12 @@ func writeMinutes(fs files, path string, c *datasets.Counts) error {
 	if last > start {
 		ends = append(ends, last)
 	}
-	return writeGroups(fs, path, minuteColumns(nil, nil, nil), ends, func(from, to int) []Column {
+	longest := 0
+	for i, from := 0, 0; i < len(ends); i++ {
+		longest, from = max(longest, ends[i]-from), ends[i]
+	}
+	day := sameDay(number, longest)
+	return writeGroups(fs, path, dated(day, minuteColumns(nil, nil, nil)), ends, func(from, to int) []Column {
 		// The column is made here, a group at a time: that of a day is as large as the minutes.
 		function := make([]int32, to-from)
 		f := sort.SearchInts(c.Offset, from+1) - 1
@@ -41,7 +69,7 @@ func writeMinutes(fs files, path string, c *datasets.Counts) error {
 			}
 			function[i] = int32(f)
 		}
-		return minuteColumns(function, c.Minute[from:to], c.Count[from:to])
+		return dated(day, minuteColumns(function, c.Minute[from:to], c.Count[from:to]))
 	})
 }
 

@@ -12,13 +12,17 @@
 //	    functions.parquet                 function, owner, app, name, trigger, memory_mb, cpu,
 //	                                      {execution,initialisation,termination}_{prob,ns} (lists),
 //	                                      assumed_{memory,cpu,execution,start_cost}
-//	    minutes/day=NNN.parquet           function, minute (of the day, from 0), count (> 0),
+//	    minutes/day=NNN.parquet           day, function, minute (of the day, from 0), count (> 0),
 //	                                      sorted by function, then minute
-//	    invocations/day=NNN.parquet       where the trace has single invocations: function, arrival
+//	    invocations/day=NNN.parquet       where the trace has single invocations: day, function, arrival
 //	                                      (microseconds since the first midnight), duration
 //	                                      (microseconds, -1 where it is unknown), sorted by
 //	                                      arrival, then function
 //	    quarantine.jsonl                  a rejected row a line: file, line, reason, message
+//
+// The column day is the number in the name of the file, for programs that read a folder as one
+// table. It is not read here: files of before it was there lack it, and their traces have
+// the same digests.
 //
 // A trace is replaced as a whole: it is written into a folder beside the old one,
 // made durable, and renamed. Whatever fails before that leaves the store as it was.
