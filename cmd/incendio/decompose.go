@@ -400,6 +400,7 @@ func (d *decomposed) warn(log *slog.Logger) {
 			log.Warn("values lie above the capacity: the trend does not reach them", "file", d.name, "values", above)
 		}
 	}
+	d.warnUnseen(log)
 	first, last := prophet.DayOf(f.Start), prophet.DayOf(f.End)
 	for _, h := range f.Holidays {
 		inside := slices.ContainsFunc(h.Dates, func(day prophet.Day) bool {
@@ -430,6 +431,7 @@ type decomposition struct {
 	FitMS        float64     `json:"fit_ms"`        // depends on the machine
 	Components   []component `json:"components"`    // in the order of beta
 	Forecast     []row       `json:"forecast"`
+	Unseen       []unseen    `json:"unseen,omitempty"` // what of the forecast the history says nothing of
 	Timing       struct {
 		FitMS float64 `json:"fit_ms"` // as in all commands; fit_ms again
 	} `json:"timing"`
@@ -490,6 +492,7 @@ func (d *decomposed) json() decomposition {
 		LogPosterior: f.LogPosterior,
 		FitMS:        float64(d.took.Microseconds()) / 1000,
 		Components:   d.components(),
+		Unseen:       d.unseen(),
 	}
 	out.Timing.FitMS = out.FitMS
 	var bends []time.Time

@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "tiny.yaml"), data, 0o644)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "keys": keys, "value": value, "same": same, "keep": keep, "kept": kept, "pack": pack,
+			"exits": exits, "keys": keys, "value": value, "between": between, "same": same, "keep": keep, "kept": kept, "pack": pack,
 		},
 	})
 }
@@ -100,6 +100,19 @@ func value(ts *testscript.TestScript, neg bool, args []string) {
 	got := at(ts, args[0], args[1])
 	if reflect.DeepEqual(got, want) == neg {
 		ts.Fatalf("%s of %s is %v", args[1], args[0], got)
+	}
+}
+
+func between(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: between FILE PATH LOW HIGH")
+	}
+	low, err := strconv.ParseFloat(args[2], 64)
+	ts.Check(err)
+	high, err := strconv.ParseFloat(args[3], 64)
+	ts.Check(err)
+	if v, ok := at(ts, args[0], args[1]).(float64); !ok || v < low || v > high {
+		ts.Fatalf("%s of %s is %v: must be in [%g, %g]", args[1], args[0], at(ts, args[0], args[1]), low, high)
 	}
 }
 

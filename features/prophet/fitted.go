@@ -195,6 +195,10 @@ type Fitted struct {
 	LogPosterior float64 `json:"log_posterior"`
 
 	Observations int `json:"observations"` // values in the history that were not missing
+
+	// Gaps are the phases of seasonalities that the history never saw, by seasonality in
+	// their order and then by phase. See Unseen.
+	Gaps []Gap `json:"gaps,omitempty"`
 }
 
 // Validate reports whether the lengths and ranges of f fit together. A Fitted that

@@ -294,6 +294,7 @@ func (b *basis) design(m Model, runs []run) (*gridDesign, error) {
 	d.n = d.free + len(d.changepoints)
 	d.prior = append(d.prior, make([]float64, len(d.changepoints))...)
 	d.computeGram()
+	d.holdGaps(newGridHistory(b.grid, runs), d.values)
 	d.factorise()
 	return d, nil
 }

@@ -27,6 +27,7 @@ type curve struct {
 	head     int       // columns of the trend in x: t and 1, or 1
 	parts    []part    // the columns of X
 	shared   bool      // whether there are multiplicative columns
+	start    float64   // to which the level is held where there are gaps
 
 	// At the parameters that were evaluated last, a value per row:
 	g, g1, g2 []float64 // trend, and its derivatives by u
@@ -53,6 +54,7 @@ func (d *design) newCurve(y, capacity []float64) *curve {
 		tangent: make([]float64, d.n*d.n),
 		uphill:  make([]float64, d.n),
 	}
+	c.start = d.level(y[0], floats.Sum(y)/float64(T))
 	for i, share := range d.share {
 		if n := len(c.parts); n == 0 || c.parts[n-1].share != share {
 			c.parts = append(c.parts, part{from: c.head + i, share: share})
@@ -186,6 +188,21 @@ func (c *curve) assemble(theta []float64, curvature bool) {
 		b[0] = r1
 	}
 	c.effects(m0)
+	if c.hold != nil {
+		for i, v := range c.hold.weight {
+			if c.shared { // or it is in what was copied
+				H[i*n+i] += v
+			}
+			b[i] -= v * theta[i]
+		}
+		g, g1, g2 := c.first(theta)
+		off, own := c.start-g, g1*g1
+		if curvature {
+			own -= off * g2
+		}
+		H[(head-1)*n+head-1] += c.hold.level * own
+		b[head-1] += c.hold.level * off * g1
+	}
 
 	for i := range n { // what was computed is H[i][j] for j <= i, but for the trend's rows
 		for j := range i {
@@ -218,6 +235,23 @@ func (c *curve) assemble(theta []float64, curvature bool) {
 		H[n] += b[1]
 	}
 	b[0], b[1] = b[0]-m*b[1], -k*b[1]
+}
+
+// first is the trend at the first row, and its derivatives by u.
+func (c *curve) first(theta []float64) (g, g1, g2 float64) {
+	if c.growth != prophet.Logistic {
+		return theta[c.head-1], 1, 0
+	}
+	s := 1 / (1 + math.Exp(theta[0]*theta[1]))
+	g = c.capacity[0] * s
+	g1 = g * (1 - s)
+	return g, g1, g1 * (1 - 2*s)
+}
+
+// trendLimits are the limits of the trend at theta, on the history.
+func (c *curve) trendLimits(theta []float64) limits {
+	c.evaluate(theta)
+	return limitsOf(c.g)
 }
 
 // effects fills the part of the tangent of the columns of X with each other. Without

@@ -32,8 +32,11 @@ type design struct {
 	x     []float64 // free columns, row-major, shape (T, free)
 	prior []float64 // precision of the Gaussian prior, length n, 0 of hinges
 	share []bool    // which columns of X are multiplicative
-	gram  []float64 // Z'Z, shape (n, n)
+	gram  []float64 // Z'Z with the weights of hold, shape (n, n)
 	chol  []float64 // Cholesky factor of G + factorVariance*prior, shape (n, n)
+
+	gaps []prophet.Gap // phases of the seasonalities without a value
+	hold *hold         // what holds the seasons that they leave open; nil without any
 }
 
 // trendPrecision is that of the Gaussian priors of k and m.
@@ -80,6 +83,7 @@ func (m Model) newDesign(times []time.Time, columns prophet.Columns) (*design, e
 
 	d.fill(times, columns)
 	d.computeGram()
+	d.holdGaps(newHistory(times, columns), T)
 	d.factorise()
 	return d, nil
 }

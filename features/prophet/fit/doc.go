@@ -44,6 +44,14 @@
 // hinges from the sums of y and t*y between changepoints, seasonalities from y folded
 // to one period.
 //
+// # Gaps
+//
+// Where no value has some phases of a seasonality (weekends, nights, winters), the data
+// leave directions open in which level and season trade places, and the mode above is
+// nonsense in the gap. There the seasonality and the level are held to where Prophet
+// starts, which is what its early stopping amounts to. See Fitted.Gaps and Fitted.Unseen
+// of package prophet. Histories without such gaps have the mode.
+//
 // # Differences from the Python package
 //
 // Automatic changepoints are at the rows that Python chooses; R rounds exact halves

@@ -172,14 +172,24 @@ func (d *design) fit(y []float64) *prophet.Fitted {
 	for i := range w.b {
 		w.b[i] /= scale
 	}
-	return d.mode(w, scale, yy, len(y), func() float64 { return d.residuals(y, scale, w.theta) })
+	return d.mode(w, scale, yy, len(y), y[0]/scale,
+		func() float64 { return d.residuals(y, scale, w.theta) },
+		func() limits { return limits{slices.Min(y) / scale, slices.Max(y) / scale} })
 }
 
 // mode returns the model of a history of the given number of values, of the given scale,
-// with Z'y = w.b and y'y = yy, both scaled. residuals returns the sum of squared residuals
-// at w.theta from the rows.
-func (d *design) mode(w *workspace, scale, yy float64, values int, residuals func() float64) *prophet.Fitted {
-	sigma, sse := d.maximise(w, yy, values)
+// with Z'y = w.b and y'y = yy and the given first value, all scaled. residuals returns the
+// sum of squared residuals at w.theta from the rows, and reach the limits of y, scaled.
+func (d *design) mode(w *workspace, scale, yy float64, values int, first float64, residuals func() float64, reach func() limits) *prophet.Fitted {
+	level := d.level(first, w.b[d.head()-1]/float64(values))
+	sigma, sse := d.maximise(w, yy, values, level)
+	for range mostFirm {
+		if d.hold == nil || d.inside(w.theta, d.trendLimits(w.theta), reach()) {
+			break
+		}
+		d = d.firmer()
+		sigma, sse = d.maximise(w, yy, values, level)
+	}
 	if sse < 1e-4*yy {
 		// The Gram matrix leaves few digits of a small remainder; the rows have them
 		// all. The parameters are settled, so one better sigma is enough.
@@ -187,6 +197,15 @@ func (d *design) mode(w *workspace, scale, yy float64, values int, residuals fun
 		sigma = math.Sqrt(nextVariance(sse, values))
 	}
 	return d.fitted(w.theta, scale, sigma, d.objective(w.theta, sigma*sigma, sse, values), values)
+}
+
+// level is where Prophet starts with the level, given the first value and the mean: its
+// line goes through the first value, its constant is the mean.
+func (d *design) level(first, mean float64) float64 {
+	if d.head() == 2 {
+		return first
+	}
+	return mean
 }
 
 // fitCurve is fit for a model that is not linear in its parameters. Only a logistic
@@ -215,7 +234,16 @@ func (d *design) fitCurve(y, capacity, floor []float64) *prophet.Fitted {
 	}
 	w := new(workspace)
 	w.reset(d.n)
-	sigma, lp := d.newCurve(scaled, within).maximise(w)
+	c := d.newCurve(scaled, within)
+	sigma, lp := c.maximise(w)
+	for range mostFirm {
+		if d.hold == nil || d.inside(w.theta, c.trendLimits(w.theta), limitsOf(scaled)) {
+			break
+		}
+		d = d.firmer()
+		c = d.newCurve(scaled, within)
+		sigma, lp = c.maximise(w)
+	}
 	f := d.fitted(w.theta, scale, sigma, lp, len(y))
 	if logistic {
 		f.Cap, f.Floor = capacity[len(y)-1], floor[len(y)-1]
@@ -236,6 +264,7 @@ func (d *design) fitted(theta []float64, scale, sigma, lp float64, values int) *
 		SigmaObs:      sigma,
 		LogPosterior:  lp,
 		Observations:  values,
+		Gaps:          d.gaps,
 	}
 	if d.head() == 2 {
 		f.K = theta[0]

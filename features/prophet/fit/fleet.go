@@ -238,9 +238,9 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 	w.workspace.reset(d.n)
 	s.products(d, w.workspace.b)
 	floats.Scale(1/scale, w.workspace.b)
-	fitted := d.mode(&w.workspace, scale, s.yy/(scale*scale), d.values, func() float64 {
-		return s.residuals(d, scale, w.workspace.theta)
-	})
+	fitted := d.mode(&w.workspace, scale, s.yy/(scale*scale), d.values, s.y[w.runs[0].first]/scale,
+		func() float64 { return s.residuals(d, scale, w.workspace.theta) },
+		func() limits { return s.reach(d.runs, scale) })
 	fitted.YScale *= s.unit
 	return fitted, nil
 }

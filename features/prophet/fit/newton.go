@@ -19,7 +19,7 @@ func (c *curve) maximise(w *workspace) (sigma, lp float64) {
 	var variance float64
 	try := func(from float64) {
 		v, s := c.climb(w, from)
-		if l := c.objective(w.theta, v, s, T); l > lp {
+		if l := c.objective(w.theta, v, s+c.heldCurve(w.theta), T); l > lp {
 			lp, variance = l, v
 			copy(best, w.theta)
 		}
@@ -32,7 +32,16 @@ func (c *curve) maximise(w *workspace) (sigma, lp float64) {
 	copy(w.theta, best)
 	try(max(variance*1e-4, minSigma*minSigma))
 	copy(w.theta, best)
-	return math.Sqrt(variance), lp
+	return math.Sqrt(variance), c.objective(best, variance, c.evaluate(best), T)
+}
+
+// heldCurve is held for a trend of any kind: it begins where the series does.
+func (c *curve) heldCurve(theta []float64) float64 {
+	if c.hold == nil {
+		return 0
+	}
+	g, _, _ := c.first(theta)
+	return c.hold.level*(c.start-g)*(c.start-g) + c.heldSeasons(theta)
 }
 
 // climb raises the log posterior from w.theta and the variance until neither moves, and
@@ -57,7 +66,7 @@ func (c *curve) climb(w *workspace, variance float64) (float64, float64) {
 	sse := c.evaluate(w.theta)
 	for range rounds {
 		copy(now, w.theta)
-		cost := sse/2 + variance*c.penalty(now)
+		cost := (sse+c.heldCurve(now))/2 + variance*c.penalty(now)
 
 		c.assemble(now, true)
 		if damping > 0 || !local.convex(w, variance) {
@@ -88,7 +97,7 @@ func (c *curve) climb(w *workspace, variance float64) (float64, float64) {
 				w.theta[i] = now[i] + share*step[i]
 			}
 			s := c.evaluate(w.theta)
-			if next := s/2 + variance*c.penalty(w.theta); next <= cost-sufficient*share*descent {
+			if next := (s+c.heldCurve(w.theta))/2 + variance*c.penalty(w.theta); next <= cost-sufficient*share*descent {
 				sse, moved = s, true
 				break
 			}
@@ -176,7 +185,11 @@ func (c *curve) starts(w *workspace) [][]float64 {
 			yy += v * v
 		}
 		c.products(y, w.b)
-		c.design.maximise(w, yy, T)
+		level := 0.0
+		for _, v := range y {
+			level += v / float64(T)
+		}
+		c.design.maximise(w, yy, T, c.level(y[0], level))
 	}
 	switch c.growth {
 	case prophet.Flat:

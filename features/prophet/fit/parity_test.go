@@ -215,6 +215,34 @@ func compareForecast(t *testing.T, f *prophet.Fitted, g golden, dir string, y []
 			low, high = min(low, v), max(high, v)
 		}
 	}
+	ours, theirParts, modes := map[string][]float64{"trend": fc.Trend}, map[string][]float64{}, map[string]prophet.Mode{}
+	for _, p := range fc.Seasonal {
+		ours[p.Name], modes[p.Name] = p.Value, p.Mode
+	}
+	for name := range ours {
+		for _, row := range rows[1:] {
+			theirParts[name] = append(theirParts[name], value(row, name))
+		}
+	}
+	history := 0
+	for history < len(times) && !times[history].After(f.End) {
+		history++
+	}
+	parts := map[string]float64{}
+	a, b := centred(ours, modes, history), centred(theirParts, modes, history)
+	for name := range a {
+		for i := range history {
+			scale := 1.0
+			if modes[name] == prophet.Multiplicative {
+				scale = b["trend"][i]
+			}
+			parts[name] = max(parts[name], math.Abs(a[name][i]-b[name][i])*scale/(high-low))
+		}
+		if limit := map[bool]float64{true: 0.02, false: 0.03}[name == "trend"]; parts[name] > limit {
+			t.Errorf("%s differs by %.2f %% of the range", name, 100*parts[name])
+		}
+	}
+	t.Logf("trend and components differ, as shares of the range, by at most %v", parts)
 	var worst float64
 	var width, reference [2]float64 // history, future
 	for i, row := range rows[1:] {

@@ -317,6 +317,7 @@ type peerAnswer struct {
 	Changepoints []float64 `json:"changepoints_t"`
 	YScale       float64   `json:"y_scale"`
 	Yhat         []float64
+	Parts        map[string][]float64 // trend, seasonalities and all holidays, of all times
 }
 
 // fitted is f with Prophet's parameters.

@@ -266,6 +266,16 @@ func (s *signal) residuals(d *gridDesign, scale float64, theta []float64) float6
 	return sse
 }
 
+// reach are the limits of the values in runs, scaled.
+func (s *signal) reach(runs []run, scale float64) limits {
+	out := limits{math.Inf(1), math.Inf(-1)}
+	for _, r := range runs {
+		part := limitsOf(s.y[r.first:r.end])
+		out = limits{min(out.low, part.low/scale), max(out.high, part.high/scale)}
+	}
+	return out
+}
+
 // extreme reports whether the squares of the values would overflow or vanish.
 func (s *signal) extreme() bool { return s.largest > 1e100 || 0 < s.largest && s.largest < 1e-100 }
 

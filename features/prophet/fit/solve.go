@@ -13,7 +13,8 @@ const minSigma = 1e-6
 
 // A workspace holds what one worker needs to fit one series after another.
 type workspace struct {
-	b []float64 // Z'y, scaled
+	b     []float64 // Z'y, scaled
+	level float64   // to which a design with gaps is held
 
 	theta    []float64 // the solution, length n
 	gradient []float64 // b - G*theta
@@ -48,8 +49,15 @@ func (w *workspace) reset(n int) {
 
 // maximise finds the mode for a series with Z'y = w.b and y'y = yy over rows rows,
 // all scaled. It leaves the parameters in w.theta and returns sigma and the sum of
-// squared residuals.
-func (d *design) maximise(w *workspace, yy float64, rows int) (sigma, sse float64) {
+// squared residuals. A design with gaps is held to the given level.
+func (d *design) maximise(w *workspace, yy float64, rows int, level float64) (sigma, sse float64) {
+	if d.hold != nil {
+		at := d.head() - 1
+		w.b[at] += d.hold.level * level
+		yy += d.hold.level * level * level
+		defer func() { w.b[at] -= d.hold.level * level }()
+	}
+	w.level = level
 	// A start above all fixed points: the sum of squares of no fit at all.
 	clear(w.theta)
 	d.begin(w)
@@ -65,7 +73,8 @@ func (d *design) maximise(w *workspace, yy float64, rows int) (sigma, sse float6
 	const met = 1 - 1e-6
 	lower := d.alternate(w, nextVariance(d.leastSquares(w, yy), rows), met*upper, yy, rows)
 	if lower < met*upper {
-		if sse := d.sse(w, yy); d.objective(w.theta, lower, sse, rows) > d.objective(w.saved, upper, sseUpper, rows) {
+		sse := d.sse(w, yy)
+		if d.objective(w.theta, lower, sse+d.held(w.theta, level), rows) > d.objective(w.saved, upper, sseUpper+d.held(w.saved, level), rows) {
 			return math.Sqrt(lower), sse
 		}
 	}
@@ -112,12 +121,12 @@ func nextVariance(sse float64, rows int) float64 {
 }
 
 // sse is the sum of squared residuals at w.theta, from the Gram matrix:
-// y'y - theta'(2 b - G theta).
+// y'y - theta'(2 b - G theta), less what the start is held with.
 func (d *design) sse(w *workspace, yy float64) float64 {
 	for i, v := range w.theta {
 		yy -= v * (w.b[i] + w.gradient[i])
 	}
-	return max(yy, 0)
+	return max(yy-d.held(w.theta, w.level), 0)
 }
 
 // objective is the log posterior without constants.

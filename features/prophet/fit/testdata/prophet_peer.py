@@ -49,6 +49,8 @@ def fit(case):
     history = df[: len(case["y"])].copy()
     history["y"] = np.array(case["y"], dtype=float)  # null is NaN
     m.fit(history)
+    forecast = m.predict(df).set_index("ds").loc[df["ds"]]  # in the order of the question
+    parts = ["trend"] + [s["name"] for s in case.get("seasonalities") or []] + (["holidays"] if case.get("holidays") else [])
     return {
         "k": float(m.params["k"][0][0]),
         "m": float(m.params["m"][0][0]),
@@ -58,7 +60,8 @@ def fit(case):
         "columns": list(m.make_all_seasonality_features(m.history)[0].columns),
         "changepoints_t": [float(v) for v in m.changepoints_t],
         "y_scale": float(m.y_scale),
-        "yhat": [float(v) for v in m.predict(df)["yhat"]],
+        "yhat": [float(v) for v in forecast["yhat"]],
+        "parts": {name: [float(v) for v in forecast[name]] for name in parts},
     }
 
 
