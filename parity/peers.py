@@ -5,7 +5,7 @@ import importlib.metadata
 import pathlib
 import sys
 
-PEERS = ["duckdb", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "polars", "prophet", "pyarrow", "scipy"]
+PEERS = ["duckdb", "lightgbm", "model_signing", "numpy", "onnx", "onnxruntime", "pandas", "polars", "prophet", "pyarrow", "scipy"]
 
 
 def main():
@@ -13,7 +13,7 @@ def main():
     for line in (pathlib.Path(__file__).parent / "requirements.txt").read_text().splitlines():
         name, pinned, version = line.partition("==")
         if pinned:
-            wanted[name] = version
+            wanted[name.replace("-", "_")] = version
     found = []
     for name in PEERS:
         try:
