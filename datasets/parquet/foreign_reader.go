@@ -1,6 +1,8 @@
 package parquet
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -11,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/schema"
@@ -121,9 +125,59 @@ func readFooter(r *file.Reader) (footer foreignFooter, leaves []int, err error) 
 	return footer, leaves, nil
 }
 
+// arrowTypes are the columns whose meaning is in the schema that Arrow leaves beside that of
+// Parquet, and nowhere else: durations, which Parquet holds as bare integers. A schema that
+// cannot be read says nothing: it is an extra that readers may ignore.
+func arrowTypes(r *file.Reader) (found map[string]arrow.DataType) {
+	var err error
+	defer func() {
+		if err != nil {
+			found = nil
+		}
+	}()
+	defer recovered(&err)
+	text := r.MetaData().KeyValueMetadata().FindValue("ARROW:schema")
+	if text == nil {
+		return nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(*text)
+	if err != nil {
+		return nil
+	}
+	in, err := ipc.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil
+	}
+	defer in.Release()
+	types := map[string]arrow.DataType{}
+	var walk func(prefix string, fields []arrow.Field)
+	walk = func(prefix string, fields []arrow.Field) {
+		for _, f := range fields {
+			switch t := f.Type.(type) {
+			case *arrow.DurationType:
+				types[prefix+f.Name] = t
+			case *arrow.StructType:
+				walk(prefix+f.Name+".", t.Fields())
+			case *arrow.DictionaryType:
+				if d, ok := t.ValueType.(*arrow.DurationType); ok {
+					types[prefix+f.Name] = d
+				}
+			}
+		}
+	}
+	walk("", in.Schema().Fields())
+	return types
+}
+
 // sendRows sends the leaves of all rows, a few rows of each column at a time.
 func sendRows(w io.Writer, r *file.Reader, leaves []int) error {
 	s := r.MetaData().Schema
+	types := arrowTypes(r)
+	for _, leaf := range leaves {
+		if t := types[s.Column(leaf).Path()]; t != nil {
+			return fmt.Errorf("column %q: holds %v, whose unit only Arrow's schema of the file knows: write a number in the unit of the column", s.Column(leaf).Path(), t)
+		}
+	}
 	frame := make([]byte, 0, maxRowsFrame+1<<16)
 	for g := range r.NumRowGroups() {
 		group := r.RowGroup(g)

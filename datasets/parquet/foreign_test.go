@@ -378,3 +378,18 @@ func TestForeignDamage(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Durations of Arrow are bare integers in Parquet; their unit is in the schema of Arrow alone. The file is
+// pyarrow's, with the columns arrival (int64), took (duration[us]) and inner.wait (duration[ns]).
+func TestDurationsAreRefused(t *testing.T) {
+	f, err := parquet.OpenForeign(t.Context(), "testdata/duration.parquet", parquet.DefaultForeignOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for column, want := range []string{"", `column "took": holds duration[us], whose unit only Arrow's schema of the file knows`, `column "inner.wait": holds duration[ns]`} {
+		err := f.Read(t.Context(), []int{column}, func(int64, [][]byte) error { return nil })
+		if (err == nil) != (want == "") || err != nil && (!errors.Is(err, parquet.ErrForeign) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("column %d of %q: error %v, expected %q", column, f.Names, err, want)
+		}
+	}
+}
