@@ -75,7 +75,7 @@ func (c *Clock) Minute(day, minute []byte, hasDay bool) (onDay int64, at int, fa
 			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must not be negative", minute)}
 		case !ok:
 			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must be a whole number, or RFC 3339 with Z or an offset", minute)}
-		case hasDay:
+		case hasDay && !c.sameDay(day, seconds):
 			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must be a number beside a column day; --columns day= leaves that out", minute)}
 		}
 		if fault := c.date("minute", minute, seconds); fault.Reason != "" {
@@ -114,6 +114,13 @@ func gcd(a, b uint64) uint64 {
 		a, b = b, a%b
 	}
 	return a
+}
+
+// sameDay reports whether a day, of a folder for instance, is the date of a time.
+func (c *Clock) sameDay(day []byte, seconds int64) bool {
+	date := time.Unix(seconds, 0).UTC()
+	text := string(trimMidnight(bytes.TrimSpace(day)))
+	return text == date.Format(time.DateOnly) || text == date.Format("20060102")
 }
 
 // besideDay says of a minute beside a column day what it would be without.

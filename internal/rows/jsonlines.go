@@ -44,6 +44,7 @@ func (s *scan) jsonLines(ctx context.Context) error {
 		if fault := s.pick(o.members, keys); fault.Reason != "" {
 			return s.reject(l.line, fault)
 		}
+		s.fill()
 		return s.row(l.line)
 	})
 	if err == nil && !s.started {

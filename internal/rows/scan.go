@@ -26,7 +26,8 @@ type Names map[string]string
 // A Handler takes what a scan finds.
 type Handler struct {
 	// Begin is called once, before the first row, and says for each column that was
-	// asked for whether the file has it: of JSON lines, whether the first row has.
+	// asked for whether the file has it, or the names of its folders (key=value): of JSON
+	// lines, whether the first row has.
 	Begin func(present []bool) error
 
 	// Row takes the cells of a row in the order of the columns that were asked for,
@@ -51,7 +52,7 @@ const maxExtra = 50
 // Scan reads the rows of the file from the first to the last. An error of the
 // handler ends it and is returned.
 func (f *File) Scan(ctx context.Context, want []Column, names Names, h Handler) (Result, error) {
-	s := &scan{file: f, want: want, names: names, Handler: h, cells: make([][]byte, len(want))}
+	s := &scan{file: f, want: want, names: names, Handler: h, cells: make([][]byte, len(want)), partitions: partitionsOf(f.Path)}
 	var err error
 	switch f.Kind {
 	case CSV:
@@ -80,6 +81,11 @@ type scan struct {
 	extra   []string
 	started bool     // Begin was called
 	cells   [][]byte // of the current row, as Row gets them
+
+	partitions []partition // of the folders above the file
+	used       []string    // keys of them
+	constant   []int       // columns that come from there
+	value      [][]byte    // and what they have
 }
 
 // name is what the file calls a column.
@@ -119,6 +125,8 @@ func (s *scan) resolve(have []string) ([]int, error) {
 			return bad("column %s is ambiguous: %.40q or %.40q; name one by --columns %s=NAME", c.Name, have[folded[0]], have[folded[1]], c.Name)
 		case len(folded) == 1:
 			at[i] = folded[0]
+		case s.inFolder(name):
+			continue
 		case c.Required || s.names[c.Name] != "":
 			return bad("column %.40q is missing: the file has %s; name another by --columns %s=NAME", name, list(have), c.Name)
 		default:
@@ -134,6 +142,9 @@ func (s *scan) resolve(have []string) ([]int, error) {
 		if _, ok := used[i]; !ok {
 			s.note(h)
 		}
+	}
+	if err := s.folders(at, present); err != nil {
+		return bad("%v", err)
 	}
 	s.started = true
 	return at, s.Begin(present)

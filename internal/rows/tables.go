@@ -116,6 +116,9 @@ func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) (err error) {
 			if err != nil {
 				return err
 			}
+			for _, p := range partitionsOf(f.Path) { // which are columns too
+				content += fmt.Sprintf(" %q=%q", p.key, p.value)
+			}
 			if other, ok := first[content]; ok {
 				return fmt.Errorf("%s: has the same content as %s", f.Path, other)
 			}
