@@ -9,9 +9,10 @@
 // and M, V what is free. Requests of a function are alike, so it is a bounded
 // two-dimensional knapsack, not one with an item per request.
 //
-// A [Solver] has four methods: [Solver.Exact] by dynamic programming, [Solver.Branch] by
+// A [Solver] has five methods: [Solver.Exact] by dynamic programming, [Solver.Branch] by
 // branch and bound, which stops at a limit and says how far the optimum can be,
-// [Solver.Greedy] by density, and [Solver.Swap], greedy and repaired.
+// [Solver.Greedy] by density, [Solver.Swap], greedy and repaired, and [Solver.Refill], the best of
+// several greedy ones, repaired by exchanges of two.
 package knapsack
 
 import (
@@ -65,6 +66,11 @@ type Solver struct {
 	best   []float64
 	taken  []uint64
 	key    []float64
+
+	// Of Refill.
+	chosen, kept []int
+	leastMemory  int64
+	leastCPU     float64
 }
 
 // rounding forgives the errors of sums and quotients of fractions of cores.
