@@ -16,6 +16,7 @@ import (
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -340,7 +341,7 @@ func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window
 				if _, err := s.Models.TrainedALPS(); err != nil {
 					return err
 				}
-				out = append(out, sim.Policy{Name: name, Sharing: sim.ALPS, New: func(*datasets.Trace, scheduler.Setting) (scheduler.Stack, error) {
+				out = append(out, sim.Policy{Name: name, Sharing: sim.ALPS, New: func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
 					return s.Models.TrainedALPS()
 				}})
 				return nil

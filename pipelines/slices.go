@@ -8,6 +8,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
 	online "github.com/incendio-faas/incendio/scheduler/alps"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train/alps"
 )
@@ -89,12 +90,12 @@ func (r *Run) judgeSlices(ctx context.Context, p *online.Policy, to *slicesTrain
 		return err
 	}
 	ways := []struct {
-		sharing scheduler.Sharing
+		sharing policy.Sharing
 		mean    *float64
 	}{
-		{scheduler.DefaultSharing(sim.PS), &to.PS},
-		{scheduler.Sharing{Name: sim.ALPS, ALPS: p.Options, Slices: p}, &to.Trained},
-		{scheduler.Sharing{Name: sim.ALPS, ALPS: p.Options}, &to.Online},
+		{policy.DefaultSharing(sim.PS), &to.PS},
+		{policy.Sharing{Name: sim.ALPS, ALPS: p.Options, Slices: p}, &to.Trained},
+		{policy.Sharing{Name: sim.ALPS, ALPS: p.Options}, &to.Online},
 	}
 	var requests int64
 	for _, w := range windows {
@@ -121,8 +122,8 @@ func (r *Run) judgeSlices(ctx context.Context, p *online.Policy, to *slicesTrain
 }
 
 // sharing is a stack on invokers that share their CPU so.
-func sharing(of sim.NewStack, s scheduler.Sharing) sim.NewStack {
-	return func(t *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+func sharing(of sim.NewStack, s policy.Sharing) sim.NewStack {
+	return func(t *datasets.Trace, site policy.Site) (scheduler.Stack, error) {
 		stack, err := of(t, site)
 		stack.Sharing = s
 		return stack, err

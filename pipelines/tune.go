@@ -182,7 +182,7 @@ func ruled(name string, rnd uint64) func(decide.Signals) (decide.Dispatcher, err
 
 // stack composes p for the scene.
 func (s scene) stack(p scheduler.Parts) sim.NewStack {
-	return func(t *datasets.Trace, _ scheduler.Setting) (scheduler.Stack, error) {
+	return func(t *datasets.Trace, _ policy.Site) (scheduler.Stack, error) {
 		table := s.table.Share()
 		p := p
 		p.Rate = s.rates

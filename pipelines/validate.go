@@ -13,6 +13,7 @@ import (
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train/forecast"
 )
@@ -196,7 +197,7 @@ func Replay(ctx context.Context, m *scheduler.Models, o sim.Options) sim.NewStac
 
 // ReplayVariant is [Replay] for a row of [scheduler.Learned].
 func ReplayVariant(ctx context.Context, name string, m *scheduler.Models, o sim.Options) sim.NewStack {
-	return func(t *datasets.Trace, _ scheduler.Setting) (scheduler.Stack, error) {
+	return func(t *datasets.Trace, _ policy.Site) (scheduler.Stack, error) {
 		start := o.Begin(t)
 		rt, err := online.NewRuntime(m.Forecast, t.Functions, t.Start)
 		if err != nil {

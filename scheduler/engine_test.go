@@ -7,6 +7,7 @@ import (
 
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // engine is a scheduler of one function on one invoker under native.
@@ -21,7 +22,7 @@ func engine(t *testing.T, memory int64, change func(*scheduler.Options)) *schedu
 		t.Fatal(err)
 	}
 	profiles := []decide.Profile{{Memory: 100, CPU: 1, Execution: decide.Second, Initialise: decide.Second}}
-	stack, err := build(scheduler.Setting{Profiles: profiles})
+	stack, err := build(policy.Site{Profiles: profiles})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func TestBaselineNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := build(scheduler.Setting{}); err != nil || s.Name != "native:keep_alive_s=60" || s.Pool.KeepAlive(decide.Snapshot{}, 0) != decide.Minute {
+	if s, err := build(policy.Site{}); err != nil || s.Name != "native:keep_alive_s=60" || s.Pool.KeepAlive(decide.Snapshot{}, 0) != decide.Minute {
 		t.Errorf("a parameter: %+v, %v", s, err)
 	}
 	profiles := []decide.Profile{{Memory: 100, CPU: 1, Initialise: 1}}
@@ -172,7 +173,7 @@ func TestBaselineNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := build(scheduler.Setting{Profiles: profiles, Future: blind{}})
+		s, err := build(policy.Site{Profiles: profiles, Future: blind{}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -286,8 +286,8 @@ func (m *Models) TrainedALPS() (Stack, error) {
 	if m.Slices == nil {
 		return Stack{}, fmt.Errorf("scheduler: policy %q: the bundle has no %s", TrainedALPSName, SlicesFile)
 	}
-	s := compose(policy.Native(policy.NativeKeepAlive))
-	s.Name, s.Sharing = TrainedALPSName, DefaultSharing(SharingALPS)
+	s := policy.Native(policy.NativeKeepAlive)
+	s.Name, s.Sharing = TrainedALPSName, policy.DefaultSharing(policy.SharingALPS)
 	s.Sharing.ALPS, s.Sharing.Slices = m.Slices.Options, m.Slices
 	return s, nil
 }

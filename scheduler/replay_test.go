@@ -7,6 +7,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -36,7 +37,7 @@ func TestForecastSavesColdStarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	replay := func(want map[int][]float64) *sim.Result {
-		res, err := sim.Run(context.Background(), trace, load, func(*datasets.Trace, scheduler.Setting) (scheduler.Stack, error) {
+		res, err := sim.Run(context.Background(), trace, load, func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
 			p := parts()
 			p.Forecast, p.Rate = &script{want: want}, []float64{0}
 			return scheduler.Incendio(p)

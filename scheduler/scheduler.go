@@ -26,22 +26,6 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
-// A Stack is a named composition of the three choices.
-type Stack struct {
-	Name       string
-	Dispatcher decide.Dispatcher
-	Pool       decide.Pool
-	Placer     decide.Placer
-
-	// CPUShare limits what executes at once on an invoker to this multiple of its
-	// cores. 0 is no limit: invocations share the cores, as containers do.
-	CPUShare float64
-
-	// Sharing is the fourth choice: what the invokers are to do with their cores. The
-	// zero value leaves it to them.
-	Sharing Sharing
-}
-
 // Options of a Scheduler that are not the policy's.
 type Options struct {
 	// Timeout after which a request that still waits is dropped, > 0. Default 60 s

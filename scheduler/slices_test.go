@@ -8,6 +8,7 @@ import (
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/internal/modeltest"
 	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // TestSlices: a bundle is opened with the slices that it has, refused if they are not
@@ -23,7 +24,7 @@ func TestSlices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Name != "alps-trained" || s.Sharing.Name != scheduler.SharingALPS || len(s.Sharing.Slices.Classes) != 2 {
+	if s.Name != "alps-trained" || s.Sharing.Name != policy.SharingALPS || len(s.Sharing.Slices.Classes) != 2 {
 		t.Errorf("the stack is %+v", s)
 	}
 

@@ -24,7 +24,7 @@ const (
 // used most for its size, and with the cost that it has.
 func strategies() []sim.Policy {
 	cacheOf := func(cost func(decide.Profile) decide.Time) sim.NewStack {
-		return func(_ *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error) {
+		return func(_ *datasets.Trace, s policy.Site) (scheduler.Stack, error) {
 			profiles := slices.Clone(s.Profiles)
 			for i := range profiles {
 				profiles[i].Initialise = cost(profiles[i])

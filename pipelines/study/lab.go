@@ -11,6 +11,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -63,7 +64,7 @@ func (l *lab) known(names ...string) []string {
 	for _, name := range names {
 		row, _, _ := strings.Cut(name, ":")
 		switch {
-		case slices.ContainsFunc(scheduler.Baselines(), func(r scheduler.Row) bool { return r.Name == row }):
+		case slices.ContainsFunc(scheduler.Baselines(), func(r policy.Row) bool { return r.Name == row }):
 			out = append(out, name)
 		case slices.ContainsFunc(scheduler.Learned(), func(r scheduler.LearnedRow) bool { return r.Name == row }):
 			if l.Subject != nil {

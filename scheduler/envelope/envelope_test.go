@@ -62,7 +62,7 @@ func run(t *testing.T, tr *datasets.Trace, inner envelope.Choices, o *envelope.O
 		t.Fatal(err)
 	}
 	var e *envelope.Envelope
-	r, err := sim.Run(context.Background(), tr, w, func(*datasets.Trace, scheduler.Setting) (scheduler.Stack, error) {
+	r, err := sim.Run(context.Background(), tr, w, func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
 		if o == nil {
 			return scheduler.Stack{Name: "alone", Dispatcher: inner.Dispatcher, Pool: inner.Pool, Placer: inner.Placer}, nil
 		}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/index"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -319,8 +319,8 @@ func TestSmallWorlds(t *testing.T) {
 			}
 			return float64(r.Dropped) / float64(r.Requests)
 		}
-		a, b := share(scheduler.IndexName, 1), share(sim.Native, 1)
-		ours, theirs, doubled = ours+a, theirs+b, doubled+share(scheduler.IndexName, 2)
+		a, b := share(policy.IndexName, 1), share(sim.Native, 1)
+		ours, theirs, doubled = ours+a, theirs+b, doubled+share(policy.IndexName, 2)
 		diff, square, n = diff+a-b, square+(a-b)*(a-b), n+1
 	}
 	mean := diff / n

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -47,7 +47,7 @@ func TestTrafficThatNobodyLearned(t *testing.T) {
 			t.Fatal(err)
 		}
 		var r [2]*sim.Result
-		for i, name := range []string{sim.Native, scheduler.IndexName} {
+		for i, name := range []string{sim.Native, policy.IndexName} {
 			p, err := sim.Baseline(name, 1)
 			if err != nil {
 				t.Fatal(err)

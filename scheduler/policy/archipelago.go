@@ -61,7 +61,7 @@ const (
 // follows from its expected execution. This is a reconstruction: the demand rule, the intervals and the thresholds
 // are from descriptions of the paper, and the lottery counts all sandboxes, where the
 // paper leaves the choice among new pools to gradual weights.
-func Archipelago(profiles []decide.Profile, invokers []decide.InvokerSpec, o ArchipelagoOptions, rnd uint64) Parts {
+func Archipelago(profiles []decide.Profile, invokers []decide.InvokerSpec, o ArchipelagoOptions, rnd uint64) Stack {
 	apps := int32(0)
 	for _, f := range profiles {
 		apps = max(apps, f.App+1)
@@ -85,7 +85,7 @@ func Archipelago(profiles []decide.Profile, invokers []decide.InvokerSpec, o Arc
 		members[k] = decide.InvokerID(k)
 	}
 	p.ring = newRing(members, archipelagoPoints)
-	return Parts{p, p, p}
+	return Stack{Dispatcher: p, Pool: p, Placer: p}
 }
 
 // archipelago is the dispatcher, the pool and the placer of [Archipelago].
@@ -454,3 +454,14 @@ func (p *archipelago) Wake() decide.Time {
 	}
 	return p.next
 }
+
+var archipelagoRow = row(Row{Name: "archipelago", Source: "Singhvi et al., Archipelago, 2019: pools with schedulers of their own, least slack first, proactive sandboxes", Reconstruction: true}, DefaultArchipelagoOptions(), []field[ArchipelagoOptions]{
+	whole("pools", "into which the invokers are divided", 1, 1000, func(o *ArchipelagoOptions) *int { return &o.Pools }),
+	number("slack", "of a request, as a multiple of its expected execution", 0, 100, func(o *ArchipelagoOptions) *float64 { return &o.Slack }),
+	number("quantile", "share of the moments in which the sandboxes shall suffice", 0.5, 0.9999, func(o *ArchipelagoOptions) *float64 { return &o.Quantile }),
+	number("scale_out", "queueing delay over slack above which an application gets one more pool", 0.05, 10, func(o *ArchipelagoOptions) *float64 { return &o.ScaleOut }),
+}, func(s Site, o ArchipelagoOptions) Stack {
+	stack := Archipelago(s.Profiles, s.Invokers, o, s.Seed)
+	stack.CPUShare = 1 // an invocation has its CPU to itself
+	return stack
+})

@@ -47,7 +47,7 @@ const (
 // where the code has it for popular ones alone; the ring is walked to its end, where the
 // code stops after four points; and the load is the CPU of the requests that are bound to
 // an invoker, per core and known at once, where theirs is measured and late.
-func CHRLU(profiles []decide.Profile, invokers []decide.InvokerSpec, o CHRLUOptions, rnd uint64) Parts {
+func CHRLU(profiles []decide.Profile, invokers []decide.InvokerSpec, o CHRLUOptions, rnd uint64) Stack {
 	members := make([]decide.InvokerID, len(invokers))
 	for i := range members {
 		members[i] = decide.InvokerID(i)
@@ -192,3 +192,12 @@ func (r *ring) from(x uint64) iter.Seq[decide.InvokerID] {
 		}
 	}
 }
+
+var chrluRow = row(Row{Name: "chrlu", Source: "Fuerst and Sharma, CH-RLU, HPDC 2022: consistent hashing with bounded loads and random load updates"}, DefaultCHRLUOptions(), []field[CHRLUOptions]{
+	keepFor(func(o *CHRLUOptions) *decide.Time { return &o.Keep }),
+	number("bound", "load per core up to which an invoker takes requests", 0.1, 100, func(o *CHRLUOptions) *float64 { return &o.Bound }),
+	number("popular", "share of the functions that are popular", 0, 1, func(o *CHRLUOptions) *float64 { return &o.Popular }),
+	whole("vnodes", "points of an invoker on the ring", 1, 1000, func(o *CHRLUOptions) *int { return &o.VNodes }),
+}, func(s Site, o CHRLUOptions) Stack {
+	return CHRLU(s.Profiles, s.Invokers, o, s.Seed)
+})

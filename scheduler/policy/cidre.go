@@ -1,12 +1,14 @@
 package policy
 
-import (
-	"github.com/incendio-faas/incendio/scheduler/decide"
-)
+import "github.com/incendio-faas/incendio/scheduler/decide"
 
-// CIDRETarget is how long the queue of a function should take to serve, as in the
-// authors' code.
-const CIDRETarget = 200 * decide.Millisecond
+// CIDREOptions are the parameters of [CIDRE] that a platform may choose.
+type CIDREOptions struct {
+	Target decide.Time // how long the queue of a function should take to serve, > 0
+}
+
+// DefaultCIDREOptions are as in the authors' code.
+func DefaultCIDREOptions() CIDREOptions { return CIDREOptions{Target: 200 * decide.Millisecond} }
 
 // Other parameters of the conditional scaling in the authors' code.
 const (
@@ -21,8 +23,8 @@ const (
 // longer than for a cold start that begins when it arrives.
 //
 // Speculation is conditional. It stops for a function that has more containers than
-// its requests of mean duration d need to be served within the target (200 ms:
-// [CIDRETarget]), 0.8 n > desired, where
+// its requests of mean duration d need to be served within the target (200 ms
+// in the authors' code), 0.8 n > desired, where
 //
 //	desired = min(outstanding, max(1, outstanding d / target))
 //
@@ -45,12 +47,12 @@ const (
 // code has. What that code has beyond them is left out: it changes the number of
 // containers at most once a second, and kills the last one of too many; with the
 // first a speculative start could be later than a cold start.
-func CIDRE(profiles []decide.Profile, target decide.Time) Parts {
-	d := newSpeculative(len(profiles), target)
-	return Parts{d, &cip{
+func CIDRE(profiles []decide.Profile, o CIDREOptions) Stack {
+	d := newSpeculative(len(profiles), o.Target)
+	return Stack{Dispatcher: d, Placer: LeastLoaded{}, Pool: &cip{
 		dispatcher: d,
 		weight:     weights(profiles), frequency: make([]float64, len(profiles)), used: make([]float64, len(profiles)),
-	}, LeastLoaded{}}
+	}}
 }
 
 // speculative is the dispatcher of [CIDRE]: each function's requests start in order of
@@ -179,3 +181,9 @@ func (*cip) Adjust(decide.Snapshot) (decide.Adjustment, bool) { return decide.Ad
 
 // Wake implements decide.Pool.
 func (*cip) Wake() decide.Time { return decide.Forever }
+
+var cidreRow = row(Row{Name: "cidre", Source: "CIDRE, ASPLOS 2025: speculative starts, eviction by concurrency-informed priority", Reconstruction: true}, DefaultCIDREOptions(), []field[CIDREOptions]{
+	timed("target_ms", "how long the queue of a function should take to serve, in ms", decide.Millisecond, 1, 1e6, func(o *CIDREOptions) *decide.Time { return &o.Target }),
+}, func(s Site, o CIDREOptions) Stack {
+	return CIDRE(s.Profiles, o)
+})

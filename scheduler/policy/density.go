@@ -53,3 +53,8 @@ func ratio(part, whole float64) float64 {
 	}
 	return part / whole
 }
+
+var densityRule = rule{
+	name: "density", source: "Incendio, Eq. 5-7, greedy by density, all priorities equal", cpuShare: 1,
+	make: func(g decide.Signals, _ uint64) decide.Dispatcher { return NewDensity(g) },
+}

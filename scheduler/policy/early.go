@@ -194,7 +194,7 @@ type boundLRU struct {
 func (p *boundLRU) Observe(s decide.Snapshot, ev decide.Event) { p.binding.observe(s, ev) }
 
 // early is the stack that binds requests by route and keeps idle containers for a time.
-func early(keep decide.Time, route router) Parts {
+func early(keep decide.Time, route router) Stack {
 	b := bind(route)
-	return Parts{b, &boundLRU{LRU{Keep: keep}, b}, b}
+	return Stack{Dispatcher: b, Pool: &boundLRU{LRU{Keep: keep}, b}, Placer: b}
 }

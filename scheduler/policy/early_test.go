@@ -78,13 +78,13 @@ func drawn(t *rapid.T, cpu float64, most int) drawnWorkload {
 const cores = 2 // of an invoker
 
 // replay replays w under a stack, with an observer.
-func replay(t *rapid.T, w drawnWorkload, stack func([]decide.Profile, []decide.InvokerSpec) policy.Parts, cpuShare float64, o sim.Observer) *sim.Result {
+func replay(t *rapid.T, w drawnWorkload, stack func([]decide.Profile, []decide.InvokerSpec) policy.Stack, cpuShare float64, o sim.Observer) *sim.Result {
 	w.options.Observer = o
 	load, err := sim.Single(w.trace, w.invocations, w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := sim.Run(context.Background(), w.trace, load, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+	r, err := sim.Run(context.Background(), w.trace, load, func(_ *datasets.Trace, site policy.Site) (scheduler.Stack, error) {
 		x := stack(site.Profiles, site.Invokers)
 		return scheduler.Stack{Name: "drawn", Dispatcher: x.Dispatcher, Pool: x.Pool, Placer: x.Placer, CPUShare: cpuShare}, nil
 	}, w.options)
@@ -95,7 +95,7 @@ func replay(t *rapid.T, w drawnWorkload, stack func([]decide.Profile, []decide.I
 }
 
 // watch replays a drawn workload under a stack that binds requests, and checks every binding.
-func watch(t *rapid.T, stack func([]decide.Profile, []decide.InvokerSpec) policy.Parts, check func(*bindings, decide.FunctionID, decide.InvokerID)) {
+func watch(t *rapid.T, stack func([]decide.Profile, []decide.InvokerSpec) policy.Stack, check func(*bindings, decide.FunctionID, decide.InvokerID)) {
 	w := drawn(t, 0.25, 6)
 	seen := &bindings{load: make([]float64, w.options.Cluster.Invokers), idle: make(map[[2]int]int), given: make(map[decide.RequestID]decide.InvokerID), check: check}
 	for i := range w.trace.Functions {
@@ -111,8 +111,8 @@ func watch(t *rapid.T, stack func([]decide.Profile, []decide.InvokerSpec) policy
 // container is used where there is one; and at high load the least loaded invoker gets it.
 func TestHermodPacksThenSpreads(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		watch(t, func([]decide.Profile, []decide.InvokerSpec) policy.Parts {
-			return policy.Hermod(policy.NativeKeepAlive, 1)
+		watch(t, func([]decide.Profile, []decide.InvokerSpec) policy.Stack {
+			return policy.Hermod(policy.DefaultHermodOptions())
 		}, func(o *bindings, f decide.FunctionID, i decide.InvokerID) {
 			for j, load := range o.load {
 				switch {
@@ -134,7 +134,7 @@ func TestCHRLUIsBounded(t *testing.T) {
 		opts := policy.DefaultCHRLUOptions()
 		opts.Bound = rapid.Float64Range(0.5, 2).Draw(t, "bound")
 		opts.Popular = rapid.Float64Range(0, 1).Draw(t, "popular")
-		watch(t, func(p []decide.Profile, i []decide.InvokerSpec) policy.Parts { return policy.CHRLU(p, i, opts, 1) },
+		watch(t, func(p []decide.Profile, i []decide.InvokerSpec) policy.Stack { return policy.CHRLU(p, i, opts, 1) },
 			func(o *bindings, f decide.FunctionID, i decide.InvokerID) {
 				if (o.load[i]+o.cpu[f])/cores <= opts.Bound+rounding {
 					return

@@ -40,3 +40,8 @@ func (p *ESFF) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
 		return (float64(start) + batch) / n
 	})
 }
+
+var esffRule = rule{
+	name: "esff", source: "enhanced shortest function first, arXiv 2310.16475", reconstruction: true,
+	make: func(decide.Signals, uint64) decide.Dispatcher { return new(ESFF) },
+}

@@ -18,13 +18,13 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // It differs from the paper in one thing: a request that finds no room waits, up to
 // the time-out, where the paper's simulator drops it at once. Requests start under
 // [FCFS]. The profiles give cost and size.
-func FaasCache(profiles []decide.Profile) Parts {
+func FaasCache(profiles []decide.Profile) Stack {
 	p := &gdsf{
 		weight:    weights(profiles),
 		frequency: make([]float64, len(profiles)),
 		priority:  make([]float64, len(profiles)),
 	}
-	return Parts{FCFS{}, p, LeastLoaded{}}
+	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: LeastLoaded{}}
 }
 
 // weights are cost / size of each function: its mean initialisation in seconds over
@@ -81,3 +81,6 @@ func (*gdsf) Adjust(decide.Snapshot) (decide.Adjustment, bool) { return decide.A
 
 // Wake implements decide.Pool.
 func (*gdsf) Wake() decide.Time { return decide.Forever }
+
+var faascacheRow = plain(Row{Name: "faascache", Source: "Fuerst and Sharma, FaasCache, ASPLOS 2021: GDSF; requests wait for room up to the time-out"},
+	func(s Site) Stack { return FaasCache(s.Profiles) })

@@ -79,3 +79,10 @@ func (Strict) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
 	// A warm container that lacks nothing but CPU is worth waiting for.
 	return st, s.FirstWarm(f) == decide.None && s.AnyRoom(f)
 }
+
+var fcfsRow = kept(Row{Name: "fcfs", Source: "strict order of arrival: while the oldest request waits for room, all do"},
+	func(keep decide.Time) Stack {
+		s := Native(keep)
+		s.Dispatcher = Strict{}
+		return s
+	})

@@ -60,14 +60,14 @@ const (
 // Series are of functions, not applications, unless containers are (simulate
 // --unit app). A request that finds no container starts one under [FCFS]; idle containers
 // beyond the forecast end with the minute, and the least recently used one where there is no room.
-func FeMux(profiles []decide.Profile, start decide.Time, o FeMuxOptions) Parts {
+func FeMux(profiles []decide.Profile, start decide.Time, o FeMuxOptions) Stack {
 	p := &femux{
 		LRU: LRU{Keep: decide.Forever}, periods: newPeriods(femuxPeriod, len(profiles)), opts: o,
 		begin: start / femuxPeriod, look: o.Block / 8,
 		functions: make([]femuxFunction, len(profiles)), classes: make(map[femuxClass]*femuxRUM),
 		bank: newFemuxBank(), block: make([]float64, o.Block),
 	}
-	return Parts{FCFS{}, p, LeastLoaded{}}
+	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: LeastLoaded{}}
 }
 
 // femux is the pool of [FeMux].
@@ -229,3 +229,11 @@ func classify(x []float64) femuxClass {
 	}
 	return c
 }
+
+var femuxRow = row(Row{Name: "femux", Source: "FeMux, EuroSys 2026: the forecaster of eight that has the least RUM on blocks that look alike", Reconstruction: true}, DefaultFeMuxOptions(), []field[FeMuxOptions]{
+	whole("block_min", "minutes after which forecasters are chosen anew", 120, 10080, func(o *FeMuxOptions) *int { return &o.Block }),
+	number("cold", "weight of cold starts in RUM; FeMux-CS has 4", 0, 100, func(o *FeMuxOptions) *float64 { return &o.Cold }),
+	number("memory", "weight of wasted memory in RUM; FeMux-Mem has 4", 0, 100, func(o *FeMuxOptions) *float64 { return &o.Memory }),
+}, func(s Site, o FeMuxOptions) Stack {
+	return FeMux(s.Profiles, s.Start, o)
+})

@@ -2,6 +2,15 @@ package policy
 
 import "github.com/incendio-faas/incendio/scheduler/decide"
 
+// HermodOptions are the parameters of [Hermod] that a platform may choose.
+type HermodOptions struct {
+	Keep decide.Time // that idle containers are kept, >= 0
+	Pack float64     // load per core up to which an invoker is packed, >= 0
+}
+
+// DefaultHermodOptions are as published, with OpenWhisk's keep-alive.
+func DefaultHermodOptions() HermodOptions { return HermodOptions{Keep: NativeKeepAlive, Pack: 1} }
+
 // Hermod is the load balancer of Kaffes, Yadwadkar and Kozyrakis, "Hermod: Principled and
 // Practical Scheduling for Serverless Functions" (SoCC 2022). A request is bound to an
 // invoker when it arrives, and shares the CPU there with all others at once: late binding
@@ -20,11 +29,11 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // This follows the paper as the simulator dslab implements it, with its option to avoid
 // invokers where the request would wait for memory. The order of an invoker is processor
 // sharing, the default of package sim; under another discipline this is the placement
-// alone. Idle containers are kept for the given time, and the least recently used is
+// alone. Idle containers are kept for a time, and the least recently used is
 // evicted, which the paper leaves to OpenWhisk.
-func Hermod(keep decide.Time, pack float64) Parts {
-	return early(keep, func(s decide.Snapshot, b *binding, f decide.FunctionID) decide.InvokerID {
-		if i := packed(s, b, f, pack); i != decide.None {
+func Hermod(o HermodOptions) Stack {
+	return early(o.Keep, func(s decide.Snapshot, b *binding, f decide.FunctionID) decide.InvokerID {
+		if i := packed(s, b, f, o.Pack); i != decide.None {
 			return i
 		}
 		return spread(s, b, f)
@@ -78,3 +87,10 @@ func spread(s decide.Snapshot, b *binding, f decide.FunctionID) decide.InvokerID
 	}
 	return best
 }
+
+var hermodRow = row(Row{Name: "hermod", Source: "Kaffes et al., Hermod, SoCC 2022: early binding, packed at low load and spread at high load"}, DefaultHermodOptions(), []field[HermodOptions]{
+	keepFor(func(o *HermodOptions) *decide.Time { return &o.Keep }),
+	number("pack", "load per core up to which an invoker is packed", 0, 4, func(o *HermodOptions) *float64 { return &o.Pack }),
+}, func(s Site, o HermodOptions) Stack {
+	return Hermod(o)
+})

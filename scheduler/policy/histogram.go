@@ -53,7 +53,7 @@ const (
 // memory, which the paper does not treat, the least recently used container is evicted.
 //
 // Requests start under [FCFS].
-func Histogram(profiles []decide.Profile, o HistogramOptions) Parts {
+func Histogram(profiles []decide.Profile, o HistogramOptions) Stack {
 	apps := int32(0)
 	for _, p := range profiles {
 		apps = max(apps, p.App+1)
@@ -67,7 +67,7 @@ func Histogram(profiles []decide.Profile, o HistogramOptions) Parts {
 	for a := range p.apps {
 		p.apps[a] = idleTimes{end: decide.None, reload: decide.Forever, keep: o.whole()}
 	}
-	return Parts{FCFS{}, p, LeastLoaded{}}
+	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: LeastLoaded{}}
 }
 
 // whole is the range of the histogram.
@@ -249,3 +249,12 @@ func (p *hybrid) Wake() decide.Time {
 }
 
 func (r reload) Before(o reload) bool { return r.at < o.at || r.at == o.at && r.app < o.app }
+
+var histogramRow = row(Row{Name: "histogram", Source: "Shahrad et al., Serverless in the Wild, ATC 2020: hybrid histogram, AR(1) for ARIMA", Reconstruction: true}, DefaultHistogramOptions(), []field[HistogramOptions]{
+	whole("range_min", "minutes that the histogram covers", 1, 10080, func(o *HistogramOptions) *int { return &o.Range }),
+	number("cv", "coefficient of variation of the bins below which the histogram is not used", 0, 100, func(o *HistogramOptions) *float64 { return &o.CV }),
+	number("head", "quantile of idle times that prewarming may not miss", 0, 0.5, func(o *HistogramOptions) *float64 { return &o.Head }),
+	number("tail", "quantile of idle times that keeping alive shall cover", 0.5, 1, func(o *HistogramOptions) *float64 { return &o.Tail }),
+}, func(s Site, o HistogramOptions) Stack {
+	return Histogram(s.Profiles, o)
+})

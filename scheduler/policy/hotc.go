@@ -45,7 +45,7 @@ const (
 // hand, nor what it does where a forecast is 0, to which no relative error can be added. HotC
 // reuses a container for every function of the same runtime configuration, after cleaning its
 // volumes; traces do not tell configurations, so here a container serves one function.
-func HotC(profiles []decide.Profile, invokers []decide.InvokerSpec, o HotCOptions) Parts {
+func HotC(profiles []decide.Profile, invokers []decide.InvokerSpec, o HotCOptions) Stack {
 	p := &hotc{
 		LRU: LRU{Keep: decide.Forever}, periods: newPeriods(hotcPeriod, len(profiles)), opts: o,
 		functions: make([]hotcFunction, len(profiles)),
@@ -53,7 +53,7 @@ func HotC(profiles []decide.Profile, invokers []decide.InvokerSpec, o HotCOption
 	for _, i := range invokers {
 		p.memory += float64(i.Memory)
 	}
-	return Parts{FCFS{}, p, LeastLoaded{}}
+	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: LeastLoaded{}}
 }
 
 // hotc is the pool of [HotC].
@@ -162,3 +162,11 @@ func (p *hotc) relieve(s decide.Snapshot) {
 		p.plan = append(p.plan, decide.Adjustment{Kind: decide.Retire, Container: c})
 	}
 }
+
+var hotcRow = row(Row{Name: "hotc", Source: "Suo et al., HotC, CLUSTER 2021: containers by quadratic smoothing and a Markov chain of its errors", Reconstruction: true}, DefaultHotCOptions(), []field[HotCOptions]{
+	number("alpha", "factor of the quadratic smoothing", 0.01, 0.99, func(o *HotCOptions) *float64 { return &o.Alpha }),
+	whole("states", "relative errors of the forecast that the Markov chain tells apart", 1, 25, func(o *HotCOptions) *int { return &o.States }),
+	number("memory", "share of all memory above which the oldest idle containers end", 0.1, 1, func(o *HotCOptions) *float64 { return &o.Memory }),
+}, func(s Site, o HotCOptions) Stack {
+	return HotC(s.Profiles, s.Invokers, o)
+})

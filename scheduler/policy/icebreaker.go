@@ -61,7 +61,7 @@ const (
 // A request that finds no container starts one under [FCFS]; idle containers beyond the
 // forecast end with the minute. Under pressure for memory, which the paper does not
 // treat, the least recently used container is evicted for a request, and none for a prewarm.
-func IceBreaker(profiles []decide.Profile, invokers []decide.InvokerSpec, o IceBreakerOptions) Parts {
+func IceBreaker(profiles []decide.Profile, invokers []decide.InvokerSpec, o IceBreakerOptions) Stack {
 	p := &iceBreaker{
 		LRU: LRU{Keep: decide.Forever}, periods: newPeriods(iceBreakerPeriod, len(profiles)), opts: o,
 		functions: make([]iceFunction, len(profiles)),
@@ -80,7 +80,7 @@ func IceBreaker(profiles []decide.Profile, invokers []decide.InvokerSpec, o IceB
 	for _, i := range order[:int(math.Round(o.Better*float64(len(invokers))))] {
 		p.costly[i] = true
 	}
-	return Parts{FCFS{}, p, halves{p}}
+	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: halves{p}}
 }
 
 // iceBreaker is the pool of [IceBreaker].
@@ -231,3 +231,13 @@ func (h halves) Place(s decide.Snapshot, f decide.FunctionID) (decide.InvokerID,
 	}
 	return LeastLoaded{}.Place(s, f)
 }
+
+var icebreakerRow = row(Row{Name: "icebreaker", Source: "Roy, Patel and Tiwari, IceBreaker, ASPLOS 2022: Fourier forecasts, prewarmed by utility on two kinds of invokers", Reconstruction: true}, DefaultIceBreakerOptions(), []field[IceBreakerOptions]{
+	whole("harmonics", "lowest harmonics of an hour that forecasts continue", 0, 29, func(o *IceBreakerOptions) *int { return &o.Harmonics }),
+	number("low", "utility below which a function is not prewarmed", 0, 1, func(o *IceBreakerOptions) *float64 { return &o.Low }),
+	number("high", "utility from which it is prewarmed on the better invokers; low where that is more", 0, 1, func(o *IceBreakerOptions) *float64 { return &o.High }),
+	number("better", "share of the invokers that are the better ones", 0, 1, func(o *IceBreakerOptions) *float64 { return &o.Better }),
+}, func(s Site, o IceBreakerOptions) Stack {
+	o.High = max(o.Low, o.High)
+	return IceBreaker(s.Profiles, s.Invokers, o)
+})

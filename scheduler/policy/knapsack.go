@@ -154,3 +154,8 @@ func (p *Knapsack) add(k pick) {
 		*a, *b = *b, *a
 	}
 }
+
+var knapsackRule = rule{
+	name: "knapsack", source: "Incendio, Eq. 5-7, exact by dynamic programming, all priorities equal", cpuShare: 1,
+	make: func(g decide.Signals, _ uint64) decide.Dispatcher { return NewKnapsack(g) },
+}

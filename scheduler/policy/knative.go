@@ -55,14 +55,14 @@ const (
 // What is not modelled: the sampling of metrics from some of the pods, the target
 // burst capacity (the activator's way in and out of the path costs no time here), the delays
 // of Kubernetes itself beyond the initialisation, and revisions.
-func Knative(profiles []decide.Profile, o KnativeOptions) Parts {
+func Knative(profiles []decide.Profile, o KnativeOptions) Stack {
 	p := &knative{
 		ttl: ttl{LRU{Keep: decide.Forever}}, fleet: fleet{drain: true}, opts: o,
 		ticks:     max(1, int(o.Stable/knativeTick)),
 		functions: make([]knativeFunction, len(profiles)),
 	}
 	p.panicTicks = max(1, int(math.Round(o.PanicWindow*float64(p.ticks))))
-	return Parts{newActivator(len(profiles), wait, false), p, withoutEviction{}}
+	return Stack{Dispatcher: newActivator(len(profiles), wait, false), Pool: p, Placer: withoutEviction{}}
 }
 
 // knative is the pool of [Knative].
@@ -260,3 +260,13 @@ func (d *activator) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool
 	}
 	return decide.Start{Request: s.Oldest(chosen), Container: decide.None, Speculative: true}, true
 }
+
+var knativeRow = row(Row{Name: "knative", Source: "Knative Serving's autoscaler: concurrency over a stable and a panic window, scale to zero"}, DefaultKnativeOptions(), []field[KnativeOptions]{
+	number("target", "share of a container's concurrency that is aimed at", 0.01, 1, func(o *KnativeOptions) *float64 { return &o.Target }),
+	timed("stable_s", "stable window, in seconds", decide.Second, 6, 3600, func(o *KnativeOptions) *decide.Time { return &o.Stable }),
+	number("panic_window", "panic window as a share of the stable one", 0.01, 1, func(o *KnativeOptions) *float64 { return &o.PanicWindow }),
+	number("panic_threshold", "times the ready containers at which panic begins", 1.1, 10, func(o *KnativeOptions) *float64 { return &o.PanicThreshold }),
+	timed("grace_s", "how long the last container stays after a stable window without requests, in seconds", decide.Second, 0, 3600, func(o *KnativeOptions) *decide.Time { return &o.Grace }),
+}, func(s Site, o KnativeOptions) Stack {
+	return Knative(s.Profiles, o)
+})

@@ -16,8 +16,8 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // with each container the level at which its credit is gone.
 //
 // Requests start under [FCFS] and wait for room, as in [FaasCache].
-func Landlord(profiles []decide.Profile) Parts {
-	return Parts{FCFS{}, &landlord{weight: weights(profiles)}, LeastLoaded{}}
+func Landlord(profiles []decide.Profile) Stack {
+	return Stack{Dispatcher: FCFS{}, Pool: &landlord{weight: weights(profiles)}, Placer: LeastLoaded{}}
 }
 
 type landlord struct {
@@ -63,3 +63,6 @@ func (*landlord) Adjust(decide.Snapshot) (decide.Adjustment, bool) { return deci
 
 // Wake implements decide.Pool.
 func (*landlord) Wake() decide.Time { return decide.Forever }
+
+var landlordRow = plain(Row{Name: "landlord", Source: "FaasCache's variant Landlord: Young, SODA 1998"},
+	func(s Site) Stack { return Landlord(s.Profiles) })

@@ -52,7 +52,7 @@ const (
 //
 // As all containers of a function have the same share, the paper's weighted round robin
 // among them would be an even one; the one used last is taken instead.
-func LaSS(profiles []decide.Profile, invokers []decide.InvokerSpec, o LaSSOptions) Parts {
+func LaSS(profiles []decide.Profile, invokers []decide.InvokerSpec, o LaSSOptions) Stack {
 	p := &lass{
 		LRU: LRU{Keep: NativeKeepAlive}, opts: o, profiles: profiles,
 		functions: make([]lassFunction, len(profiles)),
@@ -65,7 +65,7 @@ func LaSS(profiles []decide.Profile, invokers []decide.InvokerSpec, o LaSSOption
 		p.memory += float64(i.Memory)
 		p.cores += i.Cores
 	}
-	return Parts{&fairShare{pool: p}, p, LeastLoaded{}}
+	return Stack{Dispatcher: &fairShare{pool: p}, Pool: p, Placer: LeastLoaded{}}
 }
 
 // fairShare is the dispatcher of [LaSS]: of the functions that can start a request, it
@@ -315,3 +315,13 @@ func (p *lass) Adjust(decide.Snapshot) (decide.Adjustment, bool) {
 	p.plan = p.plan[:len(p.plan)-1]
 	return a, true
 }
+
+var lassRow = row(Row{Name: "lass", Source: "Wang, Ali-Eldin and Shenoy, LaSS, HPDC 2021: containers by a queueing model, fair share, deflation", Reconstruction: true}, DefaultLaSSOptions(), []field[LaSSOptions]{
+	timed("wait_ms", "how long a request may wait for a container, in ms", decide.Millisecond, 0, 60000, func(o *LaSSOptions) *decide.Time { return &o.Wait }),
+	number("quantile", "share of requests that wait no longer", 0.01, 0.9999, func(o *LaSSOptions) *float64 { return &o.Quantile }),
+	number("deflate", "part of its CPU that a container may lose under overload", 0, 0.99, func(o *LaSSOptions) *float64 { return &o.Deflate }),
+}, func(s Site, o LaSSOptions) Stack {
+	stack := LaSS(s.Profiles, s.Invokers, o)
+	stack.CPUShare = 1 // a container owns its CPU
+	return stack
+})

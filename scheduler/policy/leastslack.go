@@ -32,3 +32,8 @@ func (p *LeastSlack) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool
 		return float64(slack)
 	})
 }
+
+var leastSlackRule = rule{
+	name: "leastslack", source: "least slack first, Fifer, Middleware 2020, with Incendio's objective", reconstruction: true,
+	make: func(decide.Signals, uint64) decide.Dispatcher { return new(LeastSlack) },
+}

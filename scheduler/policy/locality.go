@@ -7,6 +7,8 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // its name, and goes on to others at a step of its own when there is no room (see
 // [Home]). Containers of one function gather on few machines, whatever their load. Idle
 // ones are kept for the given time.
-func Locality(keep decide.Time) Parts {
-	return Parts{FCFS{}, &LRU{Keep: keep}, &Home{}}
+func Locality(keep decide.Time) Stack {
+	return Stack{Dispatcher: FCFS{}, Pool: &LRU{Keep: keep}, Placer: &Home{}}
 }
+
+var localityRow = kept(Row{Name: "locality", Source: "OpenWhisk's sharding load balancer: native, placed by the hash of the function"}, Locality)

@@ -5,8 +5,8 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // LeastRecentlyUsed is FaasCache's variant of that name (ASPLOS 2021): a container is
 // kept until its room is needed, and the one that has been idle the longest goes first.
 // It is [Native] without a time limit: memory works as a cache of containers.
-func LeastRecentlyUsed() Parts {
-	return Parts{FCFS{}, &LRU{Keep: decide.Forever}, LeastLoaded{}}
+func LeastRecentlyUsed() Stack {
+	return Stack{Dispatcher: FCFS{}, Pool: &LRU{Keep: decide.Forever}, Placer: LeastLoaded{}}
 }
 
 // LRU is a pool that keeps idle containers for a fixed time and evicts the one that
@@ -32,3 +32,6 @@ func (*LRU) Adjust(decide.Snapshot) (decide.Adjustment, bool) { return decide.Ad
 
 // Wake implements decide.Pool: expiry is the scheduler's.
 func (*LRU) Wake() decide.Time { return decide.Forever }
+
+var lruRow = plain(Row{Name: "lru", Source: "FaasCache's variant LRU: kept until the room is needed"},
+	func(Site) Stack { return LeastRecentlyUsed() })

@@ -68,7 +68,7 @@ const (
 // 1 alone. Idle containers end by plan, and the least recently used one where there is no room.
 //
 // Dispatching by the plan's numbers is not modelled: a request starts as soon as a container is there.
-func MPC(profiles []decide.Profile, o MPCOptions) Parts {
+func MPC(profiles []decide.Profile, o MPCOptions) Stack {
 	p := &mpc{
 		LRU: LRU{Keep: decide.Forever}, periods: newPeriods(o.Interval, len(profiles)), opts: o,
 		histories: make([]history, len(profiles)),
@@ -76,7 +76,7 @@ func MPC(profiles []decide.Profile, o MPCOptions) Parts {
 		window:    make([]float64, mpcWindow),
 		known:     map[mpcKey][]float64{},
 	}
-	return Parts{newActivator(len(profiles), shape, true), p, LeastLoaded{}}
+	return Stack{Dispatcher: newActivator(len(profiles), shape, true), Pool: p, Placer: LeastLoaded{}}
 }
 
 // shape is MPC's rule: requests wait that the containers there are serve before another
@@ -366,3 +366,17 @@ func leave(now, next []mpcState, from int, shifts, changes []float64, ties bool)
 		}
 	}
 }
+
+var mpcRow = row(Row{Name: "mpc", Source: "Nguyen, Bhuyan and Elmroth, MASCOTS 2025: model predictive control of containers, requests wait for them", Reconstruction: true}, DefaultMPCOptions(), []field[MPCOptions]{
+	timed("interval_s", "control interval, in seconds", decide.Second, 1, 60, func(o *MPCOptions) *decide.Time { return &o.Interval }),
+	whole("horizon", "control intervals that are planned", 1, 60, func(o *MPCOptions) *int { return &o.Horizon }),
+	number("clip", "standard deviations above the mean that a forecast may be", 0, 10, func(o *MPCOptions) *float64 { return &o.Clip }),
+	number("alpha", "cost of a second of start and execution that a request is expected to wait for", 0, 1000, func(o *MPCOptions) *float64 { return &o.Cold }),
+	number("beta", "cost of a second of execution that a waiting request waits for", 0, 1000, func(o *MPCOptions) *float64 { return &o.Queue }),
+	number("gamma", "cost of a second of an idle container", 0, 1000, func(o *MPCOptions) *float64 { return &o.Idle }),
+	number("delta", "cost of a second of initialisation", 0, 1000, func(o *MPCOptions) *float64 { return &o.Start }),
+	number("eta", "what it is worth to end a container", 0, 1000, func(o *MPCOptions) *float64 { return &o.Reclaim }),
+	number("rho", "cost of the square of changes of containers and of starts", 0, 1000, func(o *MPCOptions) *float64 { return &o.Smooth }),
+}, func(s Site, o MPCOptions) Stack {
+	return MPC(s.Profiles, o)
+})

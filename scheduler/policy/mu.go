@@ -56,12 +56,12 @@ const (
 // This is a reconstruction from the abstract and its description by others: the paper's
 // predictor, and its weights in placement, were not at hand. Invokers are chosen as by
 // [LeastLoaded].
-func Mu(profiles []decide.Profile, invokers []decide.InvokerSpec, o MuOptions) Parts {
+func Mu(profiles []decide.Profile, invokers []decide.InvokerSpec, o MuOptions) Stack {
 	p := &mu{LRU: LRU{Keep: o.Keep}, opts: o, functions: make([]muFunction, len(profiles))}
 	for _, i := range invokers {
 		p.memory += float64(i.Memory)
 	}
-	return Parts{p, p, LeastLoaded{}}
+	return Stack{Dispatcher: p, Pool: p, Placer: LeastLoaded{}}
 }
 
 // mu is the dispatcher and the pool of [Mu].
@@ -309,3 +309,11 @@ func (p *mu) Wake() decide.Time {
 	}
 	return p.next
 }
+
+var muRow = row(Row{Name: "mu", Source: "Mittal et al., Mu, SoCC 2021: shortest known queue, predictive autoscaling, fair division of memory", Reconstruction: true}, DefaultMuOptions(), []field[MuOptions]{
+	keepFor(func(o *MuOptions) *decide.Time { return &o.Keep }),
+	number("utilisation", "share of its time that a container shall execute", 0.1, 1, func(o *MuOptions) *float64 { return &o.Utilisation }),
+	onOff("count_sent", "1: the gateway adds what it has sent since the last response; 0: it does not", func(o *MuOptions) *bool { return &o.CountSent }),
+}, func(s Site, o MuOptions) Stack {
+	return Mu(s.Profiles, s.Invokers, o)
+})

@@ -13,6 +13,8 @@ const NativeKeepAlive = 10 * decide.Minute
 // prewarmed: stem cells are off by default there too.
 //
 // Requests start under [FCFS].
-func Native(keep decide.Time) Parts {
-	return Parts{FCFS{}, &LRU{Keep: keep}, LeastLoaded{}}
+func Native(keep decide.Time) Stack {
+	return Stack{Dispatcher: FCFS{}, Pool: &LRU{Keep: keep}, Placer: LeastLoaded{}}
 }
+
+var nativeRow = kept(Row{Name: "native", Source: "Apache OpenWhisk: LRU eviction, 10-minute keep-alive"}, Native)

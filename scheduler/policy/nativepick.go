@@ -7,8 +7,8 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // used last. It learns nothing. It is here to tell what the choice of an invoker is worth from
 // what everything else that a stack does is worth: where cores are shared, a request
 // beside twenty others takes longer than one that is alone.
-func NativePick(keep decide.Time) Parts {
-	return Parts{picking{}, &LRU{Keep: keep}, LeastLoaded{}}
+func NativePick(keep decide.Time) Stack {
+	return Stack{Dispatcher: picking{}, Pool: &LRU{Keep: keep}, Placer: LeastLoaded{}}
 }
 
 // picking is [FCFS] that chooses among warm containers.
@@ -42,3 +42,5 @@ func LeastLoadedWarm(s decide.Snapshot, f decide.FunctionID) decide.ContainerID 
 	}
 	return best
 }
+
+var nativePickRow = kept(Row{Name: "native-pick", Source: "native, in the idle container whose invoker is the least loaded: what the choice of an invoker is worth"}, NativePick)

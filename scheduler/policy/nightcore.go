@@ -43,12 +43,12 @@ const nightcoreSpare = 2
 // here calls no other.
 //
 // Requests of different functions start in order of arrival where memory is short.
-func Nightcore(profiles []decide.Profile, o NightcoreOptions) Parts {
+func Nightcore(profiles []decide.Profile, o NightcoreOptions) Stack {
 	p := &nightcore{LRU: LRU{Keep: o.Keep}, gain: o.Gain, functions: make([]managed, len(profiles))}
 	for f := range p.functions {
 		p.functions[f].last = decide.None
 	}
-	return Parts{p, p, LeastLoaded{}}
+	return Stack{Dispatcher: p, Pool: p, Placer: LeastLoaded{}}
 }
 
 // nightcore is the dispatcher and the pool of [Nightcore].
@@ -137,3 +137,10 @@ func (p *nightcore) KeepAlive(s decide.Snapshot, c decide.ContainerID) decide.Ti
 	}
 	return p.Keep
 }
+
+var nightcoreRow = row(Row{Name: "nightcore", Source: "Jia and Witchel, Nightcore, ASPLOS 2021: managed concurrency, as much as the load needs"}, DefaultNightcoreOptions(), []field[NightcoreOptions]{
+	keepFor(func(o *NightcoreOptions) *decide.Time { return &o.Keep }),
+	number("gain", "weight of a new measurement in the moving averages", 1e-4, 1, func(o *NightcoreOptions) *float64 { return &o.Gain }),
+}, func(s Site, o NightcoreOptions) Stack {
+	return Nightcore(s.Profiles, o)
+})

@@ -25,12 +25,12 @@ const oracleGBs = 99.69
 // and sizes is NP-hard even with the future known.
 //
 // The clock begins at start.
-func Oracle(profiles []decide.Profile, future decide.Future, start decide.Time) Parts {
-	p := &oracle{future: future, dispatcher: newSpeculative(len(profiles), CIDRETarget)}
+func Oracle(profiles []decide.Profile, future decide.Future, start decide.Time) Stack {
+	p := &oracle{future: future, dispatcher: newSpeculative(len(profiles), DefaultCIDREOptions().Target)}
 	for f := range profiles {
 		p.check(decide.FunctionID(f), start-1, profiles[f].Initialise)
 	}
-	return Parts{p.dispatcher, p, LeastLoaded{}}
+	return Stack{Dispatcher: p.dispatcher, Pool: p, Placer: LeastLoaded{}}
 }
 
 // oracle is the pool of [Oracle].
@@ -124,3 +124,6 @@ func (p *oracle) Wake() decide.Time {
 	}
 	return p.checks[0].at
 }
+
+var oracleRow = plain(Row{Name: "oracle", Source: "perfect forecasts, eviction after Belady by next use and cost: a reference", Clairvoyant: true},
+	func(s Site) Stack { return Oracle(s.Profiles, s.Future, s.Start) })

@@ -85,7 +85,7 @@ func TestMuRoutesToTheShortestKnownQueue(t *testing.T) {
 			known: make(map[decide.ContainerID]int), last: make(map[decide.ContainerID]int),
 			bound: make(map[decide.RequestID]decide.ContainerID),
 		}
-		replay(t, drawn(t, 0.25, 6), func(p []decide.Profile, i []decide.InvokerSpec) policy.Parts { return policy.Mu(p, i, opts) }, 0, handled{f: q.handled})
+		replay(t, drawn(t, 0.25, 6), func(p []decide.Profile, i []decide.InvokerSpec) policy.Stack { return policy.Mu(p, i, opts) }, 0, handled{f: q.handled})
 	})
 }
 
@@ -108,7 +108,7 @@ func TestNightcoreManagesConcurrency(t *testing.T) {
 		opts := policy.DefaultNightcoreOptions()
 		opts.Gain = rapid.Float64Range(0.001, 1).Draw(t, "gain")
 		functions := make(map[decide.FunctionID]*history)
-		replay(t, drawn(t, 0.25, 6), func(p []decide.Profile, _ []decide.InvokerSpec) policy.Parts { return policy.Nightcore(p, opts) }, 0,
+		replay(t, drawn(t, 0.25, 6), func(p []decide.Profile, _ []decide.InvokerSpec) policy.Stack { return policy.Nightcore(p, opts) }, 0,
 			handled{f: func(_ decide.Snapshot, ev decide.Event, decisions []decide.Decision) {
 				h := functions[ev.Function]
 				if h == nil {
@@ -154,7 +154,7 @@ func TestArchipelagoPools(t *testing.T) {
 		w := drawn(t, 1, 1)
 		pools := min(opts.Pools, w.options.Cluster.Invokers)
 		poolOf := make(map[decide.FunctionID]int)
-		replay(t, w, func(p []decide.Profile, i []decide.InvokerSpec) policy.Parts {
+		replay(t, w, func(p []decide.Profile, i []decide.InvokerSpec) policy.Stack {
 			return policy.Archipelago(p, i, opts, 1)
 		}, 1,
 			handled{f: func(s decide.Snapshot, ev decide.Event, decisions []decide.Decision) {
@@ -208,7 +208,7 @@ func TestRainbowCakeShares(t *testing.T) {
 		language := make(map[decide.ContainerID]int32) // that a layer belongs to
 		of := make(map[decide.ContainerID]decide.FunctionID)
 		holds := make(map[decide.ContainerID]int64)
-		replay(t, w, func(p []decide.Profile, _ []decide.InvokerSpec) policy.Parts {
+		replay(t, w, func(p []decide.Profile, _ []decide.InvokerSpec) policy.Stack {
 			profiles = p
 			return policy.RainbowCake(p, opts)
 		}, 0, handled{f: func(s decide.Snapshot, _ decide.Event, decisions []decide.Decision) {

@@ -20,25 +20,28 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
-// Parts are the three choices of a stack.
-type Parts struct {
-	Dispatcher decide.Dispatcher
-	Pool       decide.Pool
-	Placer     decide.Placer
+// A rule is a dispatcher that goes with any pool. It is a [Row] too: native with that dispatcher.
+type rule struct {
+	name, source   string
+	cpuShare       float64 // of the stack of its row
+	reconstruction bool
+	make           func(g decide.Signals, seed uint64) decide.Dispatcher
 }
 
-// rules is the one table of dispatchers.
-var rules = []struct {
-	name string
-	make func(g decide.Signals, seed uint64) decide.Dispatcher
-}{
-	{"density", func(g decide.Signals, _ uint64) decide.Dispatcher { return NewDensity(g) }},
-	{"esff", func(decide.Signals, uint64) decide.Dispatcher { return new(ESFF) }},
-	{"fcfs", func(decide.Signals, uint64) decide.Dispatcher { return FCFS{} }},
-	{"knapsack", func(g decide.Signals, _ uint64) decide.Dispatcher { return NewKnapsack(g) }},
-	{"leastslack", func(decide.Signals, uint64) decide.Dispatcher { return new(LeastSlack) }},
-	{"random", func(_ decide.Signals, rnd uint64) decide.Dispatcher { return NewRandom(rnd) }},
-	{"sjf", func(decide.Signals, uint64) decide.Dispatcher { return new(SJF) }},
+// row is native that dispatches by the rule, without learned signals.
+func (r rule) row() Row {
+	return plain(Row{Name: r.name, Source: r.source, Reconstruction: r.reconstruction}, func(site Site) Stack {
+		s := Native(NativeKeepAlive)
+		s.Dispatcher, s.CPUShare = r.make(nil, site.Seed), r.cpuShare
+		return s
+	})
+}
+
+// rules are the dispatchers, sorted by their names. The row fcfs is that of [Strict].
+var rules = []rule{
+	densityRule, esffRule,
+	{name: "fcfs", make: func(decide.Signals, uint64) decide.Dispatcher { return FCFS{} }},
+	knapsackRule, leastSlackRule, randomRule, sjfRule,
 }
 
 // Rules are the names that [Rule] knows, sorted.
@@ -53,12 +56,7 @@ func Rules() []string {
 // Rule builds the dispatcher of that name. Rules that weigh functions ask signals
 // for priorities; where signals is nil all are worth the same. The seed is for "random".
 func Rule(name string, signals decide.Signals, seed uint64) (decide.Dispatcher, error) {
-	i := slices.IndexFunc(rules, func(r struct {
-		name string
-		make func(decide.Signals, uint64) decide.Dispatcher
-	}) bool {
-		return r.name == name
-	})
+	i := slices.IndexFunc(rules, func(r rule) bool { return r.name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("policy: rule %q: must be one of %s", name, strings.Join(Rules(), ", "))
 	}

@@ -251,7 +251,7 @@ func (p *rent) Evict(s decide.Snapshot, i decide.InvokerID, f decide.FunctionID,
 // container would do.
 func TestLandlordCollectsRent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		evictions(t)(func(p []decide.Profile) policy.Parts {
+		evictions(t)(func(p []decide.Profile) policy.Stack {
 			x := policy.Landlord(p)
 			x.Pool = &rent{x.Pool, p, make(map[decide.ContainerID]float64), t}
 			return x
@@ -265,7 +265,7 @@ func TestGDSFIsLazyOnly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		run := evictions(t)
 		lazy := run(policy.FaasCache)
-		slow := run(func(p []decide.Profile) policy.Parts {
+		slow := run(func(p []decide.Profile) policy.Stack {
 			x := policy.FaasCache(p)
 			x.Pool = &slowGDSF{Pool: x.Pool, profiles: p, frequency: make([]float64, len(p)), priority: make([]float64, len(p))}
 			return x
@@ -277,7 +277,7 @@ func TestGDSFIsLazyOnly(t *testing.T) {
 }
 
 // evictions draws a workload that evicts a lot, and returns what replays it.
-func evictions(t *rapid.T) func(func([]decide.Profile) policy.Parts) *sim.Result {
+func evictions(t *rapid.T) func(func([]decide.Profile) policy.Stack) *sim.Result {
 	key := seed.Key(rapid.Uint64().Draw(t, "seed"), "gdsf")
 	u := func(i int) float64 { return seed.Uniform(key, uint64(i)) }
 	tr := &datasets.Trace{Name: "gdsf", Span: datasets.Window{From: 0, To: 2}}
@@ -302,8 +302,8 @@ func evictions(t *rapid.T) func(func([]decide.Profile) policy.Parts) *sim.Result
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(parts func([]decide.Profile) policy.Parts) *sim.Result {
-		r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+	return func(parts func([]decide.Profile) policy.Stack) *sim.Result {
+		r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site policy.Site) (scheduler.Stack, error) {
 			x := parts(site.Profiles)
 			return scheduler.Stack{Name: "evictions", Dispatcher: x.Dispatcher, Pool: x.Pool, Placer: x.Placer}, nil
 		}, o)
@@ -311,5 +311,32 @@ func evictions(t *rapid.T) func(func([]decide.Profile) policy.Parts) *sim.Result
 			t.Fatal(err)
 		}
 		return r
+	}
+}
+
+// TestParametersAreTyped: a whole number and a switch take nothing between, and a search that
+// moves over real numbers snaps to what they take.
+func TestParametersAreTyped(t *testing.T) {
+	for spec, want := range map[string]string{
+		"histogram:range_min=10.5": "range_min must be a whole number in [1, 10080], got \"10.5\"",
+		"scl:by_app=0.7":           "by_app must be 1 or 0, true or false, got \"0.7\"",
+		"native:keep_alive_s=":     "keep_alive_s must be a number in [0, 1e+09], got \"\"",
+	} {
+		if _, _, err := policy.Parse(spec); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", spec, err, want)
+		}
+	}
+	for _, spec := range []string{"scl:by_app=true", "scl:by_app=0", "histogram:range_min=1e2"} {
+		if _, _, err := policy.Parse(spec); err != nil {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
+	for _, p := range []struct {
+		kind    policy.Kind
+		v, want float64
+	}{{policy.Number, 1.7, 1.7}, {policy.Whole, 1.7, 1}, {policy.Duration, 1.7, 1.7}, {policy.Switch, 0.7, 1}, {policy.Switch, 0.3, 0}} {
+		if got := (&policy.Parameter{Kind: p.kind}).Snap(p.v); got != p.want {
+			t.Errorf("kind %d: %g snaps to %g, expected %g", p.kind, p.v, got, p.want)
+		}
 	}
 }

@@ -63,7 +63,7 @@ const (
 // Not modelled is prewarming, which the code does at the same quantile; layers come from
 // what was used. No public trace says what functions are written in: package sim draws a language
 // for each application. Taking layers down costs no time.
-func RainbowCake(profiles []decide.Profile, o RainbowCakeOptions) Parts {
+func RainbowCake(profiles []decide.Profile, o RainbowCakeOptions) Stack {
 	p := &rainbowCake{LRU: LRU{}, opts: o, functions: len(profiles)}
 	n := int32(0)
 	for _, f := range profiles {
@@ -86,7 +86,7 @@ func RainbowCake(profiles []decide.Profile, o RainbowCakeOptions) Parts {
 		}
 		p.layers = append(p.layers, layer)
 	}
-	return Parts{onLayers{p}, p, LeastLoaded{}}
+	return Stack{Dispatcher: onLayers{p}, Pool: p, Placer: LeastLoaded{}}
 }
 
 // rainbowCake is the pool of [RainbowCake].
@@ -210,3 +210,15 @@ func (d onLayers) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) 
 	}
 	return st, ok
 }
+
+var rainbowcakeRow = row(Row{Name: "rainbowcake", Source: "Yu et al., RainbowCake, ASPLOS 2024: containers are taken down by layers, which other functions can start on"}, DefaultRainbowCakeOptions(), []field[RainbowCakeOptions]{
+	number("quantile", "of the time to the next arrival that a layer is kept for", 0.01, 0.9999, func(o *RainbowCakeOptions) *float64 { return &o.Quantile }),
+	number("alpha", "weight of start-up time against memory", 0.5, 0.99999, func(o *RainbowCakeOptions) *float64 { return &o.Alpha }),
+	onOff("literal", "1: the bounds of the keep-alive as in the authors' code; 0: the greater of each and a minute", func(o *RainbowCakeOptions) *bool { return &o.Literal }),
+	megabytes("language_mb", "memory of a language layer, in units of 2^20 bytes", 1, 1024, func(o *RainbowCakeOptions) *int64 { return &o.LanguageMemory }),
+	megabytes("bare_mb", "memory of a bare layer, in units of 2^20 bytes", 1, 1024, func(o *RainbowCakeOptions) *int64 { return &o.BareMemory }),
+	number("user_part", "part of an initialisation that the user layer takes", 0, 0.5, func(o *RainbowCakeOptions) *float64 { return &o.UserPart }),
+	number("language_part", "part of an initialisation that the language layer takes", 0, 0.5, func(o *RainbowCakeOptions) *float64 { return &o.LanguagePart }),
+}, func(s Site, o RainbowCakeOptions) Stack {
+	return RainbowCake(s.Profiles, o)
+})

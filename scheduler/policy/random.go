@@ -44,3 +44,8 @@ func (p *Random) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
 	}
 	return chosen, total > 0
 }
+
+var randomRule = rule{
+	name: "random", source: "a request drawn at random",
+	make: func(_ decide.Signals, rnd uint64) decide.Dispatcher { return NewRandom(rnd) },
+}

@@ -8,10 +8,13 @@ type SCLOptions struct {
 	Window decide.Time
 	// ByApp: tenants are applications; else they are owners, the default.
 	ByApp bool
+	// CPUShare limits what executes at once on an invoker to this multiple of its cores,
+	// >= 0; 0 is no limit. Default 1.
+	CPUShare float64
 }
 
 // DefaultSCLOptions returns the defaults.
-func DefaultSCLOptions() SCLOptions { return SCLOptions{Window: 60 * decide.Second} }
+func DefaultSCLOptions() SCLOptions { return SCLOptions{Window: 60 * decide.Second, CPUShare: 1} }
 
 // SCL is fairness between tenants in the spirit of scheduler-cooperative locks (Patel et
 // al., "Avoiding Scheduler Subversion using Scheduler-Cooperative Locks", EuroSys 2020):
@@ -32,7 +35,7 @@ func DefaultSCLOptions() SCLOptions { return SCLOptions{Window: 60 * decide.Seco
 // executes at once. From the locks it has the accounting; their slices, in which the
 // owner alone may take the lock again and again, are not needed where no request
 // takes anything twice.
-func SCL(profiles []decide.Profile, invokers []decide.InvokerSpec, o SCLOptions) Parts {
+func SCL(profiles []decide.Profile, invokers []decide.InvokerSpec, o SCLOptions) Stack {
 	p := &scl{window: o.Window, tenant: make([]int32, len(profiles))}
 	tenants := int32(0)
 	for f := range profiles {
@@ -46,7 +49,7 @@ func SCL(profiles []decide.Profile, invokers []decide.InvokerSpec, o SCLOptions)
 	for i := range invokers {
 		p.capacity += invokers[i].Cores * float64(o.Window)
 	}
-	return Parts{p, &sclPool{LRU{Keep: NativeKeepAlive}, p}, LeastLoaded{}}
+	return Stack{Dispatcher: p, Pool: &sclPool{LRU{Keep: NativeKeepAlive}, p}, Placer: LeastLoaded{}, CPUShare: o.CPUShare}
 }
 
 type scl struct {
@@ -146,3 +149,11 @@ type sclPool struct {
 
 // Observe implements decide.Pool.
 func (p *sclPool) Observe(s decide.Snapshot, ev decide.Event) { p.dispatcher.observe(s, ev) }
+
+var sclRow = row(Row{Name: "scl", Source: "after Patel et al., scheduler-cooperative locks, EuroSys 2020: deficit accounting between tenants", Reconstruction: true}, DefaultSCLOptions(), []field[SCLOptions]{
+	timed("window_s", "over which every tenant shall have its share, in seconds", decide.Second, 0.1, 86400, func(o *SCLOptions) *decide.Time { return &o.Window }),
+	onOff("by_app", "1: tenants are applications, 0: owners", func(o *SCLOptions) *bool { return &o.ByApp }),
+	number("cpu_share", "limit of what executes at once, in multiples of the cores", 0.1, 1000, func(o *SCLOptions) *float64 { return &o.CPUShare }),
+}, func(s Site, o SCLOptions) Stack {
+	return SCL(s.Profiles, s.Invokers, o)
+})

@@ -16,3 +16,8 @@ func (p *SJF) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
 		return float64(t)
 	})
 }
+
+var sjfRule = rule{
+	name: "sjf", source: "shortest expected job first, initialisation included",
+	make: func(decide.Signals, uint64) decide.Dispatcher { return new(SJF) },
+}

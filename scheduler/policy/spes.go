@@ -62,7 +62,7 @@ const (
 //
 // Requests start under [FCFS]; for one that finds no room, and not for a prewarm, the least
 // recently used container ends.
-func SPES(profiles []decide.Profile, o SPESOptions) Parts {
+func SPES(profiles []decide.Profile, o SPESOptions) Stack {
 	p := &spes{
 		LRU: LRU{Keep: decide.Forever}, periods: newPeriods(spesPeriod, len(profiles)), opts: o,
 		functions: make([]spesFunction, len(profiles)),
@@ -76,7 +76,7 @@ func SPES(profiles []decide.Profile, o SPESOptions) Parts {
 			p.functions[f].peers = m
 		}
 	}
-	return Parts{FCFS{}, p, LeastLoaded{}}
+	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: LeastLoaded{}}
 }
 
 // spes is the pool of [SPES].
@@ -302,3 +302,12 @@ func (f *spesSeries) minute(m, arrivals int) bool {
 	f.minutes++
 	return begins
 }
+
+var spesRow = row(Row{Name: "spes", Source: "Lee et al., SPES, ICDE 2024: functions by types of their waiting times, each with its rule", Reconstruction: true}, DefaultSPESOptions(), []field[SPESOptions]{
+	whole("prewarm_min", "minutes before a predicted invocation that a container is prewarmed", 0, 60, func(o *SPESOptions) *int { return &o.Prewarm }),
+	whole("give_up_min", "minutes without an invocation after which most functions are let go", 1, 60, func(o *SPESOptions) *int { return &o.GiveUp }),
+	whole("dense_min", "the same of dense functions, and the bound that makes one dense", 1, 60, func(o *SPESOptions) *int { return &o.Dense }),
+	whole("pulsed_min", "the same of pulsed functions", 1, 60, func(o *SPESOptions) *int { return &o.Pulsed }),
+}, func(s Site, o SPESOptions) Stack {
+	return SPES(s.Profiles, o)
+})

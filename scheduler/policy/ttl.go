@@ -10,8 +10,8 @@ import "github.com/incendio-faas/incendio/scheduler/decide"
 // when memory is short, which makes it [Native]; this one shows what time alone does.
 //
 // Requests start under [FCFS].
-func TTL(keep decide.Time) Parts {
-	return Parts{FCFS{}, &ttl{LRU{Keep: keep}}, withoutEviction{}}
+func TTL(keep decide.Time) Stack {
+	return Stack{Dispatcher: FCFS{}, Pool: &ttl{LRU{Keep: keep}}, Placer: withoutEviction{}}
 }
 
 type ttl struct{ LRU }
@@ -29,3 +29,5 @@ func (withoutEviction) Place(s decide.Snapshot, f decide.FunctionID) (decide.Inv
 	i, ok := LeastLoaded{}.Place(s, f)
 	return i, ok && s.Unclaimed(i) >= s.Memory(f)
 }
+
+var ttlRow = kept(Row{Name: "ttl", Source: "a fixed keep-alive of ten minutes, and no eviction before"}, TTL)

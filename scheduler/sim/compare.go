@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // Names that mean something to a Report.
@@ -32,20 +32,19 @@ type Policy struct {
 	Clairvoyant bool // it knows the future: a reference, which no platform can run
 }
 
-// Baseline returns the policy of a stack that scheduler.Baseline names.
-func Baseline(name string, rnd uint64) (Policy, error) {
-	build, err := scheduler.Baseline(name, rnd)
+// Baseline returns the policy that spec names, as [policy.Parse] reads it.
+func Baseline(spec string, rnd uint64) (Policy, error) {
+	row, build, err := policy.Parse(spec)
 	if err != nil {
 		return Policy{}, err
 	}
-	p := Policy{Name: name, New: func(_ *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error) { return build(s) }}
-	row, _, _ := strings.Cut(name, ":")
-	for _, r := range scheduler.Baselines() {
-		if r.Name == row {
-			p.Sharing, p.Clairvoyant = r.Sharing, r.Clairvoyant
-		}
-	}
-	return p, nil
+	return Policy{
+		Name: spec, Sharing: row.Sharing, Clairvoyant: row.Clairvoyant,
+		New: func(_ *datasets.Trace, s policy.Site) (policy.Stack, error) {
+			s.Seed = rnd
+			return build(s)
+		},
+	}, nil
 }
 
 // A Report compares policies on the same requests; it is what `simulate --json` prints.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/seed"
-	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // CPU is counted in units of 2^-16 cores and the progress of a job in units of
@@ -43,7 +43,7 @@ type processor interface {
 }
 
 // processors returns what builds the processor of invoker i, nil for ps.
-func (m *machine) processors(t *datasets.Trace, sh scheduler.Sharing, cores int64, rnd uint64) func(i int) processor {
+func (m *machine) processors(t *datasets.Trace, sh policy.Sharing, cores int64, rnd uint64) func(i int) processor {
 	switch {
 	case sh.Name == FIFO:
 		return func(int) processor { return &fifo{cores: cores, free: cores} }

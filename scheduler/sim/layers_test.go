@@ -10,6 +10,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -69,7 +70,7 @@ func TestLayerInvariants(t *testing.T) {
 		{"is taken down to a layer of language", decide.Layer{Language: languages[1].Language, Memory: 64 * mb}, 2},
 		{"is built on container 0 of language", decide.Layer{Language: languages[0].Language, Memory: 64 * mb}, 2},
 	} {
-		r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+		r, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site policy.Site) (scheduler.Stack, error) {
 			s, err := build(site)
 			if err != nil {
 				return s, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -39,8 +40,11 @@ func TestParameterLimits(t *testing.T) {
 			}
 			for _, v := range []float64{p.Low - 0.001*(1+p.High-p.Low), p.High + 0.001*(1+p.High-p.Low)} {
 				spec := fmt.Sprintf("%s:%s=%g", row.Name, p.Name, v)
-				want := fmt.Sprintf("%s must be a number in [%g, %g]", p.Name, p.Low, p.High)
-				if _, err := scheduler.Baseline(spec, 1); err == nil || !strings.Contains(err.Error(), want) {
+				want := fmt.Sprintf(" in [%g, %g]", p.Low, p.High)
+				if p.Kind == policy.Switch {
+					want = " must be 1 or 0"
+				}
+				if _, err := scheduler.Baseline(spec, 1); err == nil || !strings.Contains(err.Error(), p.Name+" must be") || !strings.Contains(err.Error(), want) {
 					t.Errorf("%s: got %v, want %q", spec, err, want)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // decisionSample: the time of one in so many decisions is measured, so that
@@ -92,7 +93,7 @@ type container struct {
 	used      bool
 }
 
-func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, sh scheduler.Sharing, o Options) *machine {
+func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, sh policy.Sharing, o Options) *machine {
 	m := &machine{
 		sched:       s,
 		observer:    o.Observer,

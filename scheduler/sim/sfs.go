@@ -3,8 +3,8 @@ package sim
 import (
 	"math"
 
-	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // sfs is SFS (Fu et al., "SFS: Smart OS Scheduling for Serverless Functions", SC 2022)
@@ -20,7 +20,7 @@ import (
 // job waits. Their user-space part polls every millisecond; here it sees at once. What a job does but compute, and so its return from I/O with what is left of its
 // slice, is not in a trace.
 type sfs struct {
-	opts  scheduler.SFSOptions
+	opts  policy.SFSOptions
 	cores int64
 	free  int64 // that FILTER leaves
 	last  decide.Time
@@ -46,7 +46,7 @@ type sfsJob struct {
 	until  decide.Time // end of its slice
 }
 
-func newSFS(cores int64, o scheduler.SFSOptions) *sfs {
+func newSFS(cores int64, o policy.SFSOptions) *sfs {
 	return &sfs{opts: o, cores: cores, free: cores, slice: max(o.Initial, o.Floor), gaps: make([]decide.Time, 0, o.Window), cfs: ps{cores: cores, rate: workUnit}}
 }
 

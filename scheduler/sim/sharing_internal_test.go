@@ -9,9 +9,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // A task is a job to run on a processor: its place in the list is its request and its container.
@@ -116,7 +116,7 @@ func find(jobs []*slowJob, ok func(*slowJob) bool) *slowJob {
 
 // slowSFS is sfs microsecond by microsecond, with lists that are searched. It returns when
 // each task is done, and whether it was demoted.
-func slowSFS(tasks []task, cores int64, o scheduler.SFSOptions) ([]decide.Time, []bool) {
+func slowSFS(tasks []task, cores int64, o policy.SFSOptions) ([]decide.Time, []bool) {
 	var (
 		done              = make([]decide.Time, len(tasks))
 		demoted           = make([]bool, len(tasks))
@@ -192,7 +192,7 @@ func TestSFSAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cores := rapid.SampledFrom([]int64{cpuUnit / 2, cpuUnit, 2 * cpuUnit, 5 * cpuUnit / 2}).Draw(t, "cores")
 		tasks := drawTasks(t, cores)
-		o := scheduler.SFSOptions{
+		o := policy.SFSOptions{
 			Initial: decide.Time(rapid.IntRange(1, 2000).Draw(t, "initial")), Floor: decide.Time(rapid.IntRange(1, 300).Draw(t, "floor")),
 			Window: rapid.IntRange(1, 6).Draw(t, "window"), Overload: rapid.SampledFrom([]float64{0, 0.5, 3}).Draw(t, "overload"),
 		}
@@ -353,7 +353,7 @@ func TestService(t *testing.T) {
 			tasks[i].cpu = cpuUnit
 		}
 		for _, sharing := range []string{PS, FIFO, SRPT, SFS, ALPS} {
-			sh := scheduler.DefaultSharing(sharing)
+			sh := policy.DefaultSharing(sharing)
 			sh.SFS.Initial, sh.SFS.Floor, sh.SFS.Window = 100, 20, 5
 			sh.ALPS.Every, sh.ALPS.MinSlice = 500, 10
 			m := &machine{concurrency: 1, jobs: make([]job, len(tasks))}

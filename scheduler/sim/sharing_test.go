@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -103,8 +103,8 @@ func TestSlices(t *testing.T) {
 }
 
 func TestSharingOptions(t *testing.T) {
-	bad := scheduler.DefaultSharing(sim.SFS)
-	bad.SFS = scheduler.SFSOptions{Overload: -1}
+	bad := policy.DefaultSharing(sim.SFS)
+	bad.SFS = policy.SFSOptions{Overload: -1}
 	err := bad.Validate()
 	for _, want := range []string{
 		"sfs: initial slice must be positive, got 0 us", "sfs: floor of the slice must be positive", "sfs: window must be at least 1 arrival, got 0",

@@ -47,6 +47,7 @@ import (
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
 // ErrInvariant is returned when a policy or the scheduler broke a conservation law:
@@ -62,20 +63,20 @@ const (
 	// PS is processor sharing, the model of Linux's CFS: every job gets the CPU that
 	// its function can use, and where the sum is more than the cores all are slowed
 	// by the same factor, cores/sum.
-	PS = scheduler.SharingPS
+	PS = policy.SharingPS
 	// FIFO runs jobs to completion in the order in which they came, as many as the
 	// cores hold; the next one waits until its CPU is free. A job keeps the CPU that it
 	// began with when its container is deflated.
-	FIFO = scheduler.SharingFIFO
+	FIFO = policy.SharingFIFO
 	// SRPT gives CPU to the jobs with the shortest remaining time first, and takes
 	// it away when a shorter one comes. It knows the durations: a reference.
-	SRPT = scheduler.SharingSRPT
+	SRPT = policy.SharingSRPT
 	// SFS gives every job a slice in the order of arrival, and what is not done by then
 	// the CPU that is left, by PS.
-	SFS = scheduler.SharingSFS
+	SFS = policy.SharingSFS
 	// ALPS serves functions in the order of what it learned about their CPU time
 	// from a simulation of SRPT, each for a slice at a time (package scheduler/alps).
-	ALPS = scheduler.SharingALPS
+	ALPS = policy.SharingALPS
 )
 
 // Where in its minute a request arrives of which the trace knows the minute only.
@@ -144,7 +145,7 @@ func (c Cluster) Validate() error {
 	if !(c.CPUSlack >= 0 && c.CPUSlack < 1) {
 		errs = append(errs, fmt.Errorf("sim: cpu_slack must be in [0, 1), got %g", c.CPUSlack))
 	}
-	if err := scheduler.DefaultSharing(c.Sharing).Validate(); err != nil {
+	if err := policy.DefaultSharing(c.Sharing).Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("sim: %w", err))
 	}
 	return errors.Join(errs...)
@@ -272,9 +273,9 @@ func (o Options) together(sharing string) error {
 }
 
 // sharing is the discipline of the invokers under a stack: its own, or the cluster's.
-func (o Options) sharing(own scheduler.Sharing) (scheduler.Sharing, error) {
+func (o Options) sharing(own policy.Sharing) (policy.Sharing, error) {
 	if own.Name == "" {
-		own = scheduler.DefaultSharing(o.Cluster.Sharing)
+		own = policy.DefaultSharing(o.Cluster.Sharing)
 		own.Slices = o.Slices
 	}
 	if err := own.Validate(); err != nil {
@@ -332,7 +333,7 @@ type Outcome struct {
 }
 
 // A NewStack builds a policy for a trace. Every run builds its own.
-type NewStack func(t *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error)
+type NewStack func(t *datasets.Trace, s policy.Site) (scheduler.Stack, error)
 
 // Profiles are what a scheduler is told about the functions of a trace before it
 // has seen them run: the means of their distributions. Owners and applications are
@@ -388,7 +389,7 @@ func Run(ctx context.Context, t *datasets.Trace, w *Workload, newStack NewStack,
 		return nil, err
 	}
 	known := &future{ctx: ctx, trace: t, workload: w}
-	site := scheduler.Setting{
+	site := policy.Site{
 		Profiles: Profiles(t),
 		Invokers: o.Cluster.Specs(),
 		Start:    decide.Time(w.from) * decide.Minute,

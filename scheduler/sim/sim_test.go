@@ -16,6 +16,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -478,7 +479,7 @@ func TestInvariants(t *testing.T) {
 			return cold(s)
 		}},
 	} {
-		_, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+		_, err := sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site policy.Site) (scheduler.Stack, error) {
 			s, err := build(site)
 			if err != nil {
 				return s, err

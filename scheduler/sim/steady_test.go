@@ -9,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -156,7 +157,7 @@ func TestDeflation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site scheduler.Setting) (scheduler.Stack, error) {
+		_, err = sim.Run(context.Background(), tr, w, func(_ *datasets.Trace, site policy.Site) (scheduler.Stack, error) {
 			s, err := build(site)
 			s.Pool = &deflating{Pool: s.Pool}
 			return s, err

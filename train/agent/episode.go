@@ -34,7 +34,7 @@ func Simulated(t *datasets.Trace, o sim.Options, stack NewStack) Episode {
 		if err != nil {
 			return nil, err
 		}
-		return sim.Run(ctx, t, load, func(t *datasets.Trace, s scheduler.Setting) (scheduler.Stack, error) {
+		return sim.Run(ctx, t, load, func(t *datasets.Trace, s policy.Site) (scheduler.Stack, error) {
 			return stack(t, s.Profiles, dispatcher)
 		}, o)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/tune"
@@ -126,9 +127,9 @@ func Tune(ctx context.Context, t *datasets.Trace, name string, splits datasets.S
 }
 
 // find returns the row of the policy of that name, which must have parameters.
-func find(name string) (*scheduler.Row, error) {
+func find(name string) (*policy.Row, error) {
 	rows := scheduler.Baselines()
-	i := slices.IndexFunc(rows, func(r scheduler.Row) bool { return r.Name == name })
+	i := slices.IndexFunc(rows, func(r policy.Row) bool { return r.Name == name })
 	if i >= 0 && len(rows[i].Parameters) > 0 {
 		return &rows[i], nil
 	}
@@ -213,18 +214,18 @@ func (w workloads) mean(ctx context.Context, t *datasets.Trace, spec string, rnd
 }
 
 // values are the parameters at a point of the unit cube, to three digits.
-func values(row *scheduler.Row, x []float64) []float64 {
+func values(row *policy.Row, x []float64) []float64 {
 	out := make([]float64, len(x))
 	for i := range x {
 		p := &row.Parameters[i]
 		v := scaleOf(p).value(x[i])
 		v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64) // its own text always parses
-		out[i] = min(p.High, max(p.Low, v))
+		out[i] = p.Snap(min(p.High, max(p.Low, v)))
 	}
 	return out
 }
 
-func spec(row *scheduler.Row, x []float64) string {
+func spec(row *policy.Row, x []float64) string {
 	s := row.Name
 	for i, v := range values(row, x) {
 		s += ":" + row.Parameters[i].Name + "=" + strconv.FormatFloat(v, 'g', -1, 64)
@@ -241,7 +242,7 @@ type scale struct {
 // reach is how far from its default a parameter is searched on a logarithmic scale.
 const reach = 100
 
-func scaleOf(p *scheduler.Parameter) scale {
+func scaleOf(p *policy.Parameter) scale {
 	if p.Default > 0 && p.High-p.Low > reach {
 		return scale{max(p.Low, p.Default/reach), min(p.High, p.Default*reach), true}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/index"
+	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -63,8 +64,8 @@ func (f Figures) Cost(dropCost float64) float64 {
 
 // Try simulates the scene under o.
 func (s *Scene) Try(ctx context.Context, o index.Options) (Figures, error) {
-	r, err := sim.Run(ctx, s.trace, s.workload, func(*datasets.Trace, scheduler.Setting) (scheduler.Stack, error) {
-		return scheduler.Indexed(o, s.rates)
+	r, err := sim.Run(ctx, s.trace, s.workload, func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
+		return policy.Indexed(o, s.rates)
 	}, s.options)
 	if err != nil {
 		return Figures{}, err
