@@ -330,8 +330,8 @@ func SimulationOptions(cfg Config, w datasets.Window) sim.Options { return simOp
 
 // Policies are the rows of a comparison by name. The name "all" is every policy that
 // needs no bundle, and those that do if there is one.
-func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window, s *Subject) ([]sim.Policy, error) {
-	var out []sim.Policy
+func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window, s *Subject) ([]sim.Contender, error) {
+	var out []sim.Contender
 	add := func(name string) error {
 		if learned(name) {
 			if s == nil {
@@ -341,12 +341,12 @@ func Policies(ctx context.Context, names []string, cfg Config, w datasets.Window
 				if _, err := s.Models.TrainedALPS(); err != nil {
 					return err
 				}
-				out = append(out, sim.Policy{Name: name, Sharing: sim.ALPS, New: func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
+				out = append(out, sim.Contender{Name: name, Sharing: sim.ALPS, New: func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
 					return s.Models.TrainedALPS()
 				}})
 				return nil
 			}
-			out = append(out, sim.Policy{Name: name, New: ReplayVariant(ctx, name, s.Models, simOptions(cfg, w))})
+			out = append(out, sim.Contender{Name: name, New: ReplayVariant(ctx, name, s.Models, simOptions(cfg, w))})
 			return nil
 		}
 		p, err := sim.Baseline(name, cfg.Seed)

@@ -74,7 +74,7 @@ func (r *Run) learnSlices(ctx context.Context) (Outcome, error) {
 }
 
 // judgeSlices replays windows of the validation part.
-func (r *Run) judgeSlices(ctx context.Context, p *online.Policy, to *slicesTraining) error {
+func (r *Run) judgeSlices(ctx context.Context, p *online.Ranking, to *slicesTraining) error {
 	rates, err := r.trace.Rates(ctx, r.splits.Train)
 	if err != nil {
 		return err
@@ -131,8 +131,8 @@ func sharing(of sim.NewStack, s policy.Sharing) sim.NewStack {
 }
 
 // slices reads what the stage "slices" wrote.
-func (r *Run) slices() (*online.Policy, *slicesTraining, error) {
-	var p online.Policy
+func (r *Run) slices() (*online.Ranking, *slicesTraining, error) {
+	var p online.Ranking
 	var t slicesTraining
 	if err := errors.Join(readJSON(r.Path(slicesFile), &p), readJSON(r.Path(slicesReport), &t)); err != nil {
 		return nil, nil, err

@@ -72,7 +72,7 @@ func (r *Run) tune(ctx context.Context) (Outcome, error) {
 	}
 	cost := func(scenes []scene) priority.Objective {
 		return func(ctx context.Context, c priority.Candidate) (float64, error) {
-			p := r.parts(scheduler.Settings{Model: c.Model, Policy: scheduler.Policy{MemoryPrice: c.MemoryPrice, CPUShare: c.CPUShare}, SLO: r.cfg.SLO}, ruled(tuneRule, r.cfg.Seed))
+			p := r.parts(scheduler.Settings{Model: c.Model, Policy: scheduler.PoolOptions{MemoryPrice: c.MemoryPrice, CPUShare: c.CPUShare}, SLO: r.cfg.SLO}, ruled(tuneRule, r.cfg.Seed))
 			return meanCost(ctx, r, scenes, p)
 		}
 	}
@@ -92,7 +92,7 @@ func (r *Run) tuned() (*priority.Result, scheduler.Settings, error) {
 		return nil, scheduler.Settings{}, err
 	}
 	b := res.Best
-	return &res, scheduler.Settings{Model: b.Model, Policy: scheduler.Policy{MemoryPrice: b.MemoryPrice, CPUShare: b.CPUShare}, SLO: r.cfg.SLO}, nil
+	return &res, scheduler.Settings{Model: b.Model, Policy: scheduler.PoolOptions{MemoryPrice: b.MemoryPrice, CPUShare: b.CPUShare}, SLO: r.cfg.SLO}, nil
 }
 
 // simOptions are the options of a simulation of w.

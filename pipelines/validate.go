@@ -173,7 +173,7 @@ const championName = "champion"
 // simulate replays the window under the configured policies and the bundles.
 func (v *Validator) simulate(ctx context.Context, candidate, champion *Subject) (*sim.Report, error) {
 	o := simOptions(v.Config, v.Window)
-	var policies []sim.Policy
+	var policies []sim.Contender
 	for _, name := range v.Config.Simulation.Policies {
 		p, err := sim.Baseline(name, v.Config.Seed)
 		if err != nil {
@@ -181,9 +181,9 @@ func (v *Validator) simulate(ctx context.Context, candidate, champion *Subject) 
 		}
 		policies = append(policies, p)
 	}
-	policies = append(policies, sim.Policy{Name: scheduler.IncendioName, New: Replay(ctx, candidate.Models, o)})
+	policies = append(policies, sim.Contender{Name: scheduler.IncendioName, New: Replay(ctx, candidate.Models, o)})
 	if champion != nil {
-		policies = append(policies, sim.Policy{Name: championName, New: Replay(ctx, champion.Models, o)})
+		policies = append(policies, sim.Contender{Name: championName, New: Replay(ctx, champion.Models, o)})
 	}
 	return sim.Compare(ctx, v.Trace, policies, o, v.Env.Workers)
 }

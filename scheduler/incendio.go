@@ -20,7 +20,7 @@ type Parts struct {
 	Priority *priority.Model
 	Forecast forecast.Source // primed with what arrived before Start
 	Rate     []float64       // arrivals per minute in training, one for each function
-	Policy   Policy
+	Policy   PoolOptions
 	SLO      SLO
 
 	// Start is when the clock begins, on a minute, and First the forecasts of that

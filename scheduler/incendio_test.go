@@ -25,7 +25,7 @@ func wantKey(t *testing.T, err error, key string) {
 
 func parts() scheduler.Parts {
 	return scheduler.Parts{
-		Priority: byInit(), Forecast: &script{}, Rate: []float64{0.5}, Policy: scheduler.DefaultPolicy(), SLO: scheduler.DefaultSLO(), Dispatcher: fcfs,
+		Priority: byInit(), Forecast: &script{}, Rate: []float64{0.5}, Policy: scheduler.DefaultPoolOptions(), SLO: scheduler.DefaultSLO(), Dispatcher: fcfs,
 	}
 }
 

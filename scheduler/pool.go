@@ -194,8 +194,8 @@ func oldestIdle(s decide.Snapshot, f decide.FunctionID) decide.ContainerID {
 	return oldest
 }
 
-// A Policy holds the parameters of the stack "incendio" that tuning chooses.
-type Policy struct {
+// PoolOptions hold the parameters of the stack "incendio" that tuning chooses.
+type PoolOptions struct {
 	// MemoryPrice is the price of memory that a container holds, as a multiple of
 	// the RUM price, at which 99.69 GB·s cost as much as one second of waiting; > 0.
 	MemoryPrice float64 `mapstructure:"memory_price" json:"memory_price"`
@@ -204,11 +204,11 @@ type Policy struct {
 	CPUShare float64 `mapstructure:"cpu_share" json:"cpu_share"`
 }
 
-// DefaultPolicy returns the RUM price and no CPU limit.
-func DefaultPolicy() Policy { return Policy{MemoryPrice: 1} }
+// DefaultPoolOptions returns the RUM price and no CPU limit.
+func DefaultPoolOptions() PoolOptions { return PoolOptions{MemoryPrice: 1} }
 
 // Validate reports the first parameter that is out of range.
-func (p Policy) Validate() error {
+func (p PoolOptions) Validate() error {
 	if !(p.MemoryPrice > 0) || math.IsInf(p.MemoryPrice, 0) {
 		return fmt.Errorf("scheduler: memory_price must be positive, got %g", p.MemoryPrice)
 	}

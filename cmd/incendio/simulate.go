@@ -226,13 +226,13 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *comparison) err
 	if sc.subject != nil {
 		o.Slices = sc.subject.Models.Slices
 	}
-	policies := func(rnd uint64) ([]sim.Policy, error) {
+	policies := func(rnd uint64) ([]sim.Contender, error) {
 		cfg := sc.cfg
 		cfg.Seed = rnd
 		out, err := pipelines.Policies(ctx, s.policies, cfg, sc.window, sc.subject)
 		if o.Scheduler.Concurrency > 1 && slices.Contains(s.policies, allPolicies) {
 			// Requests that share a container share its CPU: no other discipline is for them.
-			out = slices.DeleteFunc(out, func(p sim.Policy) bool { return p.Sharing != "" && p.Sharing != sim.PS })
+			out = slices.DeleteFunc(out, func(p sim.Contender) bool { return p.Sharing != "" && p.Sharing != sim.PS })
 		}
 		return out, err
 	}

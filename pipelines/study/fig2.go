@@ -22,7 +22,7 @@ const (
 
 // strategies are FaasCache with every cold start of the same cost, which keeps what is
 // used most for its size, and with the cost that it has.
-func strategies() []sim.Policy {
+func strategies() []sim.Contender {
 	cacheOf := func(cost func(decide.Profile) decide.Time) sim.NewStack {
 		return func(_ *datasets.Trace, s policy.Site) (scheduler.Stack, error) {
 			profiles := slices.Clone(s.Profiles)
@@ -33,7 +33,7 @@ func strategies() []sim.Policy {
 			return scheduler.Stack{Dispatcher: p.Dispatcher, Pool: p.Pool, Placer: p.Placer}, nil
 		}
 	}
-	return []sim.Policy{
+	return []sim.Contender{
 		{Name: mostWarm, New: cacheOf(func(decide.Profile) decide.Time { return decide.Second })},
 		{Name: mostBenefit, New: cacheOf(func(p decide.Profile) decide.Time { return p.Initialise })},
 	}
@@ -75,7 +75,7 @@ func fig2(ctx context.Context, l *lab) error {
 		if len(memory) > 0 && float64(c.Cluster.MemoryMB) == memory[len(memory)-1] {
 			continue
 		}
-		rep, err := sim.CompareSeeds(ctx, spreadOut, func(uint64) ([]sim.Policy, error) { return strategies(), nil }, c, l.Seeds, l.Workers)
+		rep, err := sim.CompareSeeds(ctx, spreadOut, func(uint64) ([]sim.Contender, error) { return strategies(), nil }, c, l.Seeds, l.Workers)
 		if err != nil {
 			return err
 		}

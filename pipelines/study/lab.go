@@ -81,7 +81,7 @@ func (l *lab) known(names ...string) []string {
 
 // compare replays under the named policies, for each of the seeds.
 func (l *lab) compare(ctx context.Context, t *datasets.Trace, o sim.Options, names []string) (*sim.Report, error) {
-	return sim.CompareSeeds(ctx, t, func(rnd uint64) ([]sim.Policy, error) {
+	return sim.CompareSeeds(ctx, t, func(rnd uint64) ([]sim.Contender, error) {
 		cfg := l.config()
 		cfg.Seed = rnd
 		return pipelines.Policies(ctx, names, cfg, o.Window, l.Subject)

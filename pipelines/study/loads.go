@@ -28,7 +28,7 @@ func loads(ctx context.Context, l *lab) error {
 	sweep := sim.Sweep{Parameter: sim.LoadParameter, Values: comparedLoads, Base: base}
 	names := []string{"all"}
 	rep, err := sweep.Run(ctx, o, l.Workers, func(ctx context.Context, o sim.Options, workers int) (*sim.Report, error) {
-		return sim.CompareSeeds(ctx, t, func(rnd uint64) ([]sim.Policy, error) {
+		return sim.CompareSeeds(ctx, t, func(rnd uint64) ([]sim.Contender, error) {
 			cfg := l.config()
 			cfg.Seed = rnd
 			return pipelines.Policies(ctx, names, cfg, o.Window, l.Subject)

@@ -276,24 +276,24 @@ func TestPolicy(t *testing.T) {
 }
 
 func TestPolicyValidate(t *testing.T) {
-	valid := func() *alps.Policy {
+	valid := func() *alps.Ranking {
 		p, err := alps.Learned(functions("x", "y", "z"), []alps.Stats{stats(30e3), stats(9e3), stats(9e3)}, alps.DefaultOptions())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
-	for want, change := range map[string]func(p *alps.Policy){
-		"classes[1]: key o/a/x must come after o/a/z":   func(p *alps.Policy) { p.Classes[0], p.Classes[1] = p.Classes[2], p.Classes[0] },
-		"classes[0]: runs must be at least 1, got 0":    func(p *alps.Policy) { p.Classes[0].Runs = 0 },
-		"mean_us and std_us must not be negative":       func(p *alps.Policy) { p.Classes[2].MeanUS = math.NaN() },
-		"slice_us must be in [3000, 200000], got 1":     func(p *alps.Policy) { p.Classes[2].Slice = 1 },
-		"rank 4 follows 1, expected one more":           func(p *alps.Policy) { p.Classes[0].Rank = 4 },
-		"but not its mean and slice":                    func(p *alps.Policy) { p.Classes[1].Slice = 4000 },
-		"must have longer stretches than o/a/z of rank": func(p *alps.Policy) { p.Classes[0].MeanUS = 8e3 },
-		"must not be longer than the 9000":              func(p *alps.Policy) { p.Classes[0].Slice = 30000 },
-		`sharing must be alps or ps, got "fair"`:        func(p *alps.Policy) { p.Sharing = "fair" },
-		"smooth must be in (0, 1], got 2":               func(p *alps.Policy) { p.Options.Smooth = 2 },
+	for want, change := range map[string]func(p *alps.Ranking){
+		"classes[1]: key o/a/x must come after o/a/z":   func(p *alps.Ranking) { p.Classes[0], p.Classes[1] = p.Classes[2], p.Classes[0] },
+		"classes[0]: runs must be at least 1, got 0":    func(p *alps.Ranking) { p.Classes[0].Runs = 0 },
+		"mean_us and std_us must not be negative":       func(p *alps.Ranking) { p.Classes[2].MeanUS = math.NaN() },
+		"slice_us must be in [3000, 200000], got 1":     func(p *alps.Ranking) { p.Classes[2].Slice = 1 },
+		"rank 4 follows 1, expected one more":           func(p *alps.Ranking) { p.Classes[0].Rank = 4 },
+		"but not its mean and slice":                    func(p *alps.Ranking) { p.Classes[1].Slice = 4000 },
+		"must have longer stretches than o/a/z of rank": func(p *alps.Ranking) { p.Classes[0].MeanUS = 8e3 },
+		"must not be longer than the 9000":              func(p *alps.Ranking) { p.Classes[0].Slice = 30000 },
+		`sharing must be alps or ps, got "fair"`:        func(p *alps.Ranking) { p.Sharing = "fair" },
+		"smooth must be in (0, 1], got 2":               func(p *alps.Ranking) { p.Options.Smooth = 2 },
 	} {
 		p := valid()
 		change(p)

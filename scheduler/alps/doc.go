@@ -6,7 +6,7 @@
 // A class is a function, by its number. [Simulate] runs the simulation and returns the
 // [Stats] of the stretches that each class got the CPU for; [Table.Learn] makes ranks
 // and slices of them; a [Learner] does both every ten seconds on what a machine has
-// executed. A [Policy] is what was learned offline, by package train/alps, for the file
+// executed. A [Ranking] is what was learned offline, by package train/alps, for the file
 // alps.json of a bundle. The back end, which schedules by a [Table], is a kernel's or, in
 // a simulation, that of package sim.
 //

@@ -27,7 +27,7 @@ type Sharing struct {
 	ALPS alps.Options
 
 	// Slices, of ALPS: what was learned offline; nil learns as it runs.
-	Slices *alps.Policy
+	Slices *alps.Ranking
 }
 
 // SFSOptions are the parameters of [SharingSFS].

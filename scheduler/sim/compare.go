@@ -20,8 +20,8 @@ const (
 	KindBound  = "bound"
 )
 
-// A Policy is a row to compare.
-type Policy struct {
+// A Contender is a policy, as a row to compare.
+type Contender struct {
 	Name string
 	Kind string   // for the row; "" for an ordinary policy
 	New  NewStack // called once per run
@@ -33,12 +33,12 @@ type Policy struct {
 }
 
 // Baseline returns the policy that spec names, as [policy.Parse] reads it.
-func Baseline(spec string, rnd uint64) (Policy, error) {
+func Baseline(spec string, rnd uint64) (Contender, error) {
 	row, build, err := policy.Parse(spec)
 	if err != nil {
-		return Policy{}, err
+		return Contender{}, err
 	}
-	return Policy{
+	return Contender{
 		Name: spec, Sharing: row.Sharing, Clairvoyant: row.Clairvoyant,
 		New: func(_ *datasets.Trace, s policy.Site) (policy.Stack, error) {
 			s.Seed = rnd
@@ -76,7 +76,7 @@ type Report struct {
 //
 // The workload is held in memory once for all runs if it has no more requests than
 // HeldRequests, else every run draws it anew. o.Observer must be nil, as runs go in parallel.
-func Compare(ctx context.Context, t *datasets.Trace, policies []Policy, o Options, workers int) (*Report, error) {
+func Compare(ctx context.Context, t *datasets.Trace, policies []Contender, o Options, workers int) (*Report, error) {
 	if workers < 1 {
 		return nil, fmt.Errorf("sim: workers must be at least 1, got %d", workers)
 	}
@@ -99,7 +99,7 @@ func Compare(ctx context.Context, t *datasets.Trace, policies []Policy, o Option
 const HeldRequests = 1 << 23
 
 // CompareWorkload is [Compare] on a workload that is there already.
-func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, policies []Policy, o Options, workers int) (*Report, error) {
+func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, policies []Contender, o Options, workers int) (*Report, error) {
 	if workers < 1 {
 		return nil, fmt.Errorf("sim: workers must be at least 1, got %d", workers)
 	}

@@ -83,7 +83,7 @@ func mixed(n, minutes int, rate float64, rnd uint64) *datasets.Trace {
 	return counts(functions, count)
 }
 
-func baseline(t testing.TB, name string) sim.Policy {
+func baseline(t testing.TB, name string) sim.Contender {
 	t.Helper()
 	p, err := sim.Baseline(name, 1)
 	if err != nil {

@@ -32,7 +32,7 @@ func Front(x, y []float64) []int {
 // front names the rows that no other one beats in both cold starts and wasted memory. A
 // dropped request counts as a cold start: giving it up must not look like a warm one.
 // Bounds and policies that know the future are on no front: nobody can run them.
-func (rep *Report) front(policies []Policy) {
+func (rep *Report) front(policies []Contender) {
 	var rows []*Row
 	for i, p := range policies {
 		if p.Kind == "" && !p.Clairvoyant {

@@ -45,7 +45,7 @@ func TestRowsOnTheFront(t *testing.T) {
 	ctx := context.Background()
 	tr := mixed(8, 4, 300, 3)
 	o := options(datasets.Window{From: 1, To: 4})
-	policies := []sim.Policy{baseline(t, "native:keep_alive_s=0"), baseline(t, "ttl"), baseline(t, "native:keep_alive_s=1000"), baseline(t, "oracle")}
+	policies := []sim.Contender{baseline(t, "native:keep_alive_s=0"), baseline(t, "ttl"), baseline(t, "native:keep_alive_s=1000"), baseline(t, "oracle")}
 	sweep, err := sim.ParseSweep("memory=2048,4096")
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestLoadSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	rep, err := sweep.Run(ctx, o, 2, func(ctx context.Context, o sim.Options, workers int) (*sim.Report, error) {
-		return sim.Compare(ctx, tr, []sim.Policy{baseline(t, "native")}, o, workers)
+		return sim.Compare(ctx, tr, []sim.Contender{baseline(t, "native")}, o, workers)
 	})
 	if err != nil {
 		t.Fatal(err)

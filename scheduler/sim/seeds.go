@@ -45,7 +45,7 @@ func Estimated(values []float64, key uint64) Estimate {
 }
 
 // PoliciesOf builds the policies for a seed, as some of them draw.
-type PoliciesOf func(rnd uint64) ([]Policy, error)
+type PoliciesOf func(rnd uint64) ([]Contender, error)
 
 // CompareSeeds is [Compare] under the n >= 1 seeds from o.Seed on. The report is that
 // of the first; with n > 1 the rows have the means over all of them, with intervals,

@@ -194,7 +194,7 @@ type Options struct {
 	Weights []float64 `mapstructure:"-" json:"-"`
 	// Slices, where not nil, are what Cluster.Sharing "alps" schedules by; else it learns
 	// as it runs.
-	Slices *alps.Policy `mapstructure:"-" json:"-"`
+	Slices *alps.Ranking `mapstructure:"-" json:"-"`
 	// Observer, where not nil, sees a run as it goes.
 	Observer Observer `mapstructure:"-" json:"-"`
 

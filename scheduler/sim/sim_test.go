@@ -20,8 +20,8 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
-func all(t testing.TB) []sim.Policy {
-	var policies []sim.Policy
+func all(t testing.TB) []sim.Contender {
+	var policies []sim.Contender
 	for _, r := range scheduler.Baselines() {
 		policies = append(policies, baseline(t, r.Name))
 	}
@@ -91,7 +91,7 @@ func TestSameBytes(t *testing.T) {
 
 // TestReportKeys are the contract of docs/models.md, Figures of simulation.
 func TestReportKeys(t *testing.T) {
-	rep, err := sim.Compare(context.Background(), mixed(5, 3, 60, 1), []sim.Policy{baseline(t, "faascache")}, options(datasets.Window{From: 0, To: 3}), 2)
+	rep, err := sim.Compare(context.Background(), mixed(5, 3, 60, 1), []sim.Contender{baseline(t, "faascache")}, options(datasets.Window{From: 0, To: 3}), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestBoundIsTight(t *testing.T) {
 	tr := counts([]datasets.Function{f}, [][]int{{250, 200, 280}})
 	o := options(datasets.Window{})
 	o.Cluster = sim.Cluster{Invokers: 1, Cores: 1, MemoryMB: 1 << 16, Sharing: sim.SRPT}
-	rep, err := sim.Compare(context.Background(), tr, []sim.Policy{baseline(t, "faascache")}, o, 1)
+	rep, err := sim.Compare(context.Background(), tr, []sim.Contender{baseline(t, "faascache")}, o, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +398,7 @@ func TestBadInput(t *testing.T) {
 	run := func(tr *datasets.Trace, change func(*sim.Options)) error {
 		o := options(datasets.Window{})
 		change(&o)
-		_, err := sim.Compare(ctx, tr, []sim.Policy{native}, o, 1)
+		_, err := sim.Compare(ctx, tr, []sim.Contender{native}, o, 1)
 		return err
 	}
 	for _, c := range []struct {
@@ -432,7 +432,7 @@ func TestBadInput(t *testing.T) {
 	}
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := sim.Compare(canceled, tr, []sim.Policy{native}, options(datasets.Window{}), 1); !errors.Is(err, context.Canceled) {
+	if _, err := sim.Compare(canceled, tr, []sim.Contender{native}, options(datasets.Window{}), 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 }

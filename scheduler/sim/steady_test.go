@@ -50,7 +50,7 @@ func TestOverload(t *testing.T) {
 	o := options(datasets.Window{})
 	o.Cluster = sim.Cluster{Invokers: 1, Cores: 1, MemoryMB: 256, Sharing: sim.PS}
 	o.Scheduler.Timeout = 5 * decide.Second
-	rep, err := sim.Compare(context.Background(), tr, []sim.Policy{baseline(t, "native")}, o, 1)
+	rep, err := sim.Compare(context.Background(), tr, []sim.Contender{baseline(t, "native")}, o, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestOverload(t *testing.T) {
 		}
 	}
 	o.Scheduler.QueueLimit = 3
-	if rep, err = sim.Compare(context.Background(), tr, []sim.Policy{baseline(t, "native")}, o, 1); err != nil {
+	if rep, err = sim.Compare(context.Background(), tr, []sim.Contender{baseline(t, "native")}, o, 1); err != nil {
 		t.Fatal(err)
 	}
 	for m, n := range rep.Results[0].Waiting {
@@ -178,17 +178,17 @@ func TestNothingMeasured(t *testing.T) {
 	o := options(datasets.Window{})
 	bare := datasets.Function{Owner: "o", App: "a", Name: "f", Memory: 600 * mb, CPU: 1}
 	tr := counts([]datasets.Function{bare, bare}, [][]int{{3}, {2}})
-	rep, err := sim.Compare(context.Background(), tr, []sim.Policy{baseline(t, "native")}, o, 1)
+	rep, err := sim.Compare(context.Background(), tr, []sim.Contender{baseline(t, "native")}, o, 1)
 	if err != nil || rep.Requests != 5 {
 		t.Fatalf("no durations: %v", err)
 	}
 	o.Unit = sim.PerApp
-	if _, err := sim.Compare(context.Background(), tr, []sim.Policy{baseline(t, "native")}, o, 1); err == nil || errors.Is(err, sim.ErrInvariant) {
+	if _, err := sim.Compare(context.Background(), tr, []sim.Contender{baseline(t, "native")}, o, 1); err == nil || errors.Is(err, sim.ErrInvariant) {
 		t.Errorf("an application of 1200 MB on invokers of 1024: %v", err)
 	}
 	tr.Functions[1].Memory = 0
 	o.Unit = sim.PerFunction
-	if _, err := sim.Compare(context.Background(), tr, []sim.Policy{baseline(t, "native")}, o, 1); err == nil {
+	if _, err := sim.Compare(context.Background(), tr, []sim.Contender{baseline(t, "native")}, o, 1); err == nil {
 		t.Error("no memory: no error")
 	}
 }

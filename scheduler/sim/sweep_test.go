@@ -17,9 +17,9 @@ func TestSweepAndSeeds(t *testing.T) {
 	ctx := context.Background()
 	tr := mixed(8, 4, 300, 3)
 	o := options(datasets.Window{From: 1, To: 4})
-	policies := func(rnd uint64) ([]sim.Policy, error) {
+	policies := func(rnd uint64) ([]sim.Contender, error) {
 		random, err := sim.Baseline("random", rnd)
-		return []sim.Policy{baseline(t, "native"), random}, err
+		return []sim.Contender{baseline(t, "native"), random}, err
 	}
 	sweep, err := sim.ParseSweep("memory=512,2048")
 	if err != nil {

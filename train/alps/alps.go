@@ -59,7 +59,7 @@ type Report struct {
 // Fit learns the ranks and slices of the functions of t from the window w. The share, in
 // (0, 1], is the part of the invocations that falls to one core, which is drawn from rnd
 // as the times of arrival within a minute are. Equal arguments give equal results.
-func Fit(ctx context.Context, t *datasets.Trace, w datasets.Window, share float64, rnd uint64, o Options) (*alps.Policy, *Report, error) {
+func Fit(ctx context.Context, t *datasets.Trace, w datasets.Window, share float64, rnd uint64, o Options) (*alps.Ranking, *Report, error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("alps: %w", err)
 	}

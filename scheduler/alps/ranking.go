@@ -14,8 +14,8 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/forecast"
 )
 
-// A Policy is what was learned of functions offline: the content of alps.json.
-type Policy struct {
+// A Ranking is what was learned of functions offline: the content of alps.json.
+type Ranking struct {
 	// Sharing is the discipline that was better on minutes that were not learned from:
 	// "alps" with this policy, or "ps".
 	Sharing string  `json:"sharing"`
@@ -34,13 +34,13 @@ type Class struct {
 }
 
 // Learned returns the policy of statistics by function, of which some may have none.
-func Learned(functions []datasets.Function, stats []Stats, o Options) (*Policy, error) {
+func Learned(functions []datasets.Function, stats []Stats, o Options) (*Ranking, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	t := NewTable(len(stats), o)
 	t.Learn(stats, 0)
-	p := &Policy{Sharing: "alps", Options: o, Classes: make([]Class, 0, len(t.known))}
+	p := &Ranking{Sharing: "alps", Options: o, Classes: make([]Class, 0, len(t.known))}
 	for _, k := range t.known {
 		c := &t.classes[k]
 		p.Classes = append(p.Classes, Class{
@@ -52,8 +52,8 @@ func Learned(functions []datasets.Function, stats []Stats, o Options) (*Policy, 
 }
 
 // Parse reads the content of alps.json.
-func Parse(data []byte) (*Policy, error) {
-	var p Policy
+func Parse(data []byte) (*Ranking, error) {
+	var p Ranking
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p); err != nil {
@@ -67,7 +67,7 @@ func Parse(data []byte) (*Policy, error) {
 
 // Validate checks what a back end relies on: keys in order and none twice, ranks from 1
 // without a gap, and a class of a later rank neither shorter nor with a longer slice.
-func (p *Policy) Validate() error {
+func (p *Ranking) Validate() error {
 	if err := p.Options.Validate(); err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (p *Policy) Validate() error {
 	return nil
 }
 
-func (p *Policy) byRank() []*Class {
+func (p *Ranking) byRank() []*Class {
 	order := make([]*Class, len(p.Classes))
 	for i := range p.Classes {
 		order[i] = &p.Classes[i]
@@ -118,7 +118,7 @@ func (p *Policy) byRank() []*Class {
 
 // Table is the policy for functions, whose classes are their places in the slice. A
 // function that was not learned is a class that was never seen.
-func (p *Policy) Table(functions []datasets.Function) *Table {
+func (p *Ranking) Table(functions []datasets.Function) *Table {
 	byKey := make(map[forecast.Key]*Class, len(p.Classes))
 	last := int32(0)
 	for i := range p.Classes {
