@@ -29,6 +29,8 @@ import (
 // decomposeFlags are the flags of decompose.
 type decomposeFlags struct {
 	growth, mode                string
+	scaling, holidaysMode       string
+	mcmc                        int
 	cap, floor                  float64
 	holidays, country           string
 	changepoints                int
@@ -85,7 +87,9 @@ folder.`,
 	fs.Float64Var(&f.cap, "cap", 0, "capacity of logistic growth, unless the file has a column cap")
 	fs.Float64Var(&f.floor, "floor", 0, "floor of logistic growth, unless the file has a column floor")
 	fs.StringVar(&f.mode, "mode", string(m.SeasonalityMode), "additive or multiplicative")
+	fs.StringVar(&f.scaling, "scaling", string(fit.AbsMax), "of y before it is fitted: absmax, or minmax for a level far above what varies")
 	fs.StringVar(&f.holidays, "holidays", "", "CSV `file` of holidays")
+	fs.StringVar(&f.holidaysMode, "holidays-mode", "", "of holidays, additive or multiplicative; as --mode if not given")
 	fs.StringVar(&f.country, "country", "", "add the public holidays of a country, by its `code`")
 	fs.IntVar(&f.changepoints, "changepoints", m.Changepoints, "number of automatic changepoints")
 	fs.Float64Var(&f.changepointRange, "changepoint-range", m.ChangepointRange, "share of the history in which they are")
@@ -103,6 +107,9 @@ folder.`,
 	fs.IntVar(&f.samples, "samples", intervals.Samples, "futures drawn for the intervals; 0: no intervals")
 	fs.Float64Var(&f.width, "interval-width", intervals.Level, "probability between yhat_lower and yhat_upper")
 	fs.StringVar(&f.out, "out", ".", "`folder` of the plots")
+	// Prophet's option: who asks for it is told what there is instead.
+	fs.IntVar(&f.mcmc, "mcmc-samples", 0, "")
+	_ = fs.MarkHidden("mcmc-samples") // the flag exists
 	commonFlags(fs, "seed")
 	return c
 }
@@ -176,7 +183,11 @@ func (a *app) decompose(cmd *cobra.Command, f decomposeFlags, file string) error
 // model is what the flags say without the file.
 func (f decomposeFlags) model() (fit.Model, error) {
 	m := fit.DefaultModel()
+	if f.mcmc != 0 {
+		return m, fmt.Errorf("--mcmc-samples %d: the posterior is not sampled, its mode is found: --samples draws futures of the trend and noise for the intervals of yhat; there are no intervals of seasonalities", f.mcmc)
+	}
 	m.Growth, m.Cap, m.Floor, m.SeasonalityMode = prophet.Growth(f.growth), f.cap, f.floor, prophet.Mode(f.mode)
+	m.HolidaysMode, m.Scaling = prophet.Mode(f.holidaysMode), fit.Scaling(f.scaling)
 	m.Changepoints, m.ChangepointRange, m.ChangepointPriorScale = f.changepoints, f.changepointRange, f.tau
 	m.SeasonalityPriorScale, m.HolidaysPriorScale = f.seasonal, f.holidayTau
 	for _, text := range f.changepointTimes {
@@ -427,9 +438,10 @@ type decomposition struct {
 	Params       params      `json:"params"`
 	Changepoints []string    `json:"changepoints"`
 	YScale       float64     `json:"y_scale"`
-	LogPosterior float64     `json:"log_posterior"` // 0 of a constant history
-	FitMS        float64     `json:"fit_ms"`        // depends on the machine
-	Components   []component `json:"components"`    // in the order of beta
+	Floor        float64     `json:"floor,omitempty"` // of the trend, in units of y: y = floor + y_scale * scaled value
+	LogPosterior float64     `json:"log_posterior"`   // 0 of a constant history
+	FitMS        float64     `json:"fit_ms"`          // depends on the machine
+	Components   []component `json:"components"`      // in the order of beta
 	Forecast     []row       `json:"forecast"`
 	Unseen       []unseen    `json:"unseen,omitempty"` // what of the forecast the history says nothing of
 	Timing       struct {
@@ -489,6 +501,7 @@ func (d *decomposed) json() decomposition {
 		Params:       params{f.K, f.M, f.Delta, f.Beta, f.SigmaObs},
 		Changepoints: []string{},
 		YScale:       f.YScale,
+		Floor:        f.Floor,
 		LogPosterior: f.LogPosterior,
 		FitMS:        float64(d.took.Microseconds()) / 1000,
 		Components:   d.components(),

@@ -104,15 +104,15 @@ func value(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func between(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 4 {
-		ts.Fatalf("usage: between FILE PATH LOW HIGH")
+	if len(args) != 4 {
+		ts.Fatalf("usage: [!] between FILE PATH LOW HIGH")
 	}
 	low, err := strconv.ParseFloat(args[2], 64)
 	ts.Check(err)
 	high, err := strconv.ParseFloat(args[3], 64)
 	ts.Check(err)
-	if v, ok := at(ts, args[0], args[1]).(float64); !ok || v < low || v > high {
-		ts.Fatalf("%s of %s is %v: must be in [%g, %g]", args[1], args[0], at(ts, args[0], args[1]), low, high)
+	if v, ok := at(ts, args[0], args[1]).(float64); !ok || (low <= v && v <= high) == neg {
+		ts.Fatalf("%s of %s is %v, tested with [%g, %g]", args[1], args[0], at(ts, args[0], args[1]), low, high)
 	}
 }
 

@@ -2,6 +2,7 @@ package fit
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 
@@ -28,6 +29,8 @@ type curve struct {
 	parts    []part    // the columns of X
 	shared   bool      // whether there are multiplicative columns
 	start    float64   // to which the level is held where there are gaps
+	base     []float64 // floor, scaled, which multiplicative effects multiply too; nil without them
+	least    float64   // variance
 
 	// At the parameters that were evaluated last, a value per row:
 	g, g1, g2 []float64 // trend, and its derivatives by u
@@ -44,7 +47,7 @@ type part struct {
 	share    bool
 }
 
-func (d *design) newCurve(y, capacity []float64) *curve {
+func (d *design) newCurve(y, capacity, base []float64) *curve {
 	T := len(y)
 	rows := make([]float64, 5*T)
 	c := &curve{
@@ -54,6 +57,7 @@ func (d *design) newCurve(y, capacity []float64) *curve {
 		tangent: make([]float64, d.n*d.n),
 		uphill:  make([]float64, d.n),
 	}
+	c.least = leastOfRows(d.t, y, d.head() == 2)
 	c.start = d.level(y[0], floats.Sum(y)/float64(T))
 	for i, share := range d.share {
 		if n := len(c.parts); n == 0 || c.parts[n-1].share != share {
@@ -61,6 +65,9 @@ func (d *design) newCurve(y, capacity []float64) *curve {
 		}
 		c.parts[len(c.parts)-1].to = c.head + i + 1
 		c.shared = c.shared || share
+	}
+	if c.shared && slices.ContainsFunc(base, func(v float64) bool { return v != 0 }) {
+		c.base = base
 	}
 	return c
 }
@@ -101,6 +108,10 @@ func (c *curve) evaluate(theta []float64) (sse float64) {
 			g2 = g1 * (1 - 2*s)
 		}
 		r := y - g*factor - added
+		if c.base != nil {
+			r -= c.base[i] * (factor - 1)
+			g += c.base[i]
+		}
 		c.g[i], c.g1[i], c.g2[i], c.factor[i], c.rest[i] = g, g1, g2, factor, r
 		sse += r * r
 	}
@@ -252,6 +263,15 @@ func (c *curve) first(theta []float64) (g, g1, g2 float64) {
 func (c *curve) trendLimits(theta []float64) limits {
 	c.evaluate(theta)
 	return limitsOf(c.g)
+}
+
+// reach are the limits of y, with the floor if the trend has it.
+func (c *curve) reach() limits {
+	y := c.y
+	if c.base != nil {
+		y = floats.AddTo(make([]float64, len(y)), y, c.base)
+	}
+	return limitsOf(y)
 }
 
 // effects fills the part of the tangent of the columns of X with each other. Without

@@ -33,7 +33,7 @@ func TestDerivatives(t *testing.T) {
 			if growth != prophet.Logistic {
 				capacity = nil
 			}
-			c := d.newCurve(y, capacity)
+			c := d.newCurve(y, capacity, nil)
 			theta := make([]float64, d.n)
 			for i := range theta {
 				theta[i] = 0.6 * seed.Normal(seed.Key(1, "theta"), uint64(i))

@@ -73,7 +73,7 @@ func (m Model) newDesign(times []time.Time, columns prophet.Columns) (*design, e
 		if err != nil {
 			return nil, err
 		}
-		d.prior = append(d.prior, m.settle(&fitted.PriorScale, m.HolidaysPriorScale, &fitted.Mode))
+		d.prior = append(d.prior, settle(&fitted.PriorScale, m.HolidaysPriorScale, &fitted.Mode, m.SeasonalityMode))
 		d.share = append(d.share, fitted.Mode == prophet.Multiplicative)
 		d.regressors = append(d.regressors, fitted)
 	}
@@ -123,12 +123,12 @@ func (d *design) additive() bool {
 // settle gives a term what it leaves open, its prior scale and its mode, and returns the
 // precision of the prior. In what is fitted the additive mode is empty: that is the same
 // in fewer bytes.
-func (m Model) settle(scale *float64, otherwise float64, mode *prophet.Mode) (precision float64) {
+func settle(scale *float64, otherwise float64, mode *prophet.Mode, usual prophet.Mode) (precision float64) {
 	if *scale == 0 {
 		*scale = otherwise
 	}
 	if *mode == "" {
-		*mode = m.SeasonalityMode
+		*mode = usual
 	}
 	if *mode == prophet.Additive {
 		*mode = ""
@@ -153,12 +153,12 @@ func (m Model) terms() terms {
 	}
 	for i := range t.seasonalities {
 		s := &t.seasonalities[i]
-		columns(s.Columns(), m.settle(&s.PriorScale, m.SeasonalityPriorScale, &s.Mode), s.Mode)
+		columns(s.Columns(), settle(&s.PriorScale, m.SeasonalityPriorScale, &s.Mode, m.SeasonalityMode), s.Mode)
 	}
 	slices.SortFunc(t.holidays, func(a, b prophet.Holiday) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range t.holidays {
 		h := &t.holidays[i]
-		columns(h.Columns(), m.settle(&h.PriorScale, m.HolidaysPriorScale, &h.Mode), h.Mode)
+		columns(h.Columns(), settle(&h.PriorScale, m.HolidaysPriorScale, &h.Mode, cmp.Or(m.HolidaysMode, m.SeasonalityMode)), h.Mode)
 	}
 	return t
 }

@@ -57,6 +57,6 @@
 // Automatic changepoints are at the rows that Python chooses; R rounds exact halves
 // to other rows. With a flat trend, or with none asked for, there are no changepoints;
 // Prophet has one or more that do nothing. A history of one value
-// or none has a defined result, see FitTimes. sigma is kept above 1e-6 of the scale
-// of y, since the density of a history without noise has no mode.
+// or none has a defined result, see FitTimes. sigma is kept above 1e-6 of the deviation
+// of y from a line, since the density of a history without noise has no mode.
 package fit

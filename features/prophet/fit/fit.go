@@ -76,6 +76,10 @@ func (m Model) FitColumns(ctx context.Context, times []time.Time, y []float64, c
 // fitRows estimates the model for at least one value, none of which is missing or
 // infinite, at times that ascend. Of a logistic trend, capacity and floor are columns.
 func (m Model) fitRows(times []time.Time, y []float64, columns prophet.Columns) (*prophet.Fitted, error) {
+	given := columns.Floor != nil
+	if m.Growth == prophet.Logistic && !given {
+		columns.Floor = slices.Repeat([]float64{slices.Min(y)}, len(y)) // as MinMax has it
+	}
 	if err := m.known(times, columns); err != nil {
 		return nil, err
 	}
@@ -86,10 +90,26 @@ func (m Model) fitRows(times []time.Time, y []float64, columns prophet.Columns) 
 	if err != nil {
 		return nil, err
 	}
-	if d.additive() {
-		return d.fit(y), nil
+	u := unit{scale: maxAbs(y)}
+	switch {
+	case m.Scaling == MinMax && m.Growth == prophet.Logistic && given:
+		u.scale = slices.Max(columns.Cap) - slices.Min(columns.Floor)
+	case m.Scaling == MinMax:
+		u = unit{floor: slices.Min(y), scale: slices.Max(y) - slices.Min(y)}
+	case m.Growth == prophet.Logistic:
+		u.scale = 0
+		for i, v := range y {
+			u.scale = max(u.scale, math.Abs(v-columns.Floor[i]))
+		}
+		if u.scale == 0 {
+			u.scale = 1
+		}
 	}
-	return d.fitCurve(y, columns.Cap, columns.Floor), nil
+	if d.additive() {
+		return d.fit(y, u), nil
+	}
+	u.whole = m.Scaling == MinMax
+	return d.fitCurve(y, columns.Cap, columns.Floor, u), nil
 }
 
 // columns are those of the rows in order. Of a logistic trend, capacity and floor are
@@ -103,8 +123,8 @@ func (m Model) columns(c prophet.Columns, order []int) prophet.Columns {
 	if out.Cap == nil {
 		out.Cap = slices.Repeat([]float64{m.Cap}, len(order))
 	}
-	if out.Floor == nil {
-		out.Floor = slices.Repeat([]float64{m.Floor}, len(order))
+	if out.Floor == nil && (m.Scaling != MinMax || m.Floor != 0) {
+		out.Floor = slices.Repeat([]float64{m.Floor}, len(order)) // else see fitRows
 	}
 	return out
 }
@@ -114,7 +134,9 @@ func (m Model) columns(c prophet.Columns, order []int) prophet.Columns {
 func (m Model) shared() bool {
 	return m.Growth != prophet.Logistic && m.SeasonalityMode != prophet.Multiplicative && len(m.Regressors) == 0 &&
 		!slices.ContainsFunc(m.Seasonalities, func(s prophet.Seasonality) bool { return s.Mode == prophet.Multiplicative || s.Condition != "" }) &&
-		!slices.ContainsFunc(m.Holidays, func(h prophet.Holiday) bool { return h.Mode == prophet.Multiplicative })
+		!slices.ContainsFunc(m.Holidays, func(h prophet.Holiday) bool {
+			return cmp.Or(h.Mode, m.HolidaysMode) == prophet.Multiplicative
+		})
 }
 
 // pick returns the values at the given numbers.
@@ -155,32 +177,61 @@ func constant(y []float64) bool {
 	return true
 }
 
+// A unit is that of scaled values: (y-floor)/scale. Of a logistic trend the floor may
+// change and is a column. whole says that multiplicative effects multiply the trend with
+// its floor, as the forecast does.
+type unit struct {
+	floor, scale float64
+	whole        bool
+}
+
 // fit estimates the parameters for y, finite, not constant, one value per row of d.
-func (d *design) fit(y []float64) *prophet.Fitted {
-	var scale float64
-	for _, v := range y {
-		scale = max(scale, math.Abs(v))
+func (d *design) fit(y []float64, u unit) *prophet.Fitted {
+	level := u.floor
+	if far(y) {
+		level = y[0]
 	}
+	scaled := make([]float64, len(y))
 	var yy float64
-	for _, v := range y {
-		v /= scale
+	for i, v := range y {
+		v = (v - level) / u.scale
+		scaled[i] = v
 		yy += v * v
 	}
 	w := new(workspace)
 	w.reset(d.n)
-	d.products(y, w.b)
-	for i := range w.b {
-		w.b[i] /= scale
+	d.products(scaled, w.b)
+	f := d.mode(w, u.scale, yy, len(y), scaled[0], (level-u.floor)/u.scale,
+		func() float64 { return d.residuals(scaled, 1, w.theta) },
+		func() limits { return limitsOf(scaled) })
+	f.Floor = u.floor
+	return f
+}
+
+// farLevel is the share of the sum of squares below which that about the mean is lost to
+// rounding in sums over products: the level is then taken out before they are formed.
+const farLevel = 1e-8
+
+// far reports whether the level of y is so far above what varies.
+func far(y []float64) bool {
+	var sum, squares, about float64
+	for _, v := range y {
+		sum += v
+		squares += v * v
 	}
-	return d.mode(w, scale, yy, len(y), y[0]/scale,
-		func() float64 { return d.residuals(y, scale, w.theta) },
-		func() limits { return limits{slices.Min(y) / scale, slices.Max(y) / scale} })
+	mean := sum / float64(len(y))
+	for _, v := range y {
+		about += (v - mean) * (v - mean)
+	}
+	return about < farLevel*squares
 }
 
 // mode returns the model of a history of the given number of values, of the given scale,
-// with Z'y = w.b and y'y = yy and the given first value, all scaled. residuals returns the
-// sum of squared residuals at w.theta from the rows, and reach the limits of y, scaled.
-func (d *design) mode(w *workspace, scale, yy float64, values int, first float64, residuals func() float64, reach func() limits) *prophet.Fitted {
+// with Z'y = w.b and y'y = yy and the given first value, all scaled and less the level
+// that was taken out. residuals returns the sum of squared residuals at w.theta from the
+// rows, and reach the limits of y, scaled.
+func (d *design) mode(w *workspace, scale, yy float64, values int, first, taken float64, residuals func() float64, reach func() limits) *prophet.Fitted {
+	w.least = d.leastVariance(yy, w.b, values)
 	level := d.level(first, w.b[d.head()-1]/float64(values))
 	sigma, sse := d.maximise(w, yy, values, level)
 	for range mostFirm {
@@ -194,8 +245,9 @@ func (d *design) mode(w *workspace, scale, yy float64, values int, first float64
 		// The Gram matrix leaves few digits of a small remainder; the rows have them
 		// all. The parameters are settled, so one better sigma is enough.
 		sse = residuals()
-		sigma = math.Sqrt(nextVariance(sse, values))
+		sigma = math.Sqrt(nextVariance(sse, values, w.least))
 	}
+	w.theta[d.head()-1] += taken
 	return d.fitted(w.theta, scale, sigma, d.objective(w.theta, sigma*sigma, sse, values), values)
 }
 
@@ -210,43 +262,40 @@ func (d *design) level(first, mean float64) float64 {
 
 // fitCurve is fit for a model that is not linear in its parameters. Only a logistic
 // trend has a capacity and a floor, in units of y, one value per row.
-func (d *design) fitCurve(y, capacity, floor []float64) *prophet.Fitted {
+func (d *design) fitCurve(y, capacity, floor []float64, u unit) *prophet.Fitted {
 	logistic := d.growth == prophet.Logistic
-	scaled := slices.Clone(y)
-	var scale float64
-	for i := range scaled {
-		if logistic {
-			scaled[i] -= floor[i]
+	if !logistic {
+		floor = slices.Repeat([]float64{u.floor}, len(y))
+	}
+	scaled, base := make([]float64, len(y)), make([]float64, len(y))
+	for i := range y {
+		scaled[i] = (y[i] - floor[i]) / u.scale
+		if u.whole {
+			base[i] = floor[i] / u.scale
 		}
-		scale = max(scale, math.Abs(scaled[i]))
-	}
-	if scale == 0 {
-		scale = 1
-	}
-	for i := range scaled {
-		scaled[i] /= scale
 	}
 	var within []float64
 	if logistic {
 		for i := range capacity {
-			within = append(within, (capacity[i]-floor[i])/scale)
+			within = append(within, (capacity[i]-floor[i])/u.scale)
 		}
 	}
 	w := new(workspace)
 	w.reset(d.n)
-	c := d.newCurve(scaled, within)
+	c := d.newCurve(scaled, within, base)
 	sigma, lp := c.maximise(w)
 	for range mostFirm {
-		if d.hold == nil || d.inside(w.theta, c.trendLimits(w.theta), limitsOf(scaled)) {
+		if d.hold == nil || d.inside(w.theta, c.trendLimits(w.theta), c.reach()) {
 			break
 		}
 		d = d.firmer()
-		c = d.newCurve(scaled, within)
+		c = d.newCurve(scaled, within, base)
 		sigma, lp = c.maximise(w)
 	}
-	f := d.fitted(w.theta, scale, sigma, lp, len(y))
+	f := d.fitted(w.theta, u.scale, sigma, lp, len(y))
+	f.Floor = floor[len(y)-1]
 	if logistic {
-		f.Cap, f.Floor = capacity[len(y)-1], floor[len(y)-1]
+		f.Cap = capacity[len(y)-1]
 	}
 	return f
 }

@@ -234,14 +234,28 @@ func (w *worker) fit(o origin) (*prophet.Fitted, error) {
 	if s.extreme() {
 		s = s.normalised()
 	}
-	scale := s.largest
+	power := s.unit
+	u := unit{scale: s.largest}
+	if o.model.Scaling == MinMax {
+		reach := s.reach(d.runs, 1)
+		u = unit{floor: reach.low, scale: reach.high - reach.low}
+		s = s.above(reach.low)
+	}
 	w.workspace.reset(d.n)
 	s.products(d, w.workspace.b)
+	taken := 0.
+	if sum := w.workspace.b[d.head()-1]; s.yy-sum*sum/float64(d.values) < farLevel*s.yy {
+		taken = s.y[w.runs[0].first]
+		s = s.above(taken)
+		s.products(d, w.workspace.b)
+	}
+	scale := u.scale
 	floats.Scale(1/scale, w.workspace.b)
-	fitted := d.mode(&w.workspace, scale, s.yy/(scale*scale), d.values, s.y[w.runs[0].first]/scale,
+	fitted := d.mode(&w.workspace, scale, s.yy/(scale*scale), d.values, s.y[w.runs[0].first]/scale, taken/scale,
 		func() float64 { return s.residuals(d, scale, w.workspace.theta) },
 		func() limits { return s.reach(d.runs, scale) })
-	fitted.YScale *= s.unit
+	fitted.YScale *= power
+	fitted.Floor = u.floor * power
 	return fitted, nil
 }
 

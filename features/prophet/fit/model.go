@@ -34,6 +34,11 @@ type Model struct {
 	// SeasonalityMode is that of terms without their own: seasonalities, holidays and
 	// regressors. Default additive.
 	SeasonalityMode prophet.Mode `json:"seasonality_mode" mapstructure:"seasonality_mode"`
+	// HolidaysMode, if not empty, is that of holidays without their own; default empty.
+	HolidaysMode prophet.Mode `json:"holidays_mode,omitempty" mapstructure:"holidays_mode"`
+
+	// Scaling of y, to whose unit the priors are; default absmax.
+	Scaling Scaling `json:"scaling,omitempty" mapstructure:"scaling"`
 
 	// Seasonalities in the order of their columns; default none. See AutoSeasonalities.
 	Seasonalities []prophet.Seasonality `json:"seasonalities" mapstructure:"seasonalities"`
@@ -54,6 +59,19 @@ type Model struct {
 	// shrinks by sin(x)/x with x = pi*Step/period. sigma_obs is then the noise of means.
 	Step time.Duration `json:"step" mapstructure:"step"`
 }
+
+// Scaling says in which unit y is fitted.
+type Scaling string
+
+// The scalings; the empty one is AbsMax. Where the level is far above what varies, AbsMax
+// lets the trend bend as it likes, as its prior is wide against that; MinMax does not.
+const (
+	AbsMax Scaling = "absmax" // by the largest |y - floor|
+	// MinMax takes the least value for the floor and the range for the unit. A logistic
+	// trend that has a floor keeps it; its unit is from the lowest floor to the highest
+	// capacity.
+	MinMax Scaling = "minmax"
+)
 
 // DefaultModel returns Prophet's defaults, without seasonalities or holidays.
 func DefaultModel() Model {
@@ -83,6 +101,8 @@ func (m Model) Validate() error {
 	check(!math.IsNaN(m.Cap) && !math.IsInf(m.Cap, 0), "cap must be finite, got %g", m.Cap)
 	check(!math.IsNaN(m.Floor) && !math.IsInf(m.Floor, 0), "floor must be finite, got %g", m.Floor)
 	check(m.SeasonalityMode.Valid(), "seasonality_mode must be %s or %s, got %q", prophet.Additive, prophet.Multiplicative, m.SeasonalityMode)
+	check(m.HolidaysMode.Valid(), "holidays_mode must be %s or %s, got %q", prophet.Additive, prophet.Multiplicative, m.HolidaysMode)
+	check(m.Scaling == "" || m.Scaling == AbsMax || m.Scaling == MinMax, "scaling must be %s or %s, got %q", AbsMax, MinMax, m.Scaling)
 	check(m.Changepoints >= 0, "changepoints must be >= 0, got %d", m.Changepoints)
 	check(m.ChangepointRange > 0 && m.ChangepointRange <= 1, "changepoint_range must be in (0, 1], got %g", m.ChangepointRange)
 	positive("changepoint_prior_scale", m.ChangepointPriorScale)

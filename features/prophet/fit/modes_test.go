@@ -49,7 +49,7 @@ func TestStartsFindTheBestMode(t *testing.T) {
 		}
 		w := new(workspace)
 		w.reset(d.n)
-		curve := d.newCurve(y, capacity)
+		curve := d.newCurve(y, capacity, nil)
 		_, best := curve.maximise(w)
 		for range 25 {
 			clear(w.theta)
@@ -57,7 +57,7 @@ func TestStartsFindTheBestMode(t *testing.T) {
 			for i := d.head(); i < d.n; i++ {
 				w.theta[i] = rnd.NormFloat64() * float64(rnd.IntN(2))
 			}
-			noise := nextVariance(curve.evaluate(w.theta), n) * math.Exp(-4*rnd.Float64())
+			noise := nextVariance(curve.evaluate(w.theta), n, curve.least) * math.Exp(-4*rnd.Float64())
 			variance, sse := curve.climb(w, noise)
 			if lp := d.objective(w.theta, variance, sse, n); lp > best+1e-6 {
 				t.Errorf("%s: a random start ends at the log posterior %.9f, above %.9f", name, lp, best)

@@ -26,11 +26,11 @@ func (c *curve) maximise(w *workspace) (sigma, lp float64) {
 	}
 	for _, start := range c.starts(w) {
 		copy(w.theta, start)
-		try(nextVariance(c.evaluate(start), T))
+		try(nextVariance(c.evaluate(start), T, c.least))
 	}
 	// There may be a mode of less noise, in which the penalties weigh less.
 	copy(w.theta, best)
-	try(max(variance*1e-4, minSigma*minSigma))
+	try(max(variance*1e-4, c.least))
 	copy(w.theta, best)
 	return math.Sqrt(variance), c.objective(best, variance, c.evaluate(best), T)
 }
@@ -114,7 +114,7 @@ func (c *curve) climb(w *workspace, variance float64) (float64, float64) {
 		} else if damping /= 10; damping < 1e-4 {
 			damping = 0
 		}
-		next := nextVariance(sse, T)
+		next := nextVariance(sse, T, c.least)
 		settled := math.Abs(next-variance) <= 1e-9*variance
 		variance = next
 		if small && settled {
@@ -185,6 +185,7 @@ func (c *curve) starts(w *workspace) [][]float64 {
 			yy += v * v
 		}
 		c.products(y, w.b)
+		w.least = c.leastVariance(yy, w.b, T)
 		level := 0.0
 		for _, v := range y {
 			level += v / float64(T)
@@ -226,6 +227,9 @@ func (c *curve) starts(w *workspace) [][]float64 {
 
 // rescale turns the effects of multiplicative columns into shares of the level.
 func (c *curve) rescale(theta []float64, level float64) {
+	if c.base != nil {
+		level += floats.Sum(c.base) / float64(len(c.base))
+	}
 	for col, m := range c.share {
 		if m && math.Abs(level) > 1e-3 { // y is scaled: a smaller level is none
 			theta[c.head+col] /= level

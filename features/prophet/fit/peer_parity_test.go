@@ -286,6 +286,33 @@ func peerCases() []peerCase {
 		}
 		return 30 + 10*wave(d, 1) + r.NormFloat64()
 	})
+	add("holidays_mode", 340, daily, func(m *fit.Model, c *peerCase) {
+		events(prophet.Additive)(m, c)
+		m.HolidaysMode = prophet.Multiplicative
+	}, eventful)
+	scaled := func(change func(*fit.Model, *peerCase)) func(*fit.Model, *peerCase) {
+		return func(m *fit.Model, c *peerCase) {
+			change(m, c)
+			m.Scaling = fit.MinMax
+		}
+	}
+	add("minmax_linear", 600, daily, scaled(auto(600*day, day)), func(r *rand.Rand, i int, d float64) float64 {
+		return 1e6 + 0.05*float64(i) - 0.1*max(0, float64(i-300)) + 3*wave(d, 7) + 2*r.NormFloat64()
+	})
+	add("minmax_flat", 24*21, hourly, scaled(func(m *fit.Model, _ *peerCase) {
+		m.Growth, m.Seasonalities = prophet.Flat, []prophet.Seasonality{weekly, perDay}
+	}), func(r *rand.Rand, i int, d float64) float64 {
+		return -1e5 + 5*wave(d, 1) + 2*wave(d, 7) + r.NormFloat64()
+	})
+	add("minmax_logistic", 600, daily, scaled(limit(1100)), func(r *rand.Rand, i int, d float64) float64 {
+		return 1000 + 95*sigmoid(float64(i-250)/60) + 3*wave(d, 7) + 2*r.NormFloat64()
+	})
+	add("minmax_logistic_floor", 600, daily, scaled(func(m *fit.Model, c *peerCase) {
+		limit(1110)(m, c)
+		c.columns.Floor = slices.Repeat([]float64{990}, len(c.times))
+	}), func(r *rand.Rand, i int, d float64) float64 {
+		return 1000 + 95*sigmoid(float64(i-250)/60) + 3*wave(d, 7) + 2*r.NormFloat64()
+	})
 	var load, open []float64
 	regress := func(mode prophet.Mode) func(*fit.Model, *peerCase) {
 		return func(m *fit.Model, c *peerCase) {
@@ -383,7 +410,7 @@ func askPeer(t *testing.T, cases []peerCase) []peerAnswer {
 		m := c.model
 		q := row{
 			"growth": m.Growth, "n_changepoints": m.Changepoints, "changepoint_range": m.ChangepointRange,
-			"changepoint_prior_scale": m.ChangepointPriorScale, "seasonality_mode": m.SeasonalityMode,
+			"changepoint_prior_scale": m.ChangepointPriorScale, "seasonality_mode": m.SeasonalityMode, "holidays_mode": m.HolidaysMode, "scaling": m.Scaling,
 			"seasonalities": m.Seasonalities, "terms": m.Regressors,
 			"cap": c.columns.Cap, "floor": c.columns.Floor, "conditions": c.columns.Conditions, "regressors": c.columns.Regressors,
 		}

@@ -297,6 +297,21 @@ func (s *signal) normalised() *signal {
 	return n
 }
 
+// above returns a signal of the values before s.end less a level.
+func (s *signal) above(level float64) *signal {
+	y := slices.Repeat([]float64{math.NaN()}, s.end)
+	for _, r := range s.runs {
+		for i := r.first; i < min(r.end, s.end); i++ {
+			y[i] = s.y[i] - level
+		}
+	}
+	n := new(signal)
+	n.load(y)
+	n.begin(s.basis)
+	n.extend(s.end)
+	return n
+}
+
 // infiniteError says which value of a series is infinite.
 type infiniteError struct {
 	number int

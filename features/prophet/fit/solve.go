@@ -7,14 +7,15 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// minSigma keeps sigma_obs away from 0, in scaled units: without noise the density
-// grows without bound as sigma falls.
+// minSigma keeps sigma_obs away from 0, in units of the deviation of y from a trend:
+// without noise the density grows without bound as sigma falls.
 const minSigma = 1e-6
 
 // A workspace holds what one worker needs to fit one series after another.
 type workspace struct {
 	b     []float64 // Z'y, scaled
 	level float64   // to which a design with gaps is held
+	least float64   // variance
 
 	theta    []float64 // the solution, length n
 	gradient []float64 // b - G*theta
@@ -61,7 +62,7 @@ func (d *design) maximise(w *workspace, yy float64, rows int, level float64) (si
 	// A start above all fixed points: the sum of squares of no fit at all.
 	clear(w.theta)
 	d.begin(w)
-	upper := d.alternate(w, nextVariance(yy, rows), math.Inf(1), yy, rows)
+	upper := d.alternate(w, nextVariance(yy, rows, w.least), math.Inf(1), yy, rows)
 	sseUpper := d.sse(w, yy)
 	if len(d.changepoints) == 0 {
 		return math.Sqrt(upper), sseUpper
@@ -71,7 +72,7 @@ func (d *design) maximise(w *workspace, yy float64, rows int, level float64) (si
 	// Given sigma there is one minimum, so begin where it is likely to be.
 	copy(w.saved, w.theta)
 	const met = 1 - 1e-6
-	lower := d.alternate(w, nextVariance(d.leastSquares(w, yy), rows), met*upper, yy, rows)
+	lower := d.alternate(w, nextVariance(d.leastSquares(w, yy), rows, w.least), met*upper, yy, rows)
 	if lower < met*upper {
 		sse := d.sse(w, yy)
 		if d.objective(w.theta, lower, sse+d.held(w.theta, level), rows) > d.objective(w.saved, upper, sseUpper+d.held(w.saved, level), rows) {
@@ -102,7 +103,7 @@ func (d *design) alternate(w *workspace, variance, enough, yy float64, rows int)
 	)
 	for range rounds {
 		d.descend(w, variance)
-		next := nextVariance(d.sse(w, yy), rows)
+		next := nextVariance(d.sse(w, yy), rows, w.least)
 		done := math.Abs(next-variance) <= tolerance*variance || next >= enough
 		variance = next
 		if done {
@@ -112,12 +113,52 @@ func (d *design) alternate(w *workspace, variance, enough, yy float64, rows int)
 	return variance
 }
 
-// nextVariance is the sigma^2 that maximises the density given the sum of squares.
-func nextVariance(sse float64, rows int) float64 {
+// nextVariance is the sigma^2 that maximises the density given the sum of squares, but not
+// below the least.
+func nextVariance(sse float64, rows int, least float64) float64 {
 	T := float64(rows)
 	// (sqrt(T^2 + 16 SSE) - T) / 8, written without cancellation.
 	v := 2 * sse / (T + math.Sqrt(T*T+16*sse))
-	return max(v, minSigma*minSigma)
+	return max(v, least)
+}
+
+// leastVariance is that of a series with Z'y = b and y'y = yy over rows rows: relative to
+// what varies about a line, about the mean if the trend is flat.
+func (d *design) leastVariance(yy float64, b []float64, rows int) float64 {
+	T, at := float64(rows), d.head()-1
+	about, line := yy-b[at]*b[at]/T, 0.
+	if at == 1 {
+		if tt := d.gram[0] - d.gram[1]*d.gram[1]/T; tt > 0 {
+			ty := b[0] - d.gram[1]*b[1]/T
+			line = ty * ty / tt
+		}
+	}
+	return least(about, line, rows)
+}
+
+// least is the least variance, given the sum of squares about the mean, and how much of it
+// a line takes away.
+func least(about, line float64, rows int) float64 {
+	if rest := about - line; rest > 1e-12*about { // or it is nothing but a line, and rounding
+		about = rest
+	}
+	return max(minSigma*minSigma*about/float64(rows), math.SmallestNonzeroFloat64)
+}
+
+// leastOfRows is leastVariance from the rows.
+func leastOfRows(t, y []float64, sloped bool) float64 {
+	T := float64(len(y))
+	mt, my := floats.Sum(t)/T, floats.Sum(y)/T
+	var tt, ty, yy float64
+	for i, v := range y {
+		v, u := v-my, t[i]-mt
+		tt, ty, yy = tt+u*u, ty+u*v, yy+v*v
+	}
+	line := 0.
+	if sloped && tt > 0 {
+		line = ty * ty / tt
+	}
+	return least(yy, line, len(y))
 }
 
 // sse is the sum of squared residuals at w.theta, from the Gram matrix:
@@ -261,7 +302,7 @@ func (d *design) descend(w *workspace, variance float64) {
 
 // factorVariance is the variance at which the factor of a design is computed: its ridge
 // settles only what the data leave open.
-const factorVariance = minSigma * minSigma
+const factorVariance = 1e-12
 
 // factorise computes the factor of the design: that of Q over all columns.
 func (d *design) factorise() {

@@ -34,6 +34,8 @@ def fit(case):
         changepoint_range=case["changepoint_range"],
         changepoint_prior_scale=case["changepoint_prior_scale"],
         seasonality_mode=case["seasonality_mode"],
+        holidays_mode=case["holidays_mode"] or None,
+        scaling=case["scaling"] or "absmax",
         yearly_seasonality=False,
         weekly_seasonality=False,
         daily_seasonality=False,
