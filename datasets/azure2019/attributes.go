@@ -288,7 +288,7 @@ func (t *table) join(rnd uint64) []datasets.Function {
 				}
 				f.Assumed &^= datasets.AssumedExecution
 			} else {
-				f.Execution = datasets.Constant(DefaultExecution)
+				f.Execution = datasets.Constant(datasets.DefaultExecution)
 			}
 		}
 		if f.Assumed&datasets.AssumedMemory != 0 {
@@ -302,7 +302,7 @@ func (t *table) join(rnd uint64) []datasets.Function {
 				f.Memory = max(1, int64(math.Round(mb*(1<<20))))
 				f.Assumed &^= datasets.AssumedMemory
 			} else {
-				f.Memory = DefaultMemory
+				f.Memory = datasets.DefaultMemory
 			}
 			f.AssumeStartCost(rnd)
 		}

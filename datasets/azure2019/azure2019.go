@@ -62,20 +62,6 @@ import (
 // Format is the name of the format in the store and on the command line.
 const Format = "azure2019"
 
-// What stands in where the trace has no measurement.
-const (
-	// DefaultExecution is the median of the average execution times of functions:
-	// exp(-0.38) s, from the log-normal fit of ATC'20, Fig. 7.
-	DefaultExecution = 684 * time.Millisecond
-
-	// DefaultMemory is the median of the memory of applications, 170 MB (ATC'20,
-	// Fig. 8), in bytes.
-	DefaultMemory = 170 << 20
-
-	// DefaultCPU is one core: the trace says nothing about CPU.
-	DefaultCPU = 1.0
-)
-
 // The reasons for which a row is rejected.
 const (
 	RaggedRow      = "ragged row"

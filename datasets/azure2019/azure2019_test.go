@@ -176,8 +176,8 @@ func TestOfficialLayout(t *testing.T) {
 	want := []datasets.Function{
 		// The 251 MB of a1 are those of two functions: 125.5, rounded up.
 		{ID: 0, Owner: "o1", App: "a1", Name: "f1", Trigger: datasets.HTTP, Memory: 126 << 20, CPU: 1, Execution: ms(1, 1, 5, 5, 20, 90, 100), Assumed: datasets.AssumedCPU},
-		{ID: 1, Owner: "o1", App: "a1", Name: "f2", Trigger: datasets.Timer, Memory: 126 << 20, CPU: 1, Execution: datasets.Constant(azure2019.DefaultExecution), Assumed: datasets.AssumedCPU | datasets.AssumedExecution},
-		{ID: 2, Owner: "o2", App: "a2", Name: "f3", Trigger: datasets.Queue, Memory: azure2019.DefaultMemory, CPU: 1, Execution: ms(2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5), Assumed: datasets.AssumedCPU | datasets.AssumedMemory},
+		{ID: 1, Owner: "o1", App: "a1", Name: "f2", Trigger: datasets.Timer, Memory: 126 << 20, CPU: 1, Execution: datasets.Constant(datasets.DefaultExecution), Assumed: datasets.AssumedCPU | datasets.AssumedExecution},
+		{ID: 2, Owner: "o2", App: "a2", Name: "f3", Trigger: datasets.Queue, Memory: datasets.DefaultMemory, CPU: 1, Execution: ms(2.5, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5), Assumed: datasets.AssumedCPU | datasets.AssumedMemory},
 	}
 	for i := range want {
 		want[i].AssumeStartCost(1)
@@ -209,7 +209,7 @@ func TestSampleLayout(t *testing.T) {
 	if !reflect.DeepEqual(c.days, []*datasets.Counts{want}) || len(c.rejected) > 0 {
 		t.Errorf("days %+v, rejected %q", c.days[0], c.rejected)
 	}
-	if functions[0].Memory != 1005<<20/10 || functions[1].Memory != azure2019.DefaultMemory {
+	if functions[0].Memory != 1005<<20/10 || functions[1].Memory != datasets.DefaultMemory {
 		t.Errorf("memory %d and %d", functions[0].Memory, functions[1].Memory)
 	}
 }
@@ -437,8 +437,8 @@ func TestKeysAcrossDays(t *testing.T) {
 		execution time.Duration
 		mb        int64
 	}{
-		{"o1/a/f", azure2019.DefaultExecution, 50}, {"o2/a/f", 10 * time.Millisecond, 170}, {"o1/b/f", 20 * time.Millisecond, 170},
-		{"o1/a/g", azure2019.DefaultExecution, 50}, {"o2/b/f", azure2019.DefaultExecution, 300},
+		{"o1/a/f", datasets.DefaultExecution, 50}, {"o2/a/f", 10 * time.Millisecond, 170}, {"o1/b/f", 20 * time.Millisecond, 170},
+		{"o1/a/g", datasets.DefaultExecution, 50}, {"o2/b/f", datasets.DefaultExecution, 300},
 	} {
 		f := functions[i]
 		if key := f.Owner + "/" + f.App + "/" + f.Name; key != want.key || f.Execution.Mean() != want.execution || f.Memory != want.mb<<20 {

@@ -553,7 +553,7 @@ func (t *table) intern(key [4][]byte) (id datasets.FunctionID, reason, msg strin
 	function := app + len(key[1]) + 1
 	t.functions = append(t.functions, datasets.Function{
 		ID: id, Owner: name[:app-1], App: name[app : function-1], Name: name[function : len(name)-1],
-		Trigger: triggers[trigger], CPU: DefaultCPU,
+		Trigger: triggers[trigger], CPU: datasets.DefaultCPU,
 		Assumed: datasets.AssumedCPU | datasets.AssumedExecution | datasets.AssumedMemory,
 	})
 	return id, "", ""

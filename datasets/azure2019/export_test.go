@@ -125,7 +125,7 @@ func TestExportProperty(t *testing.T) {
 				fn.Execution.Value = append(fn.Execution.Value, time.Duration(ns*int64(k+1)))
 			}
 			if rapid.Bool().Draw(r, "assumed") {
-				fn.Execution = datasets.Constant(azure2019.DefaultExecution)
+				fn.Execution = datasets.Constant(datasets.DefaultExecution)
 				fn.Assumed |= datasets.AssumedExecution
 			}
 			fn.AssumeStartCost(1)

@@ -32,7 +32,8 @@
 //   - cpu_usage, memory_usage and instances are what the platform made of the load, and
 //     no attributes of a function.
 //
-// What a function lacks gets the defaults of [azure2019], marked as assumed. A function has
+// What a function lacks gets the defaults [datasets.DefaultExecution],
+// [datasets.DefaultMemory] and [datasets.DefaultCPU], marked as assumed. A function has
 // neither owner nor trigger, and is an application of its own.
 //
 // A day that is missing between others, and a minute without a row, is a gap in the
@@ -40,5 +41,4 @@
 // because the store has only what was counted.
 //
 // [wide]: https://pkg.go.dev/github.com/incendio-faas/incendio/internal/wide
-// [azure2019]: https://pkg.go.dev/github.com/incendio-faas/incendio/datasets/azure2019
 package huawei2023

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/datasets/azure2019"
 	"github.com/incendio-faas/incendio/datasets/huawei2023"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 )
@@ -160,7 +159,7 @@ func TestPrivate(t *testing.T) {
 		t.Errorf("memory %d, CPU %g, assumed %b", f.Memory, f.CPU, f.Assumed)
 	}
 	all := datasets.AssumedMemory | datasets.AssumedCPU | datasets.AssumedExecution | datasets.AssumedStartCost
-	if f := functions[1]; f.Name != "1" || f.Memory != azure2019.DefaultMemory || f.CPU != 1 || f.Execution.Quantile(0.5) != azure2019.DefaultExecution || f.Assumed != all {
+	if f := functions[1]; f.Name != "1" || f.Memory != datasets.DefaultMemory || f.CPU != 1 || f.Execution.Quantile(0.5) != datasets.DefaultExecution || f.Assumed != all {
 		t.Errorf("function %+v", f)
 	}
 	if f := functions[2]; f.Name != "2" || f.Execution.Quantile(0.5) != 100500*time.Microsecond || f.Assumed != all&^datasets.AssumedExecution {

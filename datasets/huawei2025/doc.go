@@ -39,9 +39,9 @@
 //   - its trigger: the first one that is known of the list in the table of triggers. These
 //     are of region 2, and are used for it alone.
 //
-// What a function lacks gets the defaults of [azure2019], marked as assumed. Days without a
+// What a function lacks gets the defaults [datasets.DefaultExecution],
+// [datasets.DefaultMemory] and [datasets.DefaultCPU], marked as assumed. Days without a
 // file between others are gaps of the trace.
 //
 // [wide]: https://pkg.go.dev/github.com/incendio-faas/incendio/internal/wide
-// [azure2019]: https://pkg.go.dev/github.com/incendio-faas/incendio/datasets/azure2019
 package huawei2025

@@ -117,6 +117,8 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 	if errors.Is(err, datasets.ErrNoRows) { // it may be because all were rejected
 		if many := w.tooMany(opts.QuarantineLimit); many != nil {
 			err = many
+		} else if w.quarantine.Rows > 0 {
+			err = fmt.Errorf("%w: %d were rejected; %w", err, w.quarantine.Rows, w.quarantine.why())
 		}
 	}
 	if err = errors.Join(err, w.quarantine.close()); err != nil {
@@ -370,7 +372,7 @@ func (w *writer) tooMany(limit float64) error {
 	if float64(bad) <= limit*float64(read) {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of %d, above the limit of %g %%; the first is %w", ErrQuarantine, bad, read, 100*limit, w.quarantine.first)
+	return fmt.Errorf("%w: %d of %d, above the limit of %g %%; %w", ErrQuarantine, bad, read, 100*limit, w.quarantine.why())
 }
 
 // finish writes the tables that need the whole trace, and the manifest last.
@@ -440,13 +442,30 @@ func (w *writer) finish(opts IngestOptions, functions, known []datasets.Function
 // A quarantine writes and counts rejected rows.
 type quarantine struct {
 	Quarantined
-	first error
-	f     handle
-	buf   *bufio.Writer
+	first  error            // the first rejected row
+	firsts map[string]error // and the first for each reason
+	order  []string         // of the reasons by their first rows
+	f      handle
+	buf    *bufio.Writer
+}
+
+// why tells for what most rows were rejected, by the first of them, and names the first
+// rejected row beside it where that is another one. There must be one.
+func (q *quarantine) why() error {
+	commonest := q.order[0]
+	for _, reason := range q.order {
+		if q.Reasons[reason] > q.Reasons[commonest] {
+			commonest = reason
+		}
+	}
+	if q.firsts[commonest] == q.first {
+		return fmt.Errorf("the first is %w", q.first)
+	}
+	return fmt.Errorf("most, %d, for %q, of which the first is %w; the first of all is %w", q.Reasons[commonest], commonest, q.firsts[commonest], q.first)
 }
 
 func (q *quarantine) open(fs files, path string) (err error) {
-	q.Reasons = map[string]int64{}
+	q.Reasons, q.firsts = map[string]int64{}, map[string]error{}
 	q.f, err = fs.create(path, os.O_APPEND)
 	if err != nil {
 		return err
@@ -467,7 +486,11 @@ func (q *quarantine) add(reason string, e *datasets.SyntaxError) error {
 		q.first = e
 	}
 	if q.Rows == maxRejected {
-		return fmt.Errorf("%w: more than %d, whatever the limit; the first is %w", ErrQuarantine, maxRejected, q.first)
+		return fmt.Errorf("%w: more than %d, whatever the limit; %w", ErrQuarantine, maxRejected, q.why())
+	}
+	if q.firsts[reason] == nil {
+		q.firsts[reason] = e
+		q.order = append(q.order, reason)
 	}
 	q.Rows++
 	q.Reasons[reason]++

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/datasets/azure2019"
 )
 
 const (
@@ -80,7 +79,7 @@ func (f *Functions) add(k Key) (datasets.FunctionID, Fault) {
 		need int
 	}{{"owner", k.Owner, 0}, {"app", k.App, 0}, {"function", k.Name, 1}} {
 		if len(part.text) < part.need || len(part.text) > maxKey || !utf8.Valid(part.text) || bytes.IndexByte(part.text, 0) >= 0 {
-			return 0, Fault{BadKey, fmt.Sprintf("%s %.40q: must be %d to %d bytes of UTF-8", part.name, part.text, part.need, maxKey)}
+			return 0, Fault{BadKey, fmt.Sprintf("%s %.40q: must be %d to %d bytes of UTF-8%s", part.name, part.text, part.need, maxKey, badName(part.text))}
 		}
 	}
 	trigger := datasets.Others
@@ -97,10 +96,23 @@ func (f *Functions) add(k Key) (datasets.FunctionID, Fault) {
 	id := datasets.FunctionID(len(f.table))
 	f.table = append(f.table, datasets.Function{
 		ID: id, Owner: string(k.Owner), App: string(k.App), Name: string(k.Name), Trigger: trigger,
-		CPU:     azure2019.DefaultCPU,
+		CPU:     datasets.DefaultCPU,
 		Assumed: datasets.AssumedCPU | datasets.AssumedMemory | datasets.AssumedExecution | datasets.AssumedStartCost,
 	})
 	return id, Fault{}
+}
+
+// badName says what is wrong with a part of a key where that cannot be seen.
+func badName(text []byte) string {
+	switch {
+	case !utf8.Valid(text):
+		return ", which this is not (Windows-1252 or Latin-1? save the file as UTF-8)"
+	case len(text) > maxKey:
+		return fmt.Sprintf(", and this has %d", len(text))
+	case bytes.IndexByte(text, 0) >= 0:
+		return " without zero bytes"
+	}
+	return ""
 }
 
 // Len is the number of functions.
@@ -116,10 +128,10 @@ func (f *Functions) Finish(seed uint64, measured func(*datasets.Function)) []dat
 			measured(fn)
 		}
 		if fn.Assumed&datasets.AssumedExecution != 0 {
-			fn.Execution = datasets.Constant(azure2019.DefaultExecution)
+			fn.Execution = datasets.Constant(datasets.DefaultExecution)
 		}
 		if fn.Assumed&datasets.AssumedMemory != 0 {
-			fn.Memory = azure2019.DefaultMemory
+			fn.Memory = datasets.DefaultMemory
 		}
 		if fn.Assumed&datasets.AssumedStartCost != 0 {
 			fn.AssumeStartCost(seed)

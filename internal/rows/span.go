@@ -120,9 +120,10 @@ func (s *Span) Empty() []int {
 	return empty
 }
 
-// Check says what is wrong with a row on a day: nothing before it is settled.
+// Check says what is wrong with a row on a day: nothing before the span is settled, and
+// nothing if it is empty, since then every row was rejected for another reason.
 func (s *Span) Check(onDay int64) Fault {
-	if s.settled && (onDay < s.first || onDay > s.last) {
+	if s.settled && s.Days() > 0 && (onDay < s.first || onDay > s.last) {
 		return Fault{StrayTime, fmt.Sprintf("%s: more than %d days from the others, which run from %s to %s", date(onDay), maxGap, date(s.first), date(s.last))}
 	}
 	return Fault{}

@@ -305,6 +305,9 @@ func TestSpan(t *testing.T) {
 	if err := none.Settle(); err != nil || none.Days() != 0 || none.Window(true) != (datasets.Window{From: 0, To: 1440}) {
 		t.Errorf("%v, %v", err, none.Window(true))
 	}
+	if fault := none.Check(3); fault.Reason != "" {
+		t.Errorf("an empty span checks nothing, got %v", fault)
+	}
 }
 
 func TestFunctions(t *testing.T) {
@@ -317,8 +320,8 @@ func TestFunctions(t *testing.T) {
 		want string
 	}{
 		{key("o", "a", "f"), "0"}, {key("", "", "f"), "1"}, {key("", "", "f"), "1"}, {key("o", "", "f"), "2"}, {key("", "o", "f"), "3"}, {key("o", "a", "f"), "0"},
-		{key("", "", ""), "bad key: function \"\": must be 1 to 256 bytes of UTF-8"}, {key("", "", "\xff"), "bad key"}, {key("", "\x00", "f"), "bad key"},
-		{key(strings.Repeat("x", 257), "", "f"), "bad key: owner"}, {key(strings.Repeat("x", 256), "", "f"), "4"},
+		{key("", "", ""), "bad key: function \"\": must be 1 to 256 bytes of UTF-8"}, {key("", "", "\xff"), "bad key: function \"\\xff\": must be 1 to 256 bytes of UTF-8, which this is not"}, {key("", "\x00", "f"), "bad key"},
+		{key(strings.Repeat("x", 257), "", "f"), "bad key: owner \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\": must be 0 to 256 bytes of UTF-8, and this has 257"}, {key(strings.Repeat("x", 256), "", "f"), "4"},
 		{rows.Key{Name: []byte("g"), Trigger: []byte("http ")}, "5"}, {rows.Key{Name: []byte("h"), Trigger: []byte("cron")}, "unknown trigger: trigger \"cron\": must be one of [http timer"},
 	} {
 		id, fault := f.ID(c.key)
