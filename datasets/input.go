@@ -36,6 +36,8 @@ type Provenance struct {
 // trace store takes in. One that is an io.Closer too has kept something aside, and is
 // closed by whoever opened it.
 type Input interface {
+	// Provenance says what is about to be read; after Read, its notes also say what was
+	// found on the way.
 	Provenance() Provenance
 
 	// Read passes every day to sink, in ascending order and days without

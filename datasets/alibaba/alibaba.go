@@ -22,7 +22,8 @@
 //   - The owner of a function is the name of its file without extensions, because a file is of one region
 //     and says so nowhere else.
 //   - latency is measured: initialisation is its quantiles by function, and termination 0.6 of
-//     that. A latency of 0 or none is no measurement, but the row counts.
+//     that. A latency of 0 or none, or one that cannot be used, is no measurement, but the
+//     row counts.
 //   - Memory is the largest that was seen.
 //   - How long a function took is not in the files: the duration is unknown, and drawn in a
 //     replay from execution times that are marked as assumed, as the cores are.
@@ -36,9 +37,11 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
@@ -83,6 +86,7 @@ func Detect(head []byte) bool { return rows.HasColumns(head, names...) }
 type Input struct {
 	opts   Options
 	tables rows.Tables[rows.Invocation]
+	found  []string // notes on what Read came upon
 }
 
 // Open finds the files of the trace at path, takes their digests and learns their span. Two
@@ -117,13 +121,13 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(false),
-		Notes: append([]string{
+		Notes: slices.Concat([]string{
 			"rows are cold starts: requests that found a warm container are not in the files, so the load is below that of the platform",
 			"initialisation is the quantiles of latency of each function, the platform's part of a cold start; termination is 0.6 of it",
 			"durations are unknown; execution times and CPU (1 core) are assumed, and of functions without a measurement what is marked as assumed",
 			"owner is the name of the file, one a region",
 			datasets.StartCostNote,
-		}, in.tables.Notes()...),
+		}, in.tables.Notes(), in.found),
 	}
 }
 
@@ -137,6 +141,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err != nil {
 		return nil, err
 	}
+	in.found = p.lost.Notes()
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
 }
 
@@ -145,6 +150,7 @@ type parser struct {
 	span      *rows.Span
 	functions *rows.Functions
 	costs     []measure.Cost // by function; nil in the survey
+	lost      lost.Values
 
 	region []byte // the name of the file
 }
@@ -156,24 +162,17 @@ func (in *Input) parser(known []datasets.Function) *parser {
 // Begin implements [rows.Parser].
 func (p *parser) Begin(_ int, f *rows.File, _ []bool) error {
 	p.region = []byte(f.Series())
+	p.lost.In(f.Path)
 	return nil
 }
 
 // Row implements [rows.Parser].
-func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
+func (p *parser) Row(line int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
 	seconds, fault := rows.Number("__time__", cells[arrival], math.MaxFloat64)
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
 	if fault := rows.Absolute("__time__", cells[arrival], seconds, time.Second); fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	waited, fault := optional("latency", cells[latency], maxLatency)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	mb, fault := optional("memoryMB", cells[memory], maxMB)
-	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
 	at := int64(math.Round(seconds * rows.Micro))
@@ -191,18 +190,11 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Inv
 			p.costs = append(p.costs, measure.Cost{})
 		}
 		c := &p.costs[id]
-		if waited > 0 {
+		if waited, _ := p.lost.Number("latency", cells[latency], line, maxLatency); waited > 0 {
 			c.Initialisation.Add(int64(math.Round(waited * rows.Micro)))
 		}
+		mb, _ := p.lost.Number("memoryMB", cells[memory], line, maxMB)
 		c.Memory = max(c.Memory, mb)
 	}
 	return onDay, int(r.Arrival / (60 * rows.Micro)), r, rows.Fault{}
-}
-
-// optional parses a number that may be missing, which counts as 0.
-func optional(column string, cell []byte, limit float64) (float64, rows.Fault) {
-	if len(cell) == 0 {
-		return 0, rows.Fault{}
-	}
-	return rows.Number(column, cell, limit)
 }

@@ -113,22 +113,35 @@ func TestBadRows(t *testing.T) {
 	add(",f,1,x,128", "bad number")
 	add("-1,f,1,x,128", "negative number")
 	add("1620057600000,f,1,x,128", "bad time") // milliseconds
-	add("1620057600,f,inf,x,128", "bad number")
-	add("1620057600,f,-0.5,x,128", "negative number")
-	add("1620057600,f,1e7,x,128", "huge number")
-	add("1620057600,f,1,x,lots", "bad number")
-	add("1620057600,f,1,x,1e9", "huge number")
+	add("1620057600,f,inf,x,128", "")          // what was measured is lost, and not the cold start
+	add("1620057600,f,-0.5,x,128", "")
+	add("1620057600,f,1e7,x,128", "")
+	add("1620057600,f,NaN,x,lots", "")
+	add("1620057600,f,null,x,1e9", "")
 	add("1620057600,,1,x,128", "bad key")
 	add("5,f,1,x,128", "stray time")
 	add("1620057600,f,1,x", "ragged row")
 	add("1620057600,f,1,\"x,128", "bad quote")
 	add("1620057700,f,1,x,128", "")
-	_, _, got := read(t, write(t, map[string]string{"t.csv": text}))
+	path := write(t, map[string]string{"t.csv": text})
+	in, functions, got := read(t, path)
 	if !slices.Equal(got.Rejected, want) {
 		t.Errorf("rejected\n%s\nexpected\n%s", strings.Join(got.Rejected, "\n"), strings.Join(want, "\n"))
 	}
-	if len(got.Got) != 2 || got.Files["t.csv"] != int64(line-1) {
+	if len(got.Got) != 7 || got.Files["t.csv"] != int64(line-1) {
 		t.Errorf("%v, rows %v", got.Got, got.Files)
+	}
+	if f := functions[0]; f.Initialisation.Quantile(1) != time.Second || f.Memory != 128<<20 {
+		t.Errorf("function %+v: only what could be used was measured", f)
+	}
+	file := filepath.Join(path, "t.csv")
+	for _, note := range []string{
+		"latency: 3 values that cannot be used and count as not measured; the first is " + file + `:7: latency "inf": must be a number`,
+		"memoryMB: 2 values that cannot be used and count as not measured; the first is " + file + `:10: memoryMB "lots": must be a number`,
+	} {
+		if notes := in.Provenance().Notes; !slices.Contains(notes, note) {
+			t.Errorf("notes %q lack %q", notes, note)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@
 //   - The invocation arrives at end_timestamp - duration, rounded to whole microseconds.
 //     Durations are whole milliseconds and ends are not, so a start up to a millisecond
 //     before the trace is its very beginning; an earlier one is no observation.
-//   - A duration of 0, which is one below a millisecond, counts as a microsecond.
+//   - A duration of 0, which is one below a millisecond, counts as a microsecond. One that
+//     is missing or cannot be used is unknown, and the invocation arrives at end_timestamp.
 //   - Rows come in any order, though the official file is sorted by start.
 //   - Nothing is known of triggers, memory, CPU and start costs: defaults stand in that
 //     are marked as assumed. Execution times are the quantiles of the durations.
@@ -33,9 +34,11 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
@@ -86,6 +89,7 @@ func Detect(head []byte) bool { return rows.HasColumns(head, names...) }
 type Input struct {
 	opts   Options
 	tables rows.Tables[rows.Invocation]
+	found  []string // notes on what Read came upon
 }
 
 // Open finds the files of the trace at path, takes their digests and learns their span. Two
@@ -120,12 +124,12 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(false),
-		Notes: append([]string{
+		Notes: slices.Concat([]string{
 			"arrivals are end_timestamp - duration, in seconds from 31 January 2021; the publishers have shifted the times",
 			"execution times are quantiles of the durations of each function, which are whole milliseconds; 0 counts as 1 µs",
 			"memory and CPU (1 core) are assumed",
 			datasets.StartCostNote,
-		}, in.tables.Notes()...),
+		}, in.tables.Notes(), in.found),
 	}
 }
 
@@ -139,6 +143,9 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err != nil {
 		return nil, err
 	}
+	if in.found = p.lost.Notes(); p.untimed > 0 {
+		in.found = append(in.found, fmt.Sprintf("%d invocations without a duration arrive when they ended", p.untimed))
+	}
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
 }
 
@@ -147,6 +154,8 @@ type parser struct {
 	span      *rows.Span
 	functions *rows.Functions
 	costs     []measure.Cost // by function; nil in the survey
+	lost      lost.Values
+	untimed   int // rows without a duration
 }
 
 func (in *Input) parser(known []datasets.Function) *parser {
@@ -154,14 +163,13 @@ func (in *Input) parser(known []datasets.Function) *parser {
 }
 
 // Begin implements [rows.Parser].
-func (p *parser) Begin(int, *rows.File, []bool) error { return nil }
+func (p *parser) Begin(_ int, f *rows.File, _ []bool) error {
+	p.lost.In(f.Path)
+	return nil
+}
 
 // Row implements [rows.Parser].
-func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
-	took, fault := rows.Number("duration", cells[duration], maxDuration)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
+func (p *parser) Row(line int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
 	ended, fault := rows.Number("end_timestamp", cells[end], math.MaxFloat64)
 	if fault.Reason == "" && ended > maxEnd {
 		fault = rows.Fault{Reason: rows.HugeNumber, Msg: fmt.Sprintf("end_timestamp %.40q: must be at most %.10g seconds since 31 January 2021%s", cells[end], float64(maxEnd), rows.LooksLike(ended, 0))}
@@ -169,6 +177,7 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Inv
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
+	took, timed := p.lost.Number("duration", cells[duration], line, maxDuration)
 	start := int64(math.Round((ended - took) * rows.Micro))
 	if start < -early {
 		return 0, 0, r, rows.Fault{Reason: rows.BadTime, Msg: fmt.Sprintf("end_timestamp %.40s less duration %.40s: must not be before the trace", cells[end], cells[duration])}
@@ -185,12 +194,19 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Inv
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
-	r.Function, r.Duration = uint32(id), max(1, int64(math.Round(took*rows.Micro)))
+	r.Function, r.Duration = uint32(id), int64(datasets.Unknown/datasets.Resolution)
+	if timed {
+		r.Duration = max(1, int64(math.Round(took*rows.Micro)))
+	} else {
+		p.untimed++
+	}
 	if p.costs != nil {
 		for int(id) >= len(p.costs) {
 			p.costs = append(p.costs, measure.Cost{})
 		}
-		p.costs[id].Execution.Add(r.Duration)
+		if timed {
+			p.costs[id].Execution.Add(r.Duration)
+		}
 	}
 	return onDay, int(r.Arrival / (60 * rows.Micro)), r, rows.Fault{}
 }

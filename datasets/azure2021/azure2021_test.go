@@ -131,14 +131,14 @@ func TestBadRows(t *testing.T) {
 	}
 	add("a,f,1,0.5", "")
 	add("a,f,NaN,0.5", "bad number")
-	add("a,f,1,nan", "bad number")
+	add("a,f,1,nan", "") // only the duration is lost
 	add("a,f,inf,0.5", "bad number")
-	add("a,f,1,Infinity", "bad number")
+	add("a,f,1,Infinity", "")
 	add("a,f,1e999,0.5", "huge number")
-	add("a,f,2,-0.5", "negative number")
+	add("a,f,2,-0.5", "")
 	add("a,f,-2,0.5", "negative number")
-	add("a,f,2e6,1.5e6", "huge number")
-	add("a,f,2,", "bad number")
+	add("a,f,2e6,1.5e6", "")
+	add("a,f,2,", "")
 	add("a,f,x,1", "bad number")
 	add("a,f,0x10,1", "bad number")
 	add("a,f,1,2", "bad time")
@@ -152,15 +152,24 @@ func TestBadRows(t *testing.T) {
 	add("a,\xff,2,1", "bad key")
 	add(strings.Repeat("x", 1<<20)+",f,2,1", "long line")
 	add("a,f,3,1", "")
-	_, functions, got := read(t, write(t, map[string]string{"t.csv": text}))
+	path := write(t, map[string]string{"t.csv": text})
+	in, functions, got := read(t, path)
 	if !slices.Equal(got.Rejected, want) {
 		t.Errorf("rejected\n%s\nexpected\n%s", strings.Join(got.Rejected, "\n"), strings.Join(want, "\n"))
 	}
-	if want := []string{"a/f 0s 1ms", "a/f 500ms 500ms", "a/f 2s 1s"}; !slices.Equal(described(got, functions), want) {
+	if want := []string{"a/f 0s 1ms", "a/f 500ms 500ms", "a/f 1s -1µs", "a/f 1s -1µs", "a/f 2s -1µs", "a/f 2s -1µs", "a/f 2s 1s", "a/f 555h33m20s -1µs"}; !slices.Equal(described(got, functions), want) {
 		t.Errorf("%q", described(got, functions))
 	}
 	if got.Files["t.csv"] != int64(line-1) {
 		t.Errorf("%v rows", got.Files)
+	}
+	for _, note := range []string{
+		"duration: 3 values that cannot be used and count as not measured; the first is " + filepath.Join(path, "t.csv") + `:6: duration "Infinity": must be a number`,
+		"5 invocations without a duration arrive when they ended",
+	} {
+		if notes := in.Provenance().Notes; !slices.Contains(notes, note) {
+			t.Errorf("notes %q lack %q", notes, note)
+		}
 	}
 }
 
@@ -176,7 +185,7 @@ func TestRefused(t *testing.T) {
 		"only rar":       {map[string]string{"t.rar": "Rar!\x1a\x07\x01\x00"}, "unrar x"},
 		"same twice":     {map[string]string{"a.csv": header + "a,f,1,1\n", "b.txt": header + "a,f,1,1\n"}, "has the same content as"},
 		"column twice":   {map[string]string{"a.csv": "app,func,end_timestamp,duration,app\na,f,1,1,b\n"}, "twice"},
-		"no usable rows": {map[string]string{"a.csv": header + "a,f,1,x\n"}, "no usable row"},
+		"no usable rows": {map[string]string{"a.csv": header + "a,f,x,1\n"}, "no usable row"},
 	} {
 		in, err := azure2021.Open(t.Context(), write(t, c.files), azure2021.DefaultOptions())
 		if err == nil {

@@ -6,7 +6,8 @@
 //	minute    beside a day the minute of that day from Options.MinuteOrigin; without
 //	          one RFC 3339, or the number of minutes since Options.Start
 //	count     invocations of the function in that minute, a whole number below 10^9
-//	owner, app, trigger   optional; a function is known by owner, app and function
+//	owner, app, trigger   optional; a function is known by owner, app and function, and
+//	          has the first trigger that is known
 //
 // [Open] finds the files and learns their span; [Input.Read] gives the counts by day.
 // Rows may come in any order, and files may each hold a day, a function or anything
@@ -25,6 +26,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/rows"
@@ -85,7 +87,8 @@ type Input struct {
 	opts   Options
 	tables rows.Tables[record]
 	notes  []string
-	whole  bool // days are observed whole
+	found  []string // notes on what Read came upon
+	whole  bool     // days are observed whole
 }
 
 // Open finds the files at path, takes their digests and learns their span. The input must
@@ -130,7 +133,7 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(in.whole),
-		Notes:      append([]string{"execution times, memory, CPU and start costs are not in counts: all are assumed"}, in.notes...),
+		Notes:      slices.Concat([]string{"execution times, memory, CPU and start costs are not in counts: all are assumed"}, in.notes, in.found),
 	}
 }
 
@@ -147,6 +150,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err != nil {
 		return nil, err
 	}
+	in.found = p.functions.Notes()
 	return p.functions.Finish(in.opts.Seed, nil), nil
 }
 
@@ -252,6 +256,7 @@ func (in *Input) parser(known []datasets.Function) *parser {
 // Begin implements [rows.Parser].
 func (p *parser) Begin(i int, f *rows.File, present []bool) error {
 	p.file, p.hasDay, p.series = i, present[day], nil
+	p.functions.In(f.Path)
 	if !present[function] {
 		p.series = []byte(f.Series())
 	}
@@ -260,7 +265,7 @@ func (p *parser) Begin(i int, f *rows.File, present []bool) error {
 
 // Row implements [rows.Parser].
 func (p *parser) Row(line int, cells [][]byte) (onDay int64, at int, r record, fault rows.Fault) {
-	key := rows.Key{Owner: cells[owner], App: cells[app], Name: cells[function], Trigger: cells[trigger]}
+	key := rows.Key{Owner: cells[owner], App: cells[app], Name: cells[function], Trigger: cells[trigger], Line: line}
 	if p.series != nil {
 		if key.Name != nil {
 			return 0, 0, r, rows.Fault{Reason: rows.BadKey, Msg: "a function, which the first row of the file lacks"}

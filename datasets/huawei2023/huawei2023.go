@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/archive"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
@@ -84,6 +85,7 @@ type Input struct {
 	sources []datasets.SourceFile
 	trace   wide.Trace
 	notes   []string
+	lost    lost.Values
 }
 
 // Open finds the files of the trace at path, takes their digests and reads the times of
@@ -131,8 +133,10 @@ func (in *Input) open(ctx context.Context, path string) error {
 		return err
 	}
 	in.trace = wide.Trace{
-		Days: wide.Days{Counts: 1, Samples: samples, Workers: in.opts.Workers},
-		Key:  func(column string) rows.Key { return rows.Key{App: []byte(column), Name: []byte(column)} },
+		Days: wide.Days{Counts: 1, Samples: samples, Workers: in.opts.Workers, Lose: func(metric string, cells int, first *datasets.SyntaxError) {
+			in.lost.AddAt(metric, int64(cells), first)
+		}},
+		Key: func(column string) rows.Key { return rows.Key{App: []byte(column), Name: []byte(column)} },
 	}
 	for i, o := range outlines {
 		in.trace.Files = append(in.trace.Files, files[i].use(o))
@@ -198,17 +202,18 @@ func (in *Input) Provenance() datasets.Provenance {
 		Start: in.opts.Start.UTC().AddDate(0, 0, in.trace.First),
 		Span:  in.trace.Span,
 		Gaps:  in.trace.Gaps,
-		Notes: append([]string{
+		Notes: slices.Concat([]string{
 			"the files tell no date; their day 0 is taken to be " + in.opts.Start.UTC().Format(time.DateOnly),
 			"an empty cell, of which the trace says that there is no measurement, counts as no invocation",
 			datasets.StartCostNote,
-		}, in.notes...),
+		}, in.notes, in.lost.Notes()),
 	}
 }
 
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	functions := rows.NewFunctions(known)
+	in.lost = lost.Values{}
 	measured, err := in.trace.Read(ctx, functions, sink)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/archive"
 	"github.com/incendio-faas/incendio/internal/rows"
 	"github.com/incendio-faas/incendio/internal/wide"
@@ -81,6 +82,7 @@ type Input struct {
 
 	sources []datasets.SourceFile
 	notes   []string
+	lost    lost.Values
 }
 
 // Open finds the files of the trace at path, takes their digests and learns their span.
@@ -237,7 +239,9 @@ func (in *Input) surveySeries(ctx context.Context, p *picker) error {
 		return err
 	}
 	in.trace = &wide.Trace{
-		Days: wide.Days{Counts: counts, Samples: samples, Workers: in.opts.Workers},
+		Days: wide.Days{Counts: counts, Samples: samples, Workers: in.opts.Workers, Lose: func(metric string, cells int, first *datasets.SyntaxError) {
+			in.lost.AddAt(metric, int64(cells), first)
+		}},
 		Key: func(column string) rows.Key {
 			k, _ := key(column) // the columns were checked
 			return k
@@ -275,11 +279,11 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:  in.sources,
 		Parameters: fmt.Sprintf("region=%s start=%s seed=%d start_costs=%d",
 			in.region, start.Format(time.DateOnly), in.opts.Seed, datasets.StartCostVersion),
-		Notes: append([]string{
+		Notes: slices.Concat([]string{
 			"the files tell no date; their day 0 is taken to be " + start.Format(time.DateOnly),
 			"memory and CPU of a container are the limits of its pool; what was not measured is marked as assumed",
 			datasets.StartCostNote,
-		}, in.notes...),
+		}, in.notes, in.lost.Notes()),
 	}
 	if in.events == alien {
 		p.Start, p.Span, p.Gaps = start.AddDate(0, 0, in.trace.First), in.trace.Span, in.trace.Gaps
@@ -299,7 +303,8 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	functions := rows.NewFunctions(known)
-	m := measured{costs: map[string]*cost{}, triggers: map[string]datasets.Trigger{}}
+	in.lost = lost.Values{}
+	m := measured{costs: map[string]*cost{}, triggers: map[string]datasets.Trigger{}, lost: &in.lost}
 	var err error
 	if in.events == alien {
 		m.series, err = in.trace.Read(ctx, functions, sink)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
 	"github.com/incendio-faas/incendio/internal/wide"
@@ -21,6 +22,7 @@ type measured struct {
 	costs    map[string]*cost
 	series   []map[string]wide.Sample // by metric
 	triggers map[string]datasets.Trigger
+	lost     *lost.Values
 
 	id []byte
 }

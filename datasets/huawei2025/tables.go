@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
+	"github.com/incendio-faas/incendio/internal/missing"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
 
@@ -104,16 +106,20 @@ func (in *Input) readEvents(ctx context.Context, functions *rows.Functions, m *m
 
 // A parser turns rows of events into records.
 type parser struct {
-	parse     func([][]byte) (event, rows.Fault)
+	parse     func(int, [][]byte, *lost.Values) (event, rows.Fault)
 	first     int64 // day 0 of the files, since 1970
 	span      *rows.Span
 	functions *rows.Functions
 	measured  *measured // nil in the survey
+	lost      *lost.Values
 	id        []byte
 }
 
 func (in *Input) parser(functions *rows.Functions, m *measured) *parser {
-	p := &parser{parse: parseRequest, first: in.opts.Start.Unix() / secondsPerDay, span: &in.tables.Span, functions: functions, measured: m}
+	p := &parser{parse: parseRequest, first: in.opts.Start.Unix() / secondsPerDay, span: &in.tables.Span, functions: functions, measured: m, lost: new(lost.Values)}
+	if m != nil {
+		p.lost = m.lost
+	}
 	if in.events == coldStarts {
 		p.parse = parseColdStart
 	}
@@ -121,11 +127,14 @@ func (in *Input) parser(functions *rows.Functions, m *measured) *parser {
 }
 
 // Begin implements [rows.Parser].
-func (p *parser) Begin(int, *rows.File, []bool) error { return nil }
+func (p *parser) Begin(_ int, f *rows.File, _ []bool) error {
+	p.lost.In(f.Path)
+	return nil
+}
 
 // Row implements [rows.Parser].
-func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r record, fault rows.Fault) {
-	e, fault := p.parse(cells)
+func (p *parser) Row(line int, cells [][]byte) (onDay int64, minute int, r record, fault rows.Fault) {
+	e, fault := p.parse(line, cells, p.lost)
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
@@ -179,99 +188,103 @@ func sinceStart(column string, cell []byte) (seconds float64, fault rows.Fault) 
 	return seconds, fault
 }
 
-// parseRequest parses a row of requestColumns.
-func parseRequest(cells [][]byte) (e event, fault rows.Fault) {
-	at, cost := timeFrontend, totalFrontend
-	if len(cells[at]) == 0 || len(cells[cost]) == 0 {
-		at, cost = timeWorker, totalWorker
+// parseRequest parses a row of requestColumns. What cannot be used of it is lost, but for
+// the time of a request that has no other.
+func parseRequest(line int, cells [][]byte, lost *lost.Values) (e event, fault rows.Fault) {
+	number := func(column int, limit float64) (float64, bool) {
+		return lost.Number(requestColumns[column].Name, cells[column], line, limit)
 	}
-	end, fault := sinceStart(requestColumns[at].Name, cells[at])
-	if fault.Reason != "" {
-		return e, fault
+	worker, timed := number(totalWorker, maxSeconds)
+	end, took, whole := 0.0, 0.0, false
+	if !missing.Is(cells[timeFrontend]) && !missing.Is(cells[totalFrontend]) {
+		if end, whole = number(timeFrontend, maxTime-1); whole {
+			took, whole = number(totalFrontend, maxSeconds)
+		}
+	}
+	if !whole {
+		if end, fault = sinceStart(requestColumns[timeWorker].Name, cells[timeWorker]); fault.Reason != "" {
+			return e, fault
+		}
+		took = worker
 	}
 	// The midnight before it ended bounds when it arrived.
 	midnight := math.Floor(end/secondsPerDay) * secondsPerDay
-	if len(cells[cost]) > 0 {
-		var took float64
-		if took, fault = rows.Number(requestColumns[cost].Name, cells[cost], maxSeconds); fault.Reason != "" {
-			return e, fault
-		}
-		end -= took
+	e.arrival = micros(max(midnight, end-took))
+	if !timed {
+		spent, known := number(workerCost, maxSeconds)
+		rest, both := number(runtimeCost, maxSeconds)
+		worker, timed = spent+rest, known && both
 	}
-	e.arrival = micros(max(midnight, end))
 	e.duration = unknown
-	if len(cells[totalWorker]) > 0 {
-		took, fault := rows.Number("totalCost_worker", cells[totalWorker], maxSeconds)
-		e.duration = max(1, micros(took))
-		return e, fault
+	if timed {
+		e.duration = max(1, micros(worker))
 	}
-	sum := 0.0
-	for _, column := range []int{workerCost, runtimeCost} {
-		if len(cells[column]) == 0 {
-			return e, rows.Fault{}
-		}
-		v, fault := rows.Number(requestColumns[column].Name, cells[column], maxSeconds)
-		if fault.Reason != "" {
-			return e, fault
-		}
-		sum += v
-	}
-	e.duration = max(1, micros(sum))
 	return e, rows.Fault{}
 }
 
-// parseColdStart parses a row of coldColumns.
-func parseColdStart(cells [][]byte) (e event, fault rows.Fault) {
+// parseColdStart parses a row of coldColumns. A cost that cannot be used is lost.
+func parseColdStart(line int, cells [][]byte, lost *lost.Values) (e event, fault rows.Fault) {
 	at, fault := sinceStart("time", cells[timeCold])
 	if fault.Reason != "" {
 		return e, fault
 	}
-	cost, fault := rows.Number("totalCost_cold_start", cells[totalCold], maxSeconds)
-	return event{micros(at), unknown, max(1, micros(cost))}, fault
+	e = event{arrival: micros(at), duration: unknown}
+	if cost, known := lost.Number("totalCost_cold_start", cells[totalCold], line, maxSeconds); known {
+		e.start = max(1, micros(cost))
+	}
+	return e, rows.Fault{}
 }
 
 func micros(seconds float64) int64 { return int64(math.Round(seconds * rows.Micro)) }
 
 // scanRequests takes the durations of requests.
 func scanRequests(ctx context.Context, f *file, m *measured, sink datasets.Sink) error {
-	return scan(ctx, f, requestColumns, sink, func(cells [][]byte) rows.Fault {
-		e, fault := parseRequest(cells)
+	return scan(ctx, f, requestColumns, m, sink, func(line int, cells [][]byte) rows.Fault {
+		e, fault := parseRequest(line, cells, m.lost)
 		return m.row(cells, e, fault)
 	})
 }
 
 // scanColdStarts takes the costs of cold starts.
 func scanColdStarts(ctx context.Context, f *file, m *measured, sink datasets.Sink) error {
-	return scan(ctx, f, coldColumns, sink, func(cells [][]byte) rows.Fault {
-		e, fault := parseColdStart(cells)
+	return scan(ctx, f, coldColumns, m, sink, func(line int, cells [][]byte) rows.Fault {
+		e, fault := parseColdStart(line, cells, m.lost)
 		return m.row(cells, e, fault)
 	})
 }
 
-// scanTriggers takes the triggers of functions.
+// scanTriggers takes the triggers of functions. One that is known replaces one that is not.
 func scanTriggers(ctx context.Context, f *file, m *measured, sink datasets.Sink) error {
-	return scan(ctx, f, triggerColumns, sink, func(cells [][]byte) rows.Fault {
+	return scan(ctx, f, triggerColumns, m, sink, func(line int, cells [][]byte) rows.Fault {
 		id := string(cells[0])
 		if _, fault := key(id); fault.Reason != "" {
 			return fault
 		}
-		if _, ok := m.triggers[id]; ok {
-			return rows.Fault{Reason: rows.DuplicateKey, Msg: fmt.Sprintf("funcID %.60q: its trigger was there before", id)}
+		if missing.Is(cells[1]) {
+			return rows.Fault{}
 		}
 		t, fault := triggerOf(string(cells[1]))
-		if fault.Reason == "" && len(m.triggers) < maxFunctions {
+		if fault.Reason != "" {
+			m.lost.Add(triggerColumns[1].Name, line, fault.Msg)
+		}
+		switch before, ok := m.triggers[id]; {
+		case ok && before != datasets.Others && t != datasets.Others && t != before:
+			m.lost.Add(triggerColumns[1].Name, line, fmt.Sprintf("funcID %.60q: its trigger was %s before, which stays", id, before))
+		case ok && before != datasets.Others:
+		case ok || len(m.triggers) < maxFunctions:
 			m.triggers[id] = t
 		}
-		return fault
+		return rows.Fault{}
 	})
 }
 
 // scan reads a table for what it measures.
-func scan(ctx context.Context, f *file, columns []rows.Column, sink datasets.Sink, row func([][]byte) rows.Fault) error {
+func scan(ctx context.Context, f *file, columns []rows.Column, m *measured, sink datasets.Sink, row func(int, [][]byte) rows.Fault) error {
 	table := rows.FileOf(f.member)
+	m.lost.In(table.Path)
 	found, err := table.Scan(ctx, columns, nil, rows.Handler{
 		Begin:  func([]bool) error { return nil },
-		Row:    func(_ int, cells [][]byte) (rows.Fault, error) { return row(cells), nil },
+		Row:    func(line int, cells [][]byte) (rows.Fault, error) { return row(line, cells), nil },
 		Reject: sink.Reject,
 	})
 	if err != nil {

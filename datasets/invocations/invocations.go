@@ -8,11 +8,14 @@
 //	end_ms       optional: termination, where the container was ended after it; else 0 or empty
 //	memory_mb    optional: what the container needed, in 2^20 bytes
 //	cpu          optional: cores that the invocation could use
-//	owner, app, trigger   optional; a function is known by owner, app and function
+//	owner, app, trigger   optional; a function is known by owner, app and function, and
+//	             has the first trigger that is known
 //
 // [Open] finds the files and learns their span; [Input.Read] gives the invocations by
 // day and then the functions. Rows may come in any order. Arrivals are
-// cut and durations rounded to whole microseconds; a duration of 0 counts as one.
+// cut and durations rounded to whole microseconds; a duration of 0 counts as one. A
+// measurement that cannot be used, such as a negative one, counts as none, and the notes of
+// the trace say so.
 //
 // What was measured becomes an attribute of its function:
 //
@@ -39,9 +42,11 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
@@ -98,6 +103,7 @@ type Input struct {
 	opts   Options
 	tables rows.Tables[rows.Invocation]
 	notes  []string
+	found  []string // notes on what Read came upon
 }
 
 // Open finds the files at path, takes their digests and learns their span. Two files
@@ -136,10 +142,10 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(true),
-		Notes: append([]string{
+		Notes: slices.Concat([]string{
 			"execution and initialisation times are quantiles of the durations and cold starts of each function; memory and CPU are the largest seen",
 			"termination is 0.6 of initialisation where end_ms does not tell; of functions without a measurement, what is marked as assumed is",
-		}, in.notes...),
+		}, in.notes, in.found),
 	}
 }
 
@@ -153,6 +159,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err != nil {
 		return nil, err
 	}
+	in.found = append(p.lost.Notes(), p.functions.Notes()...)
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
 }
 
@@ -162,6 +169,7 @@ type parser struct {
 	span      *rows.Span
 	functions *rows.Functions
 	costs     []measure.Cost // by function; nil in the survey
+	lost      lost.Values
 
 	series []byte // the name of the file, where it has no column of functions
 }
@@ -173,6 +181,8 @@ func (in *Input) parser(known []datasets.Function) *parser {
 // Begin implements [rows.Parser].
 func (p *parser) Begin(_ int, f *rows.File, present []bool) error {
 	p.series = nil
+	p.functions.In(f.Path)
+	p.lost.In(f.Path)
 	if !present[function] {
 		p.series = []byte(f.Series())
 	}
@@ -180,8 +190,8 @@ func (p *parser) Begin(_ int, f *rows.File, present []bool) error {
 }
 
 // Row implements [rows.Parser].
-func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
-	key := rows.Key{Owner: cells[owner], App: cells[app], Name: cells[function], Trigger: cells[trigger]}
+func (p *parser) Row(line int, cells [][]byte) (onDay int64, minute int, r rows.Invocation, fault rows.Fault) {
+	key := rows.Key{Owner: cells[owner], App: cells[app], Name: cells[function], Trigger: cells[trigger], Line: line}
 	if p.series != nil {
 		if key.Name != nil {
 			return 0, 0, r, rows.Fault{Reason: rows.BadKey, Msg: "a function, which the first row of the file lacks"}
@@ -194,65 +204,40 @@ func (p *parser) Row(_ int, cells [][]byte) (onDay int64, minute int, r rows.Inv
 	if fault = p.span.Check(onDay); fault.Reason != "" {
 		return 0, 0, r, fault
 	}
-	took, known, fault := optional("duration_ms", cells[duration], maxMilliseconds)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	r.Duration = int64(datasets.Unknown / time.Microsecond)
-	if known {
-		r.Duration = max(1, micros(took))
-	}
-	wait, _, fault := optional("cold_ms", cells[cold], maxMilliseconds)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	ended, _, fault := optional("end_ms", cells[end], maxMilliseconds)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	mb, _, fault := optional("memory_mb", cells[memory], maxMB)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	cores, _, fault := optional("cpu", cells[cpu], maxCores)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
 	id, fault := p.functions.ID(key)
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
 	r.Function = uint32(id)
+	r.Duration = int64(datasets.Unknown / time.Microsecond)
+	if took, known := p.lost.Number("duration_ms", cells[duration], line, maxMilliseconds); known {
+		r.Duration = max(1, micros(took))
+	}
 	if p.costs != nil {
-		p.observe(id, r.Duration, micros(wait), micros(ended), mb, cores)
+		p.observe(id, r.Duration, line, cells)
 	}
 	return onDay, int(r.Arrival / (60 * rows.Micro)), r, rows.Fault{}
 }
 
 func micros(milliseconds float64) int64 { return int64(math.Round(milliseconds * 1000)) }
 
-// observe takes what a row measured of its function; times are in microseconds.
-func (p *parser) observe(id datasets.FunctionID, took, wait, ended int64, mb, cores float64) {
+// observe takes what a row measured of its function; took is in microseconds.
+func (p *parser) observe(id datasets.FunctionID, took int64, line int, cells [][]byte) {
 	for int(id) >= len(p.costs) {
 		p.costs = append(p.costs, measure.Cost{})
 	}
 	c := &p.costs[id]
+	number := func(at int, limit float64) float64 {
+		v, _ := p.lost.Number(columns[at].Name, cells[at], line, limit)
+		return v
+	}
 	for _, t := range []struct {
 		of     *measure.Quantiles
 		micros int64
-	}{{&c.Execution, took}, {&c.Initialisation, wait}, {&c.Termination, ended}} {
+	}{{&c.Execution, took}, {&c.Initialisation, micros(number(cold, maxMilliseconds))}, {&c.Termination, micros(number(end, maxMilliseconds))}} {
 		if t.micros > 0 {
 			t.of.Add(t.micros)
 		}
 	}
-	c.Memory, c.Cores = max(c.Memory, mb), max(c.Cores, cores)
-}
-
-// optional parses a number that may be missing.
-func optional(column string, cell []byte, limit float64) (v float64, known bool, fault rows.Fault) {
-	if len(cell) == 0 {
-		return 0, false, rows.Fault{}
-	}
-	v, fault = rows.Number(column, cell, limit)
-	return v, true, fault
+	c.Memory, c.Cores = max(c.Memory, number(memory, maxMB)), max(c.Cores, number(cpu, maxCores))
 }

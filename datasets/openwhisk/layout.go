@@ -13,6 +13,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/jsonstream"
+	"github.com/incendio-faas/incendio/internal/missing"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
 
@@ -46,6 +47,11 @@ const (
 	causedBy // "sequence" in a sequence
 	cells
 )
+
+// names of the cells, for notes.
+var names = [cells]string{
+	"activationId", "namespace", "name", "path", "start", "end", "duration", "waitTime", "initTime", "limits.memory", "cause", "causedBy",
+}
 
 // A layout finds the activations in a document.
 type layout struct{ others others }
@@ -159,17 +165,7 @@ func activationOf(object []byte) (row [cells][]byte, kind string, fault rows.Fau
 		return row, trigger, fault
 	}
 	var isAction, isSequence bool
-	good := jsonstream.Elements(annotations, func(a []byte) bool {
-		var key, v []byte
-		ok = ok && jsonstream.Members(a, func(n, member []byte) bool {
-			switch string(n) {
-			case "key":
-				key, _ = jsonstream.Text(member)
-			case "value":
-				v = member
-			}
-			return true
-		})
+	annotation := func(key, v []byte) bool {
 		switch string(key) {
 		case "path":
 			row[path] = v
@@ -184,32 +180,42 @@ func activationOf(object []byte) (row [cells][]byte, kind string, fault rows.Fau
 			isSequence = string(v) == `"sequence"`
 		case "limits":
 			isAction = true
-			ok = ok && jsonstream.Members(v, func(n, mb []byte) bool {
+			if !isNull(v) && !jsonstream.Members(v, func(n, mb []byte) bool {
 				if string(n) == "memory" {
 					row[memory] = mb
 				}
 				return true
-			})
+			}) {
+				row[memory] = v
+			}
 		}
-		return ok
-	})
+		return true
+	}
+	good := false
+	if annotations[0] == '{' { // as the activation store of Elasticsearch keeps them
+		good = jsonstream.Members(annotations, annotation)
+	} else {
+		good = jsonstream.Elements(annotations, func(a []byte) bool {
+			var key, v []byte
+			jsonstream.Members(a, func(n, member []byte) bool {
+				switch string(n) {
+				case "key":
+					key, _ = jsonstream.Text(member)
+				case "value":
+					v = member
+				}
+				return true
+			})
+			return annotation(key, v)
+		})
+	}
 	switch {
-	case !good || !ok:
-		return bad("annotations: expected a list of {key, value}, of which limits is an object")
+	case !good:
+		return bad("annotations: expected a list of {key, value}")
 	case isSequence:
 		return row, sequence, fault
 	case !isAction:
 		return row, trigger, fault
-	}
-	for _, at := range []int{activation, namespace, name, path, cause, causedBy} {
-		if row[at] == nil {
-			continue
-		}
-		text, ok := jsonstream.Text(row[at])
-		if !ok {
-			return bad("%.40q: expected a string", row[at])
-		}
-		row[at] = text
 	}
 	return row, "", fault
 }
@@ -218,35 +224,17 @@ func isNull(v []byte) bool { return string(v) == "null" }
 
 // Row implements [rows.Parser].
 func (p *parser) Row(line int, cell [][]byte) (onDay int64, minute int, r record, fault rows.Fault) {
-	began, known, fault := milliseconds("start", cell[start], endOfTime)
-	if fault.Reason == "" && !known {
-		fault = rows.Fault{Reason: rows.BadTime, Msg: "start is missing"}
-	}
+	began, fault := startOf(cell[start])
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
 	if fault := rows.Absolute("start", cell[start], float64(began), time.Millisecond); fault.Reason != "" {
 		return 0, 0, r, fault
 	}
-	wait, _, fault := milliseconds("waitTime", cell[waitTime], min(maxMilliseconds, began))
-	if fault.Reason != "" {
-		return 0, 0, r, fault
+	for _, at := range []int{activation, namespace, name, path, cause, causedBy} {
+		cell[at] = p.text(at, cell[at], line)
 	}
-	took, timed, fault := p.duration(cell, began)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	init, cold, fault := milliseconds("initTime", cell[initTime], maxMilliseconds)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
-	if timed && cold && init > took {
-		return 0, 0, r, rows.Fault{Reason: rows.BadNumber, Msg: fmt.Sprintf("initTime %d: must be at most the duration, which is %d", init, took)}
-	}
-	mb, _, fault := milliseconds("limits.memory", cell[memory], maxMB)
-	if fault.Reason != "" {
-		return 0, 0, r, fault
-	}
+	wait, waited := p.milliseconds(waitTime, cell[waitTime], line, min(maxMilliseconds, began))
 	at := (began - wait) * 1000
 	onDay, r.arrival = at/rows.MicrosPerDay, at%rows.MicrosPerDay
 	if fault = p.span.Check(onDay); fault.Reason != "" {
@@ -255,17 +243,32 @@ func (p *parser) Row(line int, cell [][]byte) (onDay int64, minute int, r record
 	if line > math.MaxUint32 {
 		return 0, 0, r, rows.Fault{Reason: rows.LongLine, Msg: fmt.Sprintf("a file must have at most %d lines", uint32(math.MaxUint32))}
 	}
-	id, fault := p.functions.ID(key(cell))
+	k := key(cell)
+	k.Line = line
+	id, fault := p.functions.ID(k)
 	if fault.Reason != "" {
 		return 0, 0, r, fault
 	}
+	took, timed := p.duration(cell, began, line)
+	init, known := p.milliseconds(initTime, cell[initTime], line, maxMilliseconds)
+	if timed && init > took {
+		p.lost.Add(names[initTime], line, fmt.Sprintf("initTime %d: must be at most the duration, which is %d", init, took))
+		init, known = 0, false
+	}
+	mb, _ := p.milliseconds(memory, cell[memory], line, maxMB)
 	r.duration = int64(-1) // datasets.Unknown in microseconds
 	if timed {
 		r.duration = max(1, (took-init)*1000)
 	}
-	r.function, r.wait, r.memory = uint32(id), uint32(wait), uint32(mb)
-	if cold {
+	r.function, r.memory = uint32(id), uint32(mb)
+	if waited {
+		r.wait = uint32(wait) + 1
+	}
+	switch {
+	case known:
 		r.init = uint32(init) + 1
+	case !isMissing(cell[initTime]):
+		r.init = unknownInit
 	}
 	if len(cell[activation]) > 0 {
 		h := fnv.New64a()
@@ -276,21 +279,71 @@ func (p *parser) Row(line int, cell [][]byte) (onDay int64, minute int, r record
 	return onDay, int(r.arrival / (60 * rows.Micro)), r, rows.Fault{}
 }
 
-// duration is how long the activation took with its initialisation, in ms; of a record
-// without a duration, from start to end.
-func (p *parser) duration(cell [][]byte, began int64) (took int64, known bool, fault rows.Fault) {
-	if cell[duration] != nil {
-		return milliseconds("duration", cell[duration], maxMilliseconds)
+// startOf parses the start of an activation, in whole ms since 1970.
+func startOf(cell []byte) (int64, rows.Fault) {
+	if isMissing(cell) {
+		return 0, rows.Fault{Reason: rows.BadTime, Msg: "start is missing"}
 	}
-	ended, known, fault := milliseconds("end", cell[end], endOfTime)
-	if fault.Reason != "" || !known || ended == 0 { // OpenWhisk's end of what has none
-		return 0, false, fault
+	cell = unquoted(cell)
+	if n, err := strconv.ParseInt(string(cell), 10, 64); err == nil && n >= 0 && n <= endOfTime {
+		return n, rows.Fault{}
+	}
+	f, fault := rows.Number("start", cell, endOfTime)
+	if fault.Reason == "" && f != math.Trunc(f) {
+		fault = rows.Fault{Reason: rows.BadNumber, Msg: fmt.Sprintf("start %.40q: must be a whole number", cell)}
+	}
+	return int64(f), fault
+}
+
+// text is the text of a cell that holds a string; anything else is lost.
+func (p *parser) text(at int, cell []byte, line int) []byte {
+	if cell == nil || isNull(cell) {
+		return nil
+	}
+	text, ok := jsonstream.Text(cell)
+	if !ok {
+		p.lost.Add(names[at], line, fmt.Sprintf("%s %.40q: expected a string", names[at], cell))
+		return nil
+	}
+	return text
+}
+
+// milliseconds parses a number from 0 to a limit, to the next whole one; known is false
+// where it is missing or lost.
+func (p *parser) milliseconds(at int, cell []byte, line int, limit int64) (v int64, known bool) {
+	if n, err := strconv.ParseInt(string(cell), 10, 64); err == nil && n >= 0 && n <= limit {
+		return n, true
+	}
+	f, known := p.lost.Number(names[at], unquoted(cell), line, float64(limit))
+	return int64(math.Round(f)), known
+}
+
+// duration is how long the activation took with its initialisation, in ms; of a record
+// without a duration that can be used, from start to end.
+func (p *parser) duration(cell [][]byte, began int64, line int) (took int64, known bool) {
+	if took, known = p.milliseconds(duration, cell[duration], line, maxMilliseconds); known {
+		return took, true
+	}
+	ended, known := p.milliseconds(end, cell[end], line, endOfTime)
+	if !known || ended == 0 { // OpenWhisk's end of what has none
+		return 0, false
 	}
 	if took = ended - began; took < 0 || took > maxMilliseconds {
-		return 0, false, rows.Fault{Reason: rows.BadTime, Msg: fmt.Sprintf("end %d: must be at most %d ms after start, which is %d", ended, maxMilliseconds, began)}
+		p.lost.Add(names[end], line, fmt.Sprintf("end %d: must be at most %d ms after start, which is %d", ended, maxMilliseconds, began))
+		return 0, false
 	}
-	return took, true, rows.Fault{}
+	return took, true
 }
+
+// unquoted is a number that was written as a string.
+func unquoted(cell []byte) []byte {
+	if text, ok := jsonstream.Text(cell); ok {
+		return text
+	}
+	return cell
+}
+
+func isMissing(cell []byte) bool { return missing.Is(unquoted(cell)) }
 
 // key names the function of a record.
 func key(cell [][]byte) rows.Key {
@@ -315,19 +368,4 @@ func key(cell [][]byte) rows.Key {
 		}
 	}
 	return k
-}
-
-// milliseconds parses a whole number from 0 to a limit, which may be missing.
-func milliseconds(column string, cell []byte, limit int64) (v int64, known bool, fault rows.Fault) {
-	if len(cell) == 0 || isNull(cell) {
-		return 0, false, rows.Fault{}
-	}
-	if n, err := strconv.ParseInt(string(cell), 10, 64); err == nil && n >= 0 && n <= limit {
-		return n, true, rows.Fault{}
-	}
-	f, fault := rows.Number(column, cell, float64(limit))
-	if fault.Reason == "" && f != math.Trunc(f) {
-		fault = rows.Fault{Reason: rows.BadNumber, Msg: fmt.Sprintf("%s %.40q: must be a whole number", column, cell)}
-	}
-	return int64(f), true, fault
 }

@@ -25,6 +25,12 @@
 //     package, where that is another one), and the function the action;
 //   - memory is the limit, the largest where it was changed.
 //
+// Only start and a name are needed. waitTime, initTime, duration, limits, path and the like
+// cost nothing but themselves where they cannot be used: controller and invoker may have
+// clocks that disagree, so that waitTime is negative, or initTime above duration. The
+// arrival is then start, the execution all of duration, and the notes of the trace say how
+// many values of which field were lost.
+//
 // Records of triggers, of rules and of sequences are no executions, and neither are
 // other documents; their number is a note of the trace. The parts of a sequence have
 // records of their own. A record that comes twice, by activationId, counts once.
@@ -37,10 +43,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
@@ -65,6 +74,7 @@ type Input struct {
 	opts   Options
 	tables rows.Tables[record]
 	others others
+	found  []string // notes on what Read came upon
 }
 
 // Open finds the files at path, takes their digests and learns their span. It fails where
@@ -113,7 +123,7 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(true),
-		Notes:      append(notes, in.tables.Notes()...),
+		Notes:      slices.Concat(notes, in.tables.Notes(), in.found),
 	}
 }
 
@@ -153,6 +163,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err != nil {
 		return nil, err
 	}
+	in.found = append(p.lost.Notes(), p.functions.Notes()...)
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { costs.measure(f) }), nil
 }
 
@@ -184,11 +195,14 @@ type record struct {
 	arrival, duration int64
 	id                uint64 // a hash of the activationId; 0 where there is none
 	function          uint32
-	wait              uint32 // ms
-	init              uint32 // ms, and 1; 0 where the container was warm
+	wait              uint32 // ms, and 1; 0 where it is not known
+	init              uint32 // ms, and 1; 0 where the container was warm, unknownInit where it was cold
 	memory            uint32 // MB; 0: not known
 	file, line        uint32
 }
+
+// unknownInit is the initialisation of a cold container that nobody knows.
+const unknownInit = math.MaxUint32
 
 const recordSize = 3*8 + 6*4
 
@@ -229,12 +243,18 @@ func (c *costs) observe(r record) {
 		f.Execution.Add(r.duration)
 	}
 	f.Memory = max(f.Memory, float64(r.memory))
-	if r.init == 0 {
-		f.warm.Add(int64(r.wait) * 1000)
-		return
+	wait, waited := int64(r.wait)-1, r.wait > 0
+	switch {
+	case r.init == unknownInit:
+	case r.init > 0:
+		init := int64(r.init) - 1
+		f.initTime.Add(init * 1000)
+		if waited {
+			f.Initialisation.Add((wait + init) * 1000)
+		}
+	case waited:
+		f.warm.Add(wait * 1000)
 	}
-	f.Initialisation.Add((int64(r.wait) + int64(r.init-1)) * 1000)
-	f.initTime.Add(int64(r.init-1) * 1000)
 }
 
 // measure sets what nobody has measured before.
@@ -244,7 +264,10 @@ func (c costs) measure(f *datasets.Function) {
 	}
 	seen := &c[f.ID]
 	if seen.initTime.N() > 0 && f.Assumed&datasets.AssumedStartCost != 0 {
-		start, least, usual := seen.Initialisation.Distribution(), seen.initTime.Distribution(), time.Duration(0)
+		start, least, usual := seen.initTime.Distribution(), seen.initTime.Distribution(), time.Duration(0)
+		if seen.Initialisation.N() > 0 {
+			start = seen.Initialisation.Distribution()
+		}
 		if seen.warm.N() > 0 {
 			usual = seen.warm.Distribution().Quantile(0.5)
 		}
@@ -260,6 +283,7 @@ func (c costs) measure(f *datasets.Function) {
 type parser struct {
 	span      *rows.Span
 	functions *rows.Functions
+	lost      lost.Values
 	file      int
 }
 
@@ -268,7 +292,9 @@ func (in *Input) parser(known []datasets.Function) *parser {
 }
 
 // Begin implements [rows.Parser].
-func (p *parser) Begin(i int, _ *rows.File, _ []bool) error {
+func (p *parser) Begin(i int, f *rows.File, _ []bool) error {
 	p.file = i
+	p.lost.In(f.Path)
+	p.functions.In(f.Path)
 	return nil
 }

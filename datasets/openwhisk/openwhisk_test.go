@@ -108,41 +108,103 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// withRecord is a file whose second record has the members.
+func withRecord(t *testing.T, members string) string {
+	if !strings.Contains(members, `"name"`) {
+		members += `,"name":"f"`
+	}
+	if !strings.Contains(members, "annotations") {
+		members += `,"annotations":[{"key":"kind","value":"go:1"}]`
+	}
+	good := `{"activationId":"a","namespace":"g","name":"f","start":1000,"end":1007,"annotations":[{"key":"kind","value":"go:1"}]}` + "\n"
+	return file(t, "f.jsonl", good+`{"activationId":"b",`+members+"}\n"+strings.Replace(good, `"a"`, `"c"`, 1))
+}
+
 func TestRejected(t *testing.T) {
 	for members, want := range map[string]string{
-		`"start":-1`:                      "negative number: start \"-1\": must not be negative",
-		`"start":"x"`:                     `bad number: start "\"x\"": must be a number`,
-		`"start":1e300`:                   "huge number: start \"1e300\": must be at most 4.611686018e+18",
-		`"start":1772409601`:              `bad time: start "1772409601": as milliseconds since 1970 it is the year 1970; it looks like seconds since 1970, 2026-03-02`,
-		`"start":1772409601000000`:        `bad time: start "1772409601000000": as milliseconds since 1970 it is the year 5.81e+04; it looks like microseconds since 1970, 2026-03-02`,
-		`"start":1772409601000000000`:     `bad time: start "1772409601000000000": as milliseconds since 1970 it is the year 5.62e+07; it looks like nanoseconds since 1970, 2026-03-02`,
-		`"start":1.5`:                     "bad number: start \"1.5\": must be a whole number",
-		`"start":null`:                    "bad time: start is missing",
-		`"start":5000,"end":4999`:         "bad time: end 4999: must be at most 1000000000 ms after start, which is 5000",
-		`"start":5000,"duration":1e10`:    `huge number: duration "1e10": must be at most 1000000000`,
-		`"start":5000,"name":7`:           `bad json: "7": expected a string`,
-		`"start":5000,"name":""`:          `bad key: function "": must be 1 to 256 bytes of UTF-8`,
-		`"start":9000000000000`:           `bad time: start "9000000000000": as milliseconds since 1970 it is the year 2255`,
-		`"start":5,"annotations":[7]`:     "bad json: annotations: expected a list of {key, value}, of which limits is an object",
-		`"start":5,"annotations":{"a":7}`: "bad json: annotations: expected a list of {key, value}, of which limits is an object",
-		`"start":5000,"duration":10,"annotations":[{"key":"kind"},{"key":"initTime","value":11}]`: "bad number: initTime 11: must be at most the duration, which is 10",
-		`"start":5000,"annotations":[{"key":"kind"},{"key":"waitTime","value":5001}]`:             `huge number: waitTime "5001": must be at most 5000`,
-		`"start":5000,"annotations":[{"key":"limits","value":{"memory":"big"}}]`:                  `bad number: limits.memory "\"big\"": must be a number`,
-		`"start":5000,"annotations":[{"key":"limits","value":[]}]`:                                "bad json: annotations: expected a list of {key, value}, of which limits is an object",
+		`"start":-1`:                     "negative number: start \"-1\": must not be negative",
+		`"start":"x"`:                    `bad number: start "x": must be a number`,
+		`"start":1e300`:                  "huge number: start \"1e300\": must be at most 4.611686018e+18",
+		`"start":1.5`:                    "bad number: start \"1.5\": must be a whole number",
+		`"start":null`:                   "bad time: start is missing",
+		`"start":"NaN"`:                  "bad time: start is missing",
+		`"start":5000,"name":7`:          `bad key: function "": must be 1 to 256 bytes of UTF-8`,
+		`"start":5000,"name":""`:         `bad key: function "": must be 1 to 256 bytes of UTF-8`,
+		`"start":9000000000000`:          `bad time: start "9000000000000": as milliseconds since 1970 it is the year 2255`,
+		`"start":5,"annotations":"kind"`: "bad json: annotations: expected a list of {key, value}",
+		`"start":1772409601`:             `bad time: start "1772409601": as milliseconds since 1970 it is the year 1970; it looks like seconds since 1970, 2026-03-02`,
+		`"start":1772409601000000`:       `bad time: start "1772409601000000": as milliseconds since 1970 it is the year 5.81e+04; it looks like microseconds since 1970, 2026-03-02`,
+		`"start":1772409601000000000`:    `bad time: start "1772409601000000000": as milliseconds since 1970 it is the year 5.62e+07; it looks like nanoseconds since 1970, 2026-03-02`,
 	} {
-		if !strings.Contains(members, `"name"`) {
-			members += `,"name":"f"`
-		}
-		if !strings.Contains(members, "annotations") {
-			members += `,"annotations":[{"key":"kind","value":"go:1"}]`
-		}
-		good := `{"activationId":"a","namespace":"g","name":"f","start":1000,"end":1007,"annotations":[{"key":"kind","value":"go:1"}]}` + "\n"
-		_, functions, got := read(t, file(t, "f.jsonl", good+`{"activationId":"b",`+members+"}\n"+strings.Replace(good, `"a"`, `"c"`, 1)))
+		_, functions, got := read(t, withRecord(t, members))
 		if text := got.Text(functions); len(text) != 2 {
 			t.Errorf("%s: %q", members, text)
 		}
 		if !slices.Equal(got.Why, []string{"f.jsonl:2: " + want}) {
 			t.Errorf("%s: rejected %q, expected %q", members, got.Why, want)
+		}
+	}
+}
+
+// A value beside start and name costs itself, and not the record.
+func TestLost(t *testing.T) {
+	const kind = `{"key":"kind","value":"go:1"}`
+	for _, c := range []struct{ members, want, note string }{
+		{`"start":5000,"end":4999`, "g||f 5s -1µs", "end: end 4999: must be at most 1000000000 ms after start, which is 5000"},
+		{`"start":5000,"duration":1e10`, "g||f 5s -1µs", `duration: duration "1e10": must be at most 1000000000`},
+		{`"start":5000,"end":5020,"duration":-3`, "g||f 5s 20ms", `duration: duration "-3": must not be negative`},
+		{`"start":5000,"duration":10,"annotations":[` + kind + `,{"key":"initTime","value":11}]`, "g||f 5s 10ms", "initTime: initTime 11: must be at most the duration, which is 10"},
+		{`"start":5000,"duration":10,"annotations":[` + kind + `,{"key":"initTime","value":-1}]`, "g||f 5s 10ms", `initTime: initTime "-1": must not be negative`},
+		{`"start":5000,"duration":10,"annotations":[` + kind + `,{"key":"waitTime","value":5001}]`, "g||f 5s 10ms", `waitTime: waitTime "5001": must be at most 5000`},
+		{`"start":5000,"duration":10,"annotations":[` + kind + `,{"key":"waitTime","value":-3}]`, "g||f 5s 10ms", `waitTime: waitTime "-3": must not be negative`},
+		{`"start":5000,"duration":10,"annotations":[` + kind + `,{"key":"waitTime","value":null}]`, "g||f 5s 10ms", ""},
+		{`"start":5000,"duration":"10","annotations":[` + kind + `,{"key":"waitTime","value":NaN}]`, "g||f 5s 10ms", ""},
+		{`"start":5000,"duration":10,"annotations":[{"key":"limits","value":{"memory":"big"}}]`, "g||f 5s 10ms", `limits.memory: limits.memory "big": must be a number`},
+		{`"start":5000,"duration":10,"annotations":[{"key":"limits","value":[]}]`, "g||f 5s 10ms", `limits.memory: limits.memory "[]": must be a number`},
+		{`"start":5000,"duration":10,"annotations":[{"key":"limits","value":null}]`, "g||f 5s 10ms", ""},
+		{`"start":5000,"duration":10,"annotations":[` + kind + `,{"key":"path","value":null}]`, "g||f 5s 10ms", ""},
+		{`"start":5000,"duration":10,"annotations":[` + kind + `,{"key":"path","value":[1]}]`, "g||f 5s 10ms", `path: path "[1]": expected a string`},
+		{`"start":5000,"duration":10,"cause":{}`, "g||f 5s 10ms", `cause: cause "{}": expected a string`},
+		{`"start":5000,"duration":10,"annotations":[7,` + kind + `]`, "g||f 5s 10ms", ""},
+	} {
+		path := withRecord(t, `"namespace":"g",`+c.members)
+		in, functions, got := read(t, path)
+		if text := got.Text(functions); len(text) != 3 || text[2] != c.want || got.Why != nil {
+			t.Errorf("%s: %q, rejected %q, expected %s", c.members, text, got.Why, c.want)
+		}
+		var lost []string
+		for _, note := range in.Provenance().Notes {
+			if strings.Contains(note, "cannot be used") {
+				lost = append(lost, note)
+			}
+		}
+		var want []string
+		if field, why, ok := strings.Cut(c.note, ": "); ok {
+			want = []string{field + ": 1 value that cannot be used and counts as not measured; the first is " + path + ":2: " + why}
+		}
+		if !slices.Equal(lost, want) {
+			t.Errorf("%s: notes %q, expected %q", c.members, lost, want)
+		}
+	}
+}
+
+// What is not known of a wait or an initialisation is no wait and no initialisation of 0.
+func TestLostCosts(t *testing.T) {
+	record := func(id int, wait, init string) string {
+		return fmt.Sprintf(`{"activationId":"%d","namespace":"g","name":"f","start":%d,"duration":1000,"annotations":[{"key":"kind","value":"go:1"},{"key":"waitTime","value":%s}%s]}`+"\n", id, 100_000+id, wait, init)
+	}
+	cold := func(ms string) string { return `,{"key":"initTime","value":` + ms + `}` }
+	for _, c := range []struct {
+		name, text string
+		want       time.Duration
+	}{
+		{"a wait that is lost", record(1, "600", cold("300")) + record(2, "-1", cold("300")) + record(3, "100", ""), 800 * time.Millisecond},
+		{"every wait is lost", record(1, "-1", cold("300")) + record(2, "-2", "") + record(3, "-2", ""), 300 * time.Millisecond},
+		{"an initialisation that is lost is no warm start", record(1, "600", cold("300")) + record(2, "9000", cold("-1")) + record(3, "100", ""), 800 * time.Millisecond},
+	} {
+		_, functions, got := read(t, file(t, "f.jsonl", c.text))
+		if d := functions[0].Initialisation.Quantile(0.5); d != c.want || len(got.Got) != 3 {
+			t.Errorf("%s: initialisation %v, expected %v", c.name, d, c.want)
 		}
 	}
 }

@@ -114,6 +114,7 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 		return Description{}, false, err
 	}
 	functions, err := in.Read(ctx, known, w)
+	w.source.Notes = in.Provenance().Notes
 	if errors.Is(err, datasets.ErrNoRows) { // it may be because all were rejected
 		if many := w.tooMany(opts.QuarantineLimit); many != nil {
 			err = many

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/incendio-faas/incendio/internal/missing"
 )
 
 const (
@@ -66,6 +68,9 @@ func (c *Clock) settle(k timeKind, column string, cell []byte) Fault {
 // Minute reads the cells of day and minute; day is nil where the files have none.
 func (c *Clock) Minute(day, minute []byte, hasDay bool) (onDay int64, at int, fault Fault) {
 	minute = bytes.TrimSpace(minute)
+	if missing.Is(minute) {
+		return 0, 0, Fault{BadTime, "minute is missing"}
+	}
 	n, number := whole(minute)
 	if !number {
 		// A minute that is named by a later second is the same minute.
@@ -176,6 +181,9 @@ func trimMidnight(cell []byte) []byte {
 // Arrival reads the cell of a time in seconds or as RFC 3339.
 func (c *Clock) Arrival(cell []byte) (onDay, micros int64, fault Fault) {
 	cell = bytes.TrimSpace(cell)
+	if missing.Is(cell) {
+		return 0, 0, Fault{BadTime, "arrival is missing"}
+	}
 	if seconds, micros, ok := parseTime(cell); ok {
 		if fault := c.date("arrival", cell, seconds); fault.Reason != "" {
 			return 0, 0, fault

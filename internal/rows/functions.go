@@ -18,16 +18,17 @@ const (
 	maxFunctions = 1 << 18
 )
 
-var triggers = []datasets.Trigger{
-	datasets.HTTP, datasets.Timer, datasets.EventTrigger, datasets.Queue,
-	datasets.Storage, datasets.Orchestration, datasets.Others,
-}
-
 // A Key is the cells of a row that name its function; nil where there are none.
-type Key struct{ Owner, App, Name, Trigger []byte }
+type Key struct {
+	Owner, App, Name []byte
+	Trigger          []byte // no part of the name
+	Line             int    // of the row, for notes on its trigger
+}
 
 // Functions numbers the functions of an input in order of first appearance.
 type Functions struct {
+	Triggers
+
 	table   []datasets.Function
 	index   map[string]datasets.FunctionID
 	scratch []byte
@@ -57,6 +58,7 @@ func (f *Functions) join(k Key) []byte {
 func (f *Functions) ID(k Key) (datasets.FunctionID, Fault) {
 	joined := f.join(k)
 	if bytes.Equal(joined, f.lastKey) {
+		f.Join(&f.table[f.last], k.Trigger, k.Line)
 		return f.last, Fault{}
 	}
 	id, ok := f.index[string(joined)]
@@ -69,6 +71,7 @@ func (f *Functions) ID(k Key) (datasets.FunctionID, Fault) {
 		f.index[string(joined)] = id
 	}
 	f.lastKey, f.last = append(f.lastKey[:0], joined...), id
+	f.Join(&f.table[id], k.Trigger, k.Line)
 	return id, Fault{}
 }
 
@@ -82,20 +85,12 @@ func (f *Functions) add(k Key) (datasets.FunctionID, Fault) {
 			return 0, Fault{BadKey, fmt.Sprintf("%s %.40q: must be %d to %d bytes of UTF-8%s", part.name, part.text, part.need, maxKey, badName(part.text))}
 		}
 	}
-	trigger := datasets.Others
-	if t := bytes.TrimSpace(k.Trigger); len(t) > 0 {
-		i := slices.IndexFunc(triggers, func(known datasets.Trigger) bool { return string(known) == string(t) })
-		if i < 0 {
-			return 0, Fault{UnknownTrigger, fmt.Sprintf("trigger %.40q: must be one of %v", t, triggers)}
-		}
-		trigger = triggers[i]
-	}
 	if len(f.table) == maxFunctions {
 		return 0, Fault{BadKey, fmt.Sprintf("function %.40q: more than %d functions", k.Name, maxFunctions)}
 	}
 	id := datasets.FunctionID(len(f.table))
 	f.table = append(f.table, datasets.Function{
-		ID: id, Owner: string(k.Owner), App: string(k.App), Name: string(k.Name), Trigger: trigger,
+		ID: id, Owner: string(k.Owner), App: string(k.App), Name: string(k.Name), Trigger: datasets.Others,
 		CPU:     datasets.DefaultCPU,
 		Assumed: datasets.AssumedCPU | datasets.AssumedMemory | datasets.AssumedExecution | datasets.AssumedStartCost,
 	})

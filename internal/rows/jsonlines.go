@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"unicode/utf8"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -182,7 +183,7 @@ func literal(b []byte) (text, rest []byte, ok bool) {
 	switch string(text) {
 	case "null":
 		return nil, rest, true
-	case "true", "false":
+	case "true", "false", "NaN", "Infinity", "-Infinity": // the last three as Python's json writes them
 		return text, rest, true
 	}
 	return text, rest, isNumber(text)
@@ -222,10 +223,14 @@ func digits(text []byte) (d, rest []byte) {
 	return text[:n], text[n:]
 }
 
+// nonFinite are the numbers that JSON has no place for, as Python's json writes them. Within
+// a string a colon comes before such a word only where nobody asks for the value.
+var nonFinite = regexp.MustCompile(`(:\s*)(?:NaN|-?Infinity)`)
+
 // decode parses any object.
 func (o *jsonObject) decode(line []byte) error {
 	o.members = o.members[:0]
-	d := json.NewDecoder(bytes.NewReader(line))
+	d := json.NewDecoder(bytes.NewReader(nonFinite.ReplaceAll(line, []byte("${1}null"))))
 	d.UseNumber()
 	if t, err := d.Token(); err != nil {
 		return complaint(err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/incendio-faas/incendio/internal/missing"
 )
 
 // MaxCount bounds a count: 10^9 invocations of one function in a minute are no observation.
@@ -43,7 +45,7 @@ func Number(column string, cell []byte, limit float64) (float64, Fault) {
 	cell = bytes.TrimSpace(cell)
 	v, err := strconv.ParseFloat(string(cell), 64)
 	switch {
-	case len(cell) == 0:
+	case missing.Is(cell):
 		return 0, Fault{BadNumber, column + " is missing"}
 	case err != nil && !math.IsInf(v, 0), math.IsNaN(v), !decimal(cell):
 		return 0, Fault{BadNumber, fmt.Sprintf("%s %.40q: must be a number", column, cell)}

@@ -19,7 +19,7 @@ import (
 func TestCount(t *testing.T) {
 	for cell, want := range map[string]string{
 		"0": "0", "7": "7", " 12 ": "12", "999999999": "999999999", "5.0": "5", "1e3": "1000", "007": "7", "-0": "0",
-		"": "bad number: n is missing", "x": `bad number: n "x": must be a number`, "NaN": `bad number: n "NaN": must be a number`,
+		"": "bad number: n is missing", "x": `bad number: n "x": must be a number`, "NaN": `bad number: n is missing`,
 		"inf": `bad number: n "inf": must be a number`, "1e999": `huge number: n "1e999": must be at most 999999999`,
 		"-1": `negative number: n "-1": must not be negative`, "1000000000": `huge number: n "1000000000": must be at most 999999999`,
 		"99999999999999999999": `huge number`, "1.5": `bad number: n "1.5": must be a whole number`, "0x10": "bad number", "1_000": "bad number",
@@ -315,6 +315,7 @@ func TestFunctions(t *testing.T) {
 		return rows.Key{Owner: []byte(owner), App: []byte(app), Name: []byte(name)}
 	}
 	f := rows.NewFunctions([]datasets.Function{{ID: 0, Owner: "o", App: "a", Name: "f", Trigger: datasets.Timer}})
+	f.In("x.csv")
 	for _, c := range []struct {
 		key  rows.Key
 		want string
@@ -322,7 +323,9 @@ func TestFunctions(t *testing.T) {
 		{key("o", "a", "f"), "0"}, {key("", "", "f"), "1"}, {key("", "", "f"), "1"}, {key("o", "", "f"), "2"}, {key("", "o", "f"), "3"}, {key("o", "a", "f"), "0"},
 		{key("", "", ""), "bad key: function \"\": must be 1 to 256 bytes of UTF-8"}, {key("", "", "\xff"), "bad key: function \"\\xff\": must be 1 to 256 bytes of UTF-8, which this is not"}, {key("", "\x00", "f"), "bad key"},
 		{key(strings.Repeat("x", 257), "", "f"), "bad key: owner \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\": must be 0 to 256 bytes of UTF-8, and this has 257"}, {key(strings.Repeat("x", 256), "", "f"), "4"},
-		{rows.Key{Name: []byte("g"), Trigger: []byte("http ")}, "5"}, {rows.Key{Name: []byte("h"), Trigger: []byte("cron")}, "unknown trigger: trigger \"cron\": must be one of [http timer"},
+		{rows.Key{Name: []byte("g"), Trigger: []byte("http ")}, "5"}, {rows.Key{Name: []byte("h"), Trigger: []byte("cron"), Line: 7}, "6"}, {rows.Key{Name: []byte("h"), Trigger: []byte("Queue")}, "6"},
+		{rows.Key{Name: []byte("h"), Trigger: []byte("others")}, "6"}, {rows.Key{Name: []byte("h"), Trigger: []byte("NaN")}, "6"},
+		{rows.Key{Owner: []byte("o"), App: []byte("a"), Name: []byte("f"), Trigger: []byte("event"), Line: 9}, "0"},
 	} {
 		id, fault := f.ID(c.key)
 		got := fmt.Sprint(id)
@@ -330,12 +333,18 @@ func TestFunctions(t *testing.T) {
 			got = fault.Reason + ": " + fault.Msg
 		}
 		if !strings.HasPrefix(got, c.want) {
-			t.Errorf("%q: %s, expected %s", c.key, got, c.want)
+			t.Errorf("%s: %s, expected %s", c.key.Name, got, c.want)
 		}
 	}
 	table := f.Finish(1, nil)
-	if len(table) != 6 || table[0].Trigger != datasets.Timer || table[1].Trigger != datasets.Others || table[5].Trigger != datasets.HTTP || table[3].App != "o" || table[5].Memory != 170<<20 {
+	if len(table) != 7 || table[6].Trigger != datasets.Queue || table[0].Trigger != datasets.Timer || table[1].Trigger != datasets.Others || table[5].Trigger != datasets.HTTP || table[3].App != "o" || table[5].Memory != 170<<20 {
 		t.Errorf("%+v", table)
+	}
+	if notes, want := f.Notes(), []string{
+		`trigger: 1 rows with a word that is none of [http timer event queue storage orchestration others], taken as others; the first is "cron" (x.csv:7)`,
+		`trigger: 1 functions have several, of which the first one stays; the first is "f" from timer to event (x.csv:9)`,
+	}; !slices.Equal(notes, want) {
+		t.Errorf("notes %q, expected %q", notes, want)
 	}
 }
 

@@ -105,6 +105,11 @@ type Days struct {
 	Counts  int // metrics that count
 	Samples int // metrics that are measured
 	Workers int // at least 1; as many days are held, and one more
+
+	// Lose takes the number of cells of a measurement in one row that cannot be used, and
+	// the first of them. It is called where the sink is. A cell of counts that cannot be
+	// used makes its row a rejected one.
+	Lose func(metric string, cells int, first *datasets.SyntaxError)
 }
 
 // Read reads all files and passes the days on in ascending order, those included that have
@@ -197,7 +202,7 @@ func (d *Days) jobs() []*job {
 func (d *Days) read(ctx context.Context, j *job) (*Day, error) {
 	day := &Day{Number: j.day, Counts: make([]Table, d.Counts), Samples: make([]map[string]Sample, d.Samples)}
 	for _, f := range j.files {
-		if err := day.add(ctx, f, j.events); err != nil {
+		if err := day.add(ctx, f, j.events, d.Lose); err != nil {
 			return nil, err
 		}
 	}
@@ -205,7 +210,7 @@ func (d *Days) read(ctx context.Context, j *job) (*Day, error) {
 }
 
 // add reads a file into the day.
-func (day *Day) add(ctx context.Context, f File, events chan<- func(datasets.Sink) error) error {
+func (day *Day) add(ctx context.Context, f File, events chan<- func(datasets.Sink) error, lose func(string, int, *datasets.SyntaxError)) error {
 	say := func(e func(datasets.Sink) error) error {
 		select {
 		case events <- e:
@@ -223,9 +228,18 @@ func (day *Day) add(ctx context.Context, f File, events chan<- func(datasets.Sin
 	if !f.Use.Counts {
 		row = day.measure
 	}
+	var lost func(int, *datasets.SyntaxError) error
+	if !f.Use.Counts || f.Use.Metric > 0 {
+		lost = func(cells int, first *datasets.SyntaxError) error {
+			return say(func(datasets.Sink) error {
+				lose(f.Values.Name, cells, first)
+				return nil
+			})
+		}
+	}
 	n, err := f.Outline.Scan(f.Path, in, f.Values, row(f), func(reason string, e *datasets.SyntaxError) error {
 		return say(func(sink datasets.Sink) error { return sink.Reject(reason, e) })
-	})
+	}, lost)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"math/bits"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/missing"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
 
@@ -29,7 +30,10 @@ type Row struct {
 // Scan reads the rows of the file of which o is the outline, and returns how many rows
 // of data it has, those included that were rejected. A second row of the same step is
 // rejected. An error of row or reject ends it and is returned.
-func (o *Outline) Scan(file string, r io.Reader, v Values, row func(Row) error, reject func(reason string, e *datasets.SyntaxError) error) (int64, error) {
+//
+// Of a row with cells that cannot be used the others are: it is rejected beside that,
+// unless lose is there to take the number of these cells and the first of them.
+func (o *Outline) Scan(file string, r io.Reader, v Values, row func(Row) error, reject func(reason string, e *datasets.SyntaxError) error, lose func(cells int, first *datasets.SyntaxError) error) (int64, error) {
 	s := scanner{o: o, v: v, seen: make([]bool, secondsPerDay/o.Step)}
 	n, started := int64(0), false
 	err := rows.EachLine(file, r, func(l rows.Line) error {
@@ -39,11 +43,20 @@ func (o *Outline) Scan(file string, r io.Reader, v Values, row func(Row) error, 
 		}
 		n++
 		fault := rows.Fault{Reason: rows.LongLine, Msg: fmt.Sprintf("longer than %d bytes", rows.MaxRow)}
-		usable := false
+		bad, usable := 0, false
 		if !l.Long {
-			fault, usable = s.parse(l.Text)
+			fault, bad, usable = s.parse(l.Text)
 		}
-		if fault.Reason != "" {
+		switch {
+		case fault.Reason == "":
+		case usable && lose != nil:
+			if err := lose(bad, &datasets.SyntaxError{File: file, Line: l.Number, Msg: fault.Msg}); err != nil {
+				return err
+			}
+		default:
+			if bad > 1 {
+				fault.Msg += fmt.Sprintf(", and %d more cells of the row", bad-1)
+			}
 			if err := reject(fault.Reason, &datasets.SyntaxError{File: file, Line: l.Number, Msg: fault.Msg}); err != nil {
 				return err
 			}
@@ -67,29 +80,29 @@ type scanner struct {
 // commas is ",,,,,,,,".
 const commas = 0x2c2c2c2c2c2c2c2c
 
-// parse parses a row. A fault beside a usable row is that of its first bad cell.
+// parse parses a row. A fault beside a usable row is that of the first of its bad cells.
 //
 // Most cells are empty: eight bytes are compared at a time with those of commas, and the
 // first difference says how many cells to skip.
-func (s *scanner) parse(line []byte) (fault rows.Fault, usable bool) {
+func (s *scanner) parse(line []byte) (fault rows.Fault, bad int, usable bool) {
 	ragged := func(n int) rows.Fault {
 		return rows.Fault{Reason: rows.RaggedRow, Msg: fmt.Sprintf("%d columns, expected %d", n, len(s.o.Columns)+2)}
 	}
 	_, rest := cut(line)
 	at, cells := cut(rest)
 	if cells == nil {
-		return ragged(bytes.Count(line, []byte{','}) + 1), false
+		return ragged(bytes.Count(line, []byte{','}) + 1), 0, false
 	}
 	t, fault := seconds(at)
 	switch {
 	case fault.Reason != "":
-		return fault, false
+		return fault, 0, false
 	case int(t/secondsPerDay) != s.o.Day:
-		return rows.Fault{Reason: rows.StrayTime, Msg: fmt.Sprintf("time %d is on day %d: the other rows of the file are on day %d", t, t/secondsPerDay, s.o.Day)}, false
+		return rows.Fault{Reason: rows.StrayTime, Msg: fmt.Sprintf("time %d is on day %d: the other rows of the file are on day %d", t, t/secondsPerDay, s.o.Day)}, 0, false
 	}
 	s.row.Second = int(t % secondsPerDay)
 	s.row.Column, s.row.Value = s.row.Column[:0], s.row.Value[:0]
-	column, i, bad := 0, 0, 0
+	column, i := 0, 0
 	for {
 		for i+8 <= len(cells) {
 			empty := bits.TrailingZeros64(binary.LittleEndian.Uint64(cells[i:])^commas) / 8
@@ -127,24 +140,21 @@ func (s *scanner) parse(line []byte) (fault rows.Fault, usable bool) {
 		column++
 	}
 	if column+1 != len(s.o.Columns) {
-		return ragged(column + 3), false
+		return ragged(column + 3), 0, false
 	}
 	if step := s.row.Second / s.o.Step; s.seen[step] {
-		return rows.Fault{Reason: rows.DuplicateKey, Msg: fmt.Sprintf("time %d: a row of the same %s was there before", t, map[int]string{1: "second", 60: "minute"}[s.o.Step])}, false
+		return rows.Fault{Reason: rows.DuplicateKey, Msg: fmt.Sprintf("time %d: a row of the same %s was there before", t, map[int]string{1: "second", 60: "minute"}[s.o.Step])}, 0, false
 	} else {
 		s.seen[step] = true
 	}
-	if bad > 1 {
-		fault.Msg += fmt.Sprintf(", and %d more cells of the row", bad-1)
-	}
-	return fault, true
+	return fault, bad, true
 }
 
-// odd parses a cell that is no plain number. NaN, which some programs write out, is no
-// measurement, as an empty cell is.
+// odd parses a cell that is no plain number. A word for a missing value is no measurement,
+// as an empty cell is.
 func (s *scanner) odd(cell []byte, column int) (v float64, ok bool, f rows.Fault) {
 	trimmed := bytes.TrimSpace(cell)
-	if len(trimmed) == 0 || bytes.EqualFold(trimmed, []byte("nan")) {
+	if missing.Is(trimmed) {
 		return 0, false, rows.Fault{}
 	}
 	name := s.v.Name

@@ -38,7 +38,7 @@ func scan(t testing.TB, text string, v wide.Values) (o *wide.Outline, found, rej
 	}, func(reason string, e *datasets.SyntaxError) error {
 		rejected = append(rejected, reason+": "+e.Error())
 		return nil
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestScanAgainstSplitting(t *testing.T) {
 				got = append(got, cell{r.Second / 60, int(c), r.Value[i]})
 			}
 			return nil
-		}, func(_ string, e *datasets.SyntaxError) error { return e })
+		}, func(_ string, e *datasets.SyntaxError) error { return e }, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +309,7 @@ func FuzzScan(f *testing.F) {
 				}
 			}
 			return nil
-		}, func(string, *datasets.SyntaxError) error { rejected++; return nil })
+		}, func(string, *datasets.SyntaxError) error { rejected++; return nil }, nil)
 		if err != nil || int64(rejected) > n {
 			t.Fatalf("%d of %d rows rejected, error %v", rejected, n, err)
 		}
@@ -368,7 +368,7 @@ func BenchmarkScan(b *testing.B) {
 		for b.Loop() {
 			cells := 0
 			if _, err := o.Scan("f", strings.NewReader(text), counts, func(r wide.Row) error { cells += len(r.Column); return nil },
-				func(_ string, e *datasets.SyntaxError) error { return e }); err != nil {
+				func(_ string, e *datasets.SyntaxError) error { return e }, nil); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportMetric(float64(cells), "cells")

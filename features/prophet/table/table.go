@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/internal/missing"
 )
 
 // A Table is a history: rows in order of time, UTC. Rows of equal times stay as they
@@ -39,7 +40,7 @@ var ErrNoRows = errors.New("no rows")
 // Read reads a CSV file with a header; name is for messages, which say file:line. The
 // columns ds and y must be there, cap and floor may, and those that are wanted must.
 // Others are not looked at. A value of y, a capacity, a floor or a regressor is missing
-// if it is empty or a word such as NA, NaN, null, #N/A or <NA>; infinite ones are an error.
+// if it is empty or a word for that (missing.Words); infinite ones are an error.
 func Read(r io.Reader, name string, want Wanted) (*Table, error) {
 	rows, err := open(r, name, append(append([]string{"ds", "y"}, want.Conditions...), want.Regressors...))
 	if err != nil {
@@ -302,7 +303,7 @@ func parseTime(text, first string) (time.Time, string, error) {
 	if err != nil {
 		hint := ""
 		switch {
-		case missing(text):
+		case missing.Is([]byte(text)):
 			hint = ": every row must have one"
 		case dayOrMonth.MatchString(text):
 			hint = ": day and month can not be told apart"
@@ -322,18 +323,9 @@ var (
 	digits     = regexp.MustCompile(`^[0-9.]+$`)
 )
 
-// missing reports whether a field says that there is no value.
-func missing(text string) bool {
-	switch strings.ToLower(text) {
-	case "", "na", "nan", "null", "n/a", "none", "#n/a", "<na>", "nat":
-		return true
-	}
-	return false
-}
-
 func (t *rows) number(column string) float64 {
 	text := strings.TrimSpace(t.text(column))
-	if missing(text) {
+	if missing.Is([]byte(text)) {
 		return math.NaN()
 	}
 	v, err := strconv.ParseFloat(text, 64)
