@@ -28,6 +28,7 @@ type Provenance struct {
 
 	Start time.Time // the midnight UTC of day 0
 	Span  Window    // the minutes that the files observe
+	Rows  bool      // Span is from the first row to the last one: nobody said when observing began
 	Gaps  []Window  // minutes inside Span that no file observes, ascending and apart
 	Notes []string  // on units and assumptions
 }
@@ -49,6 +50,24 @@ type Input interface {
 	// files cannot be read at all, ErrNoRows that none of their rows can be used.
 	Read(ctx context.Context, known []Function, sink Sink) ([]Function, error)
 }
+
+// A Joiner is an Input whose functions have attributes that all days measure together, such
+// as quantiles of durations. What it has measured is stored with the trace, so that an
+// ingest of later days gives what one of all days gives.
+type Joiner interface {
+	Input
+
+	// Join is called before Read of an input that continues a stored trace, with what
+	// Measured returned then. The functions that Read is told have the attributes of ones
+	// of which nothing is known, and their triggers.
+	Join([]Measured) error
+
+	// Measured returns, after Read, what was measured on all days.
+	Measured() ([]Measured, error)
+}
+
+// Measured is what a [Joiner] knows of one thing, a function for instance.
+type Measured struct{ Of, State string }
 
 // A Sink takes what an [Input] reads. An error that it returns ends the reading
 // and is returned by Read.

@@ -41,6 +41,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/join"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
@@ -87,6 +88,8 @@ type Input struct {
 	opts   Options
 	tables rows.Tables[rows.Invocation]
 	found  []string // notes on what Read came upon
+
+	join.Costs[measure.Cost]
 }
 
 // Open finds the files of the trace at path, takes their digests and learns their span. Two
@@ -121,6 +124,7 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(false),
+		Rows:       true,
 		Notes: slices.Concat([]string{
 			"rows are cold starts: requests that found a warm container are not in the files, so the load is below that of the platform",
 			"initialisation is the quantiles of latency of each function, the platform's part of a cold start; termination is 0.6 of it",
@@ -134,14 +138,18 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	p := in.parser(known)
-	p.costs = make([]measure.Cost, len(known))
-	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[rows.Invocation, error]) error {
+	var err error
+	if p.costs, err = in.Begin(len(known)); err != nil {
+		return nil, err
+	}
+	err = in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[rows.Invocation, error]) error {
 		return sink.Invocations(day, rows.Invocations(day, records))
 	})
 	if err != nil {
 		return nil, err
 	}
 	in.found = p.lost.Notes()
+	in.End(p.costs)
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
 }
 

@@ -1,32 +1,32 @@
 package azure2019
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"math"
+	"regexp"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/rows"
 )
 
-// An execution is the percentiles of one function on the day with most samples.
+// An execution is the percentiles of one function on the day with most samples; 0 stands
+// for one that is not known.
 type execution struct {
-	samples float64 // 0: none
-	value   [len(percentiles)]time.Duration
+	Samples float64                         `json:"samples"`
+	Value   [len(percentiles)]time.Duration `json:"ns"`
 }
 
 // A memoryOf is the memory of a function or application on the day with most samples.
-type memoryOf struct{ samples, mb float64 }
-
-// An appMemory is the memory of an application, and how many functions share it.
-type appMemory struct {
-	memoryOf
-	functions int
+type memoryOf struct {
+	Samples float64 `json:"samples"`
+	MB      float64 `json:"mb"`
 }
 
 var percentiles = [...]struct {
@@ -47,256 +47,166 @@ const (
 	maxSamples      = 1e15
 )
 
-// readRows reads a small table: a header with at least the columns required, and
-// rows as wide as the header. Row gets the fields in the order of required, then
-// of optional ones (nil where the file has no such column), and returns why it
-// cannot use them.
-func (f *sourceFile) readRows(ctx context.Context, sink datasets.Sink, required, optional []string,
-	row func(line int, fields [][]byte) (reason, msg string)) error {
-	r, err := f.open(ctx)
+// readRows reads a small table. Row gets the cells in the order of the columns, nil where
+// the file has no such column.
+func (t *table) readRows(ctx context.Context, f *sourceFile, sink datasets.Sink, columns []rows.Column, row func(line int, cells [][]byte) rows.Fault) error {
+	file := rows.FileOf(f.member)
+	t.lost.In(file.Path)
+	found, err := file.Scan(ctx, columns, nil, rows.Handler{
+		Begin:  func([]bool) error { return nil },
+		Row:    func(line int, cells [][]byte) (rows.Fault, error) { return row(line, cells), nil },
+		Reject: sink.Reject,
+	})
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	blocks, buf := &blockReader{r: r}, make([]byte, blockSize)
-	head, block, err := f.firstLine(blocks, buf)
-	if err != nil {
-		return err
-	}
-	names := bytes.Split(bytes.TrimPrefix(head, byteOrderMark), []byte(","))
-	column := make([]int, 0, len(required)+len(optional))
-	for i, name := range slices.Concat(required, optional) {
-		is := func(b []byte) bool { return string(b) == name }
-		at := slices.IndexFunc(names, is)
-		if at < 0 && i < len(required) {
-			return &datasets.SyntaxError{File: f.path, Line: 1, Msg: fmt.Sprintf("column %s is missing: expected at least %s", name, required)}
-		}
-		if at >= 0 && slices.IndexFunc(names[at+1:], is) >= 0 {
-			return &datasets.SyntaxError{File: f.path, Line: 1, Msg: fmt.Sprintf("column %s is there twice", name)}
-		}
-		column = append(column, at)
-	}
-	width := len(names)
-	line := 1
-	reject := func(reason, msg string) error {
-		return sink.Reject(reason, &datasets.SyntaxError{File: f.path, Line: line, Msg: msg})
-	}
-	fields, picked := make([][]byte, width), make([][]byte, len(column))
-	for long := false; ; {
-		if long {
-			line++
-			if err := reject(LongLine, fmt.Sprintf("longer than %d bytes", blockSize)); err != nil {
-				return err
-			}
-		}
-		for len(block) > 0 {
-			var text []byte
-			text, block = cutLine(block)
-			line++
-			var reason, msg string
-			if n := split(text, fields); n == width {
-				for i, c := range column {
-					if c >= 0 {
-						picked[i] = fields[c]
-					}
-				}
-				reason, msg = row(line, picked)
-			} else {
-				reason, msg = RaggedRow, fmt.Sprintf("%d columns, expected %d", n, width)
-			}
-			if reason != "" {
-				if err := reject(reason, msg); err != nil {
-					return err
-				}
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if block, long, err = blocks.next(buf); errors.Is(err, io.EOF) {
-			return sink.Rows(f.member.Source(), int64(line-1))
-		} else if err != nil {
-			return f.readError(err)
-		}
-	}
+	t.note(found.Extra, expectedExtra)
+	return sink.Rows(f.member.Source(), found.Rows)
 }
 
-// split cuts a line into its fields and returns their number, which may be larger than
-// that of the fields there is room for.
-func split(line []byte, fields [][]byte) (n int) {
-	for more := true; more; n++ {
-		var field []byte
-		field, line, more = cutField(line)
-		if n < len(fields) {
-			fields[n] = field
+// expectedExtra are columns that the official files have and that are not used.
+var expectedExtra = regexp.MustCompile(`^(Minimum|Maximum|AverageAllocatedMb_pct[0-9]+)$`)
+
+// required are columns that must be there.
+func required(names ...string) []rows.Column {
+	columns := make([]rows.Column, len(names))
+	for i, n := range names {
+		columns[i] = rows.Column{Name: n, Required: true}
+	}
+	return columns
+}
+
+// joined is a key, and what is wrong with it.
+func (t *table) joined(parts ...[]byte) (string, rows.Fault) {
+	for i, part := range parts {
+		if complaint := badKey(part); complaint != "" {
+			return "", rows.Fault{Reason: rows.BadKey, Msg: fmt.Sprintf("%s %.40q: %s", keyColumns[i], part, complaint)}
 		}
 	}
-	return n
+	return string(t.key(parts...)), rows.Fault{}
 }
 
-// whole parses a number of one to nine digits, as most of these files' are.
-func whole(field []byte) (v float64, ok bool) {
-	n := 0
-	for _, c := range field {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = 10*n + int(c-'0')
-	}
-	return float64(n), 0 < len(field) && len(field) < 10
-}
-
-// number parses a measurement in [0, limit].
-func number(column string, field []byte, limit float64) (v float64, reason, msg string) {
-	if v, ok := whole(field); ok && v <= limit {
-		return v, "", ""
-	}
-	v, err := strconv.ParseFloat(string(field), 64)
-	switch {
-	case err != nil || math.IsNaN(v):
-		return 0, BadNumber, fmt.Sprintf("%s %.40q: must be a number", column, field)
-	case v < 0:
-		return 0, NegativeNumber, fmt.Sprintf("%s %.40q: must not be negative", column, field)
-	case v > limit:
-		return 0, HugeNumber, fmt.Sprintf("%s %.40q: must be at most %g", column, field, limit)
-	}
-	return v, "", ""
-}
-
-// readDurations joins a file of durations. A row of a function without counts is
-// checked and left; of several days, the one with most samples counts.
+// readDurations joins a file of durations, those of functions without counts too, which
+// may have some on a later day. Of several days, the one with most samples counts.
 func (t *table) readDurations(ctx context.Context, f *sourceFile, sink datasets.Sink) error {
-	t.execution = slices.Grow(t.execution, len(t.functions))[:len(t.functions)]
-	columns := []string{"HashOwner", "HashApp", "HashFunction", "Average", "Count"}
+	columns := required("HashOwner", "HashApp", "HashFunction", "Average", "Count")
 	for _, p := range percentiles {
-		columns = append(columns, p.column)
+		columns = append(columns, rows.Column{Name: p.column, Required: true})
 	}
-	seen, others := make([]int, len(t.functions)), map[string]int{} // lines, of functions without counts in others
-	return f.readRows(ctx, sink, columns, nil, func(line int, fields [][]byte) (reason, msg string) {
-		key := t.key(fields[0], fields[1], fields[2])
-		id, counted := t.index[string(key)]
-		first := 0
-		if counted {
-			first = seen[id]
-		} else if bytes.IndexByte(key, '"') >= 0 {
-			return BadKey, quoted(key)
-		} else {
-			first = others[string(key)]
+	seen := map[string]int{} // lines
+	return t.readRows(ctx, f, sink, columns, func(line int, cells [][]byte) rows.Fault {
+		key, fault := t.joined(cells[0], cells[1], cells[2])
+		if fault.Reason != "" {
+			return fault
 		}
-		if first > 0 {
-			return DuplicateKey, fmt.Sprintf("same owner, app and function as line %d", first)
+		if first := seen[key]; first > 0 {
+			return rows.Fault{Reason: rows.DuplicateKey, Msg: fmt.Sprintf("same owner, app and function as line %d", first)}
 		}
-		// An average is not needed, but a negative one gives a broken log away.
-		if _, reason, msg = number("Average", fields[3], maxMilliseconds); reason != "" {
-			return reason, msg
+		seen[key] = line
+		number := func(column int, limit float64) (float64, bool) {
+			return t.lost.Number(columns[column].Name, cells[column], line, limit)
 		}
+		number(3, maxMilliseconds) // an average is not needed, but one that is negative is worth a note
 		var e execution
-		if e.samples, reason, msg = number("Count", fields[4], maxSamples); reason != "" {
-			return reason, msg
-		}
-		for i, p := range percentiles {
-			ms, reason, msg := number(p.column, fields[5+i], maxMilliseconds)
-			if reason != "" {
-				return reason, msg
-			}
-			e.value[i] = max(resolution, time.Duration(ms*float64(time.Millisecond)))
-			if i > 0 {
-				e.value[i] = max(e.value[i], e.value[i-1]) // they are rounded one by one
+		samples, _ := number(4, maxSamples)
+		e.Samples = max(samples, 1) // the row itself is one
+		last, measured := time.Duration(0), false
+		for i := range percentiles {
+			if ms, known := number(5+i, maxMilliseconds); known {
+				last = max(last, resolution, time.Duration(ms*float64(time.Millisecond))) // they are rounded one by one
+				e.Value[i], measured = last, true
 			}
 		}
-		if !counted {
-			others[string(key)] = line
-			return "", ""
+		if best := t.execution[key]; measured && (best == nil || e.Samples > best.Samples) {
+			t.execution[key] = &e
 		}
-		seen[id] = line
-		e.samples = max(e.samples, 1) // the row itself is one
-		if e.samples > t.execution[id].samples {
-			t.execution[id] = e
-		}
-		return "", ""
+		return rows.Fault{}
 	})
 }
 
-// quoted is what is wrong with a key that has quotes: no official one has, and a comma
-// inside them would have become part of another field.
-func quoted(key []byte) string { return fmt.Sprintf("%.40q: must not have quotes", key) }
+// distribution is that of the percentiles that are known; at the ends, where they must be,
+// the nearest one stands in.
+func (e *execution) distribution() datasets.Distribution {
+	var d datasets.Distribution
+	last := len(percentiles) - 1
+	for i, p := range percentiles {
+		v := e.Value[i]
+		for k := i; v == 0 && i == 0; k++ {
+			v = e.Value[k]
+		}
+		for k := i; v == 0 && i == last; k-- {
+			v = e.Value[k]
+		}
+		if v > 0 {
+			d.Prob, d.Value = append(d.Prob, p.prob), append(d.Value, v)
+		}
+	}
+	return d
+}
 
 // readMemory joins a file of memory, of functions where it has a column for them,
 // otherwise of applications.
 func (t *table) readMemory(ctx context.Context, f *sourceFile, sink datasets.Sink) error {
-	t.memory = slices.Grow(t.memory, len(t.functions))[:len(t.functions)]
 	seen := map[string]int{}
-	return f.readRows(ctx, sink, []string{"HashOwner", "HashApp", "SampleCount", "AverageAllocatedMb"}, []string{"HashFunction"},
-		func(line int, fields [][]byte) (reason, msg string) {
-			parts, what := [][]byte{fields[0], fields[1]}, "owner and app"
-			if fields[4] != nil {
-				parts, what = append(parts, fields[4]), "owner, app and function"
-			}
-			key := t.key(parts...)
-			if bytes.IndexByte(key, '"') >= 0 {
-				return BadKey, quoted(key)
-			}
-			if first, ok := seen[string(key)]; ok {
-				return DuplicateKey, fmt.Sprintf("same %s as line %d", what, first)
-			}
-			var m memoryOf
-			if m.samples, reason, msg = number("SampleCount", fields[2], maxSamples); reason != "" {
-				return reason, msg
-			}
-			if m.mb, reason, msg = number("AverageAllocatedMb", fields[3], maxMB); reason != "" {
-				return reason, msg
-			}
-			if m.mb == 0 {
-				return BadNumber, fmt.Sprintf("AverageAllocatedMb %.40q: must be positive", fields[3])
-			}
-			seen[string(key)] = line
-			m.samples = max(m.samples, 1)
-			if fields[4] != nil {
-				if id, ok := t.index[string(key)]; ok && m.samples > t.memory[id].samples {
-					t.memory[id] = m
-				}
-				return "", ""
-			}
-			a := t.apps[string(key)]
-			if a == nil {
-				a = new(appMemory)
-				t.apps[string(key)] = a
-			}
-			if m.samples > a.samples {
-				a.memoryOf = m
-			}
-			return "", ""
-		})
+	columns := append(required("HashOwner", "HashApp", "SampleCount", "AverageAllocatedMb"), rows.Column{Name: "HashFunction"})
+	return t.readRows(ctx, f, sink, columns, func(line int, cells [][]byte) rows.Fault {
+		parts, what := [][]byte{cells[0], cells[1]}, "owner and app"
+		if cells[4] != nil {
+			parts, what = append(parts, cells[4]), "owner, app and function"
+		}
+		key, fault := t.joined(parts...)
+		if fault.Reason != "" {
+			return fault
+		}
+		if first, ok := seen[key]; ok {
+			return rows.Fault{Reason: rows.DuplicateKey, Msg: fmt.Sprintf("same %s as line %d", what, first)}
+		}
+		seen[key] = line
+		var m memoryOf
+		samples, _ := t.lost.Number(columns[2].Name, cells[2], line, maxSamples)
+		m.Samples = max(samples, 1)
+		mb, known := t.lost.Number(columns[3].Name, cells[3], line, maxMB)
+		if m.MB = mb; known && mb == 0 {
+			t.lost.Add(columns[3].Name, line, fmt.Sprintf("AverageAllocatedMb %.40q: must be positive", cells[3]))
+		}
+		if m.MB == 0 {
+			return rows.Fault{}
+		}
+		of := t.apps
+		if cells[4] != nil {
+			of = t.memory
+		}
+		if best := of[key]; best == nil || m.Samples > best.Samples {
+			of[key] = &m
+		}
+		return rows.Fault{}
+	})
 }
 
 // join gives every function its attributes: what the files measured, else what a
 // known function has already, else a default.
 func (t *table) join(rnd uint64) []datasets.Function {
-	app := func(f *datasets.Function) *appMemory { return t.apps[string(t.key([]byte(f.Owner), []byte(f.App)))] }
+	key := func(parts ...string) string { return strings.Join(parts, separator) + separator }
+	functions := map[string]int{} // by application
 	for i := range t.functions {
-		if a := app(&t.functions[i]); a != nil {
-			a.functions++
-		}
+		functions[key(t.functions[i].Owner, t.functions[i].App)]++
 	}
 	for i := range t.functions {
 		f := &t.functions[i]
 		if f.Assumed&datasets.AssumedExecution != 0 {
-			if i < len(t.execution) && t.execution[i].samples > 0 {
-				f.Execution = datasets.Distribution{Prob: make([]float64, len(percentiles)), Value: slices.Clone(t.execution[i].value[:])}
-				for k, p := range percentiles {
-					f.Execution.Prob[k] = p.prob
-				}
+			if e := t.execution[key(f.Owner, f.App, f.Name)]; e != nil {
+				f.Execution = e.distribution()
 				f.Assumed &^= datasets.AssumedExecution
 			} else {
 				f.Execution = datasets.Constant(datasets.DefaultExecution)
 			}
 		}
 		if f.Assumed&datasets.AssumedMemory != 0 {
-			mb := 0.0
-			if i < len(t.memory) && t.memory[i].samples > 0 {
-				mb = t.memory[i].mb
-			} else if a := app(f); a != nil {
-				mb = math.Ceil(a.mb / float64(a.functions))
+			mb, app := 0.0, key(f.Owner, f.App)
+			if m := t.memory[key(f.Owner, f.App, f.Name)]; m != nil {
+				mb = m.MB
+			} else if m := t.apps[app]; m != nil {
+				mb = math.Ceil(m.MB / float64(functions[app]))
 			}
 			if mb > 0 {
 				f.Memory = max(1, int64(math.Round(mb*(1<<20))))
@@ -308,4 +218,60 @@ func (t *table) join(rnd uint64) []datasets.Function {
 		}
 	}
 	return t.functions
+}
+
+// What the state of a table, which is stored, is of.
+const (
+	ofExecution = "execution "
+	ofMemory    = "memory "
+	ofApp       = "app "
+)
+
+// measured is what all days measured, in order.
+func (t *table) measured() ([]datasets.Measured, error) {
+	var all []datasets.Measured
+	var err error
+	add := func(of, key string, v any) {
+		text, merr := json.Marshal(v)
+		err = errors.Join(err, merr)
+		all = append(all, datasets.Measured{Of: of + key, State: string(text)})
+	}
+	for _, k := range slices.Sorted(maps.Keys(t.execution)) {
+		add(ofExecution, k, t.execution[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(t.memory)) {
+		add(ofMemory, k, t.memory[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(t.apps)) {
+		add(ofApp, k, t.apps[k])
+	}
+	return all, err
+}
+
+// recall takes what earlier days measured.
+func (t *table) recall(before []datasets.Measured) error {
+	for _, m := range before {
+		var err error
+		of, key, _ := strings.Cut(m.Of, " ")
+		switch of + " " {
+		case ofExecution:
+			e := new(execution)
+			err = json.Unmarshal([]byte(m.State), e)
+			t.execution[key] = e
+		case ofMemory:
+			v := new(memoryOf)
+			err = json.Unmarshal([]byte(m.State), v)
+			t.memory[key] = v
+		case ofApp:
+			v := new(memoryOf)
+			err = json.Unmarshal([]byte(m.State), v)
+			t.apps[key] = v
+		default:
+			err = errors.New("expected execution, memory or app")
+		}
+		if err != nil {
+			return fmt.Errorf("what was measured of %.60q: %w", m.Of, err)
+		}
+	}
+	return nil
 }

@@ -36,6 +36,13 @@
 //   - Memory is the mean of the application on the day with most samples, divided
 //     by the number of its functions and rounded up to whole MB of 2^20 bytes, as in
 //     Fuerst and Sharma, "FaasCache" (ASPLOS 2021).
+//   - The first known trigger of a function is its trigger: others is what the log says
+//     where it does not know. Where a function changes from one to another the notes of the
+//     trace say so.
+//   - Text is CSV as for all readers: fields may stand in quotes, columns that are not
+//     needed, such as an index, before the minutes or behind them, header names in upper or
+//     lower case. A minute without a count (NaN, an empty cell) counts none, and is noted.
+//     So are durations and memory that cannot be used, which count as not measured.
 //   - The files name no date. That day 1 is Monday, 15 July 2019 is recalled from
 //     the paper's "two weeks in July 2019" and the weekly rhythm, and noted as assumed.
 //
@@ -43,7 +50,6 @@
 package azure2019
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,22 +63,11 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/archive"
+	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.
 const Format = "azure2019"
-
-// The reasons for which a row is rejected.
-const (
-	RaggedRow      = "ragged row"
-	LongLine       = "long line"
-	BadKey         = "bad key"
-	DuplicateKey   = "duplicate key"
-	UnknownTrigger = "unknown trigger"
-	BadNumber      = "bad number"
-	NegativeNumber = "negative number"
-	HugeNumber     = "huge number"
-)
 
 // Options choose how the trace is read.
 type Options struct {
@@ -138,16 +133,7 @@ func (f *sourceFile) readError(err error) error {
 
 // Detect reports whether a file that begins with head is one of this trace, of any of the
 // three kinds.
-func Detect(head []byte) bool {
-	line, _, _ := bytes.Cut(bytes.TrimPrefix(head, byteOrderMark), []byte("\n"))
-	names := bytes.Split(line, []byte(","))
-	for _, need := range []string{"HashOwner", "HashApp"} {
-		if !slices.ContainsFunc(names, func(n []byte) bool { return string(n) == need }) {
-			return false
-		}
-	}
-	return true
-}
+func Detect(head []byte) bool { return rows.HasColumns(head, "HashOwner", "HashApp") }
 
 // An Input is a folder or archive of files of the trace. It implements [datasets.Input].
 type Input struct {
@@ -157,6 +143,9 @@ type Input struct {
 	files   []sourceFile // by kind, then by day
 	first   int          // the first day, from 1
 	span    datasets.Window
+
+	before []datasets.Measured
+	table  *table // by Read
 }
 
 // Open finds the files of the trace in the folder or archive at path, takes their digests
@@ -314,6 +303,9 @@ func (in *Input) Provenance() datasets.Provenance {
 			datasets.StartCostNote,
 		},
 	}
+	if in.table != nil {
+		p.Notes = append(p.Notes, in.table.notes()...)
+	}
 	listed := map[string]bool{}
 	for _, f := range in.files {
 		if name := f.member.Source(); !listed[name] {
@@ -324,9 +316,23 @@ func (in *Input) Provenance() datasets.Provenance {
 	return p
 }
 
+// Join implements [datasets.Joiner].
+func (in *Input) Join(before []datasets.Measured) error {
+	in.before = before
+	_, err := newTable(nil, before)
+	return err
+}
+
+// Measured implements [datasets.Joiner].
+func (in *Input) Measured() ([]datasets.Measured, error) { return in.table.measured() }
+
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
-	t := newTable(known)
+	t, err := newTable(known, in.before)
+	if err != nil {
+		return nil, err
+	}
+	in.table = t
 	c := new(datasets.Counts) // of one day after the other
 	for i, f := range in.of(counts) {
 		if err := in.readCounts(ctx, &f, i, t, sink, c); err != nil {

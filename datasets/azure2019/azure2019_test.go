@@ -14,10 +14,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2019"
 	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/internal/missing"
+	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 const (
@@ -271,28 +274,24 @@ func TestBadRows(t *testing.T) {
 	for _, c := range []struct{ row, want string }{
 		{"o,a,f,http,1,2,3", "ragged row: 7 columns, expected 14"},
 		{"o,a,f", "ragged row: 3 columns, expected 14"},
-		{"", "ragged row: 1 columns, expected 14"},
 		{"o,a,f,http", "ragged row: 4 columns, expected 14"},
 		{"o,a,f,http,0,0,0,0,0,0,0,0,0,0,0", "ragged row: 15 columns, expected 14"},
 		{"o,a,f,http,0,0,0,0,0,0,0,0,0,0,", "ragged row: 15 columns, expected 14"},
+		{"o,a,f,http,0,0,0,0,0,0,0,0,0,,", "ragged row: 15 columns, expected 14"},
 		{"o,a,f,http,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "ragged row: 20 columns, expected 14"},
 		{"o,a,f,http,0,0,0,-3,0,0,0,0,0,0", `negative number: count "-3" of minute 483: must not be negative`},
 		{"o,a,f,http,0,0,0,0,0,0,0,0,x,0", `bad number: count "x" of minute 488: must be a whole number`},
 		{"o,a,f,http,0,1.5,0,0,0,0,0,0,0,0", `bad number: count "1.5" of minute 481: must be a whole number`},
-		{"o,a,f,http,0,NaN,0,0,0,0,0,0,0,0", `bad number: count "NaN" of minute 481: must be a whole number`},
-		{"o,a,f,http,0,,0,0,0,0,0,0,0,0", `bad number: count "" of minute 481: must be a whole number`},
 		{"o,a,f,http,0,0,0,0,0,0,0,0,0,1000000000", `huge number: count "1000000000" of minute 489: must have at most 9 digits`},
 		{"o,a,good,http,0,0,0,0,0,0,0,0,0,0", "duplicate key: same owner, app and function as line 2"},
 		{"o,,f,http,0,0,0,0,0,0,0,0,0,0", `bad key: HashApp "": must be 1 to 256 bytes of UTF-8`},
 		{key + ",a,f,http,0,0,0,0,0,0,0,0,0,0", `bad key: HashOwner "` + key[:40] + `": must be 1 to 256 bytes of UTF-8`},
 		{"o,a,\xff,http,0,0,0,0,0,0,0,0,0,0", `bad key: HashFunction "\xff": must be 1 to 256 bytes of UTF-8`},
-		{`"o",a,f,http,0,0,0,0,0,0,0,0,0,0`, `bad key: HashOwner "\"o\"": must not have quotes`},
-		{`"o,a",f,g,http,0,0,0,0,0,0,0,0,0,0`, `bad number: count "http" of minute 480: must be a whole number`},
-		{"o,a,f,http,0,0,0,0,\r0,0,0,0,0,0", `bad number: count "\r0" of minute 484: must be a whole number`},
+		{`"o,a,f,http,0,0,0,0,0,0,0,0,0,0`, `bad quote: column 1: its quote is not closed on its line`},
+		{`o"o,a,f,http,0,0,0,0,0,0,0,0,0,0`, `bad quote: column 1: a quote within a field that does not begin with one`},
+		{`o,a,f,http,0,0,0,0,"1,2",0,0,0,0,0`, `bad number: count "1,2" of minute 484: must be a whole number`},
 		{"o,a,f,http,\xef\xbb\xbf0,0,0,0,0,0,0,0,0,0", "bad number: count \"\\ufeff0\" of minute 480: must be a whole number"},
-		{"o,a,f,http,+1,0,0,0,0,0,0,0,0,0", `bad number: count "+1" of minute 480: must be a whole number`},
 		{"o,a,f,http,inf,0,0,0,0,0,0,0,0,0", `bad number: count "inf" of minute 480: must be a whole number`},
-		{"o,a,f,cron,0,0,0,0,0,0,0,0,0,0", `unknown trigger: trigger "cron": must be one of [http timer event queue storage orchestration others]`},
 		{"o,a,f,http,1" + strings.Repeat("0", 10<<20), "long line: longer than 1048576 bytes"},
 		{strings.Repeat("o,a,f,http,", 1<<20), "long line: longer than 1048576 bytes"},
 	} {
@@ -307,22 +306,106 @@ func TestBadRows(t *testing.T) {
 	}
 }
 
+// The dialects of CSV that R, pandas and others write are one table.
+func TestDialects(t *testing.T) {
+	plainFunctions, plain := read(t, write(t, map[string]string{
+		"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger,480,481,482\no,a,f,http,1,2,3\no,a,g,timer,0,0,4\n",
+		"durations.csv":   durationsHeader + "o,a,f,10,100,1,900,1,2,5,9,20,90,100\n",
+		"memory.csv":      memoryHeader + "o,a,9,100,1\n",
+	}), azure2019.DefaultOptions())
+	quoted := func(text string) string {
+		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		for i, l := range lines {
+			lines[i] = `"` + strings.ReplaceAll(l, ",", `","`) + `"`
+		}
+		return strings.Join(lines, "\r\n")
+	}
+	for name, files := range map[string]map[string]string{
+		"R": {
+			"invocations.csv": "\"\",\"HashOwner\",\"HashApp\",\"HashFunction\",\"Trigger\",\"X480\",\"X481\",\"X482\"\n\"1\",\"o\",\"a\",\"f\",\"http\",1,2,3\n\"2\",\"o\",\"a\",\"g\",\"timer\",0,NA,4\n",
+			"durations.csv":   quoted("n," + durationsHeader + "1,o,a,f,10,100,1,900,1,2,5,9,20,90,100\n"),
+			"memory.csv":      quoted(memoryHeader + "o,a,9,100,1\n"),
+		},
+		"pandas": {
+			"invocations.csv": "\ufeff,HashOwner,HashApp,HashFunction,Trigger,480,481,482\r\n0,o,a,f,http,1.0,2.0,3.0\r\n\r\n1,o,a,g,timer,0.0,,4.0\r\n",
+			"durations.csv":   "\ufeff," + durationsHeader + "0,o,a,f,10,100,1,900,1,2,5,9,20,90,100\n",
+			"memory.csv":      "Unnamed: 0," + memoryHeader + "0,o,a,9,100,1\n",
+		},
+		"every field, in another order, with a total": {
+			"invocations.csv": quoted("Trigger,hashfunction,480,481,482,HashApp,HashOwner,total\nhttp,f,1,2,3,a,o,6\ntimer,g,0,0,4,a,o,4\n"),
+			"durations.csv":   durationsHeader + "o,a,f,10,100,1,900,1,2,5,9,20,90,100\n",
+			"memory.csv":      memoryHeader + "o,a,9,100,1\n",
+		},
+		"spaces and odd numbers": {
+			"invocations.csv": "HashOwner, HashApp, HashFunction, Trigger, 480, 481, 482\no,a,f,HTTP, 1,2e0,+3\no,a,g,timer,0,0, 4\n",
+			"durations.csv":   durationsHeader + "o,a,f,10,100,1,900,1,2,5,9,20,90,100\n",
+			"memory.csv":      memoryHeader + "o,a,9,100,1\n",
+		},
+	} {
+		functions, got := read(t, write(t, files), azure2019.DefaultOptions())
+		if !reflect.DeepEqual(functions, plainFunctions) || !reflect.DeepEqual(got.days, plain.days) || got.rejected != nil {
+			t.Errorf("%s: functions %+v, day %+v, rejected %q", name, functions, got.days[0], got.rejected)
+		}
+	}
+	// A comma in a name, which only quotes allow.
+	functions, got := read(t, write(t, map[string]string{"invocations.csv": countsHeader(1, 2) + "\"o,o\",a,\"f \"\"1\"\"\",http,1,2\n"}), azure2019.DefaultOptions())
+	if len(functions) != 1 || functions[0].Owner != "o,o" || functions[0].Name != `f "1"` || got.days[0].Total() != 3 {
+		t.Errorf("functions %+v, rejected %q", functions, got.rejected)
+	}
+}
+
+// Values of durations and memory that cannot be used cost themselves, as do counts that are
+// missing and triggers of other platforms; the notes say so.
+func TestLostValues(t *testing.T) {
+	dir := write(t, map[string]string{
+		"invocations.csv": countsHeader(1, 3) + "o,a,f,http,1,NaN,1\no,a,g,cron,1,1,\no,a,h,http,1,1,1\no,b,i,http,1,1,1\n",
+		"durations.csv":   durationsHeader + "o,a,f,-1,,1,900,NaN,1,-5,9,20,90,1e300\no,a,g,10,100,1,900,,,,,,,\n",
+		"memory.csv":      memoryHeader + "o,a,n/a,300,1\no,b,5,-7,1\no,c,5,0,1\n",
+	})
+	in, err := azure2019.Open(t.Context(), dir, azure2019.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	c := new(collector)
+	functions, err := in.Read(t.Context(), nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.rejected) > 0 || len(functions) != 4 || c.days[0].Total() != 10 {
+		t.Fatalf("rejected %q, %d functions, %d invocations", c.rejected, len(functions), c.days[0].Total())
+	}
+	ms := time.Millisecond
+	want := datasets.Distribution{Prob: []float64{0, 0.01, 0.5, 0.75, 0.99, 1}, Value: []time.Duration{ms, ms, 9 * ms, 20 * ms, 90 * ms, 90 * ms}}
+	if f := functions[0]; !reflect.DeepEqual(f.Execution, want) || f.Memory != 100<<20 {
+		t.Errorf("function %+v, expected execution %+v", f, want)
+	}
+	if functions[1].Assumed&datasets.AssumedExecution == 0 || functions[1].Trigger != datasets.Others || functions[3].Assumed&datasets.AssumedMemory == 0 {
+		t.Errorf("functions %+v", functions)
+	}
+	for _, note := range []string{
+		"Average: 1 value that cannot be used and counts as not measured; the first is " + filepath.Join(dir, "durations.csv") + `:2: Average "-1": must not be negative`,
+		"percentile_Average_25: 1 value that cannot be used",
+		"percentile_Average_100: 1 value that cannot be used",
+		"AverageAllocatedMb: 2 values that cannot be used",
+		"trigger: 1 rows with a word that is none of",
+		"minutes without a count, taken as minutes without invocations: 2, the first in " + filepath.Join(dir, "invocations.csv") + ":2",
+	} {
+		if notes := in.Provenance().Notes; !slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n, note) }) {
+			t.Errorf("notes %q lack %q", notes, note)
+		}
+	}
+}
+
 func TestBadAttributes(t *testing.T) {
 	counts := countsHeader(1, 3) + "o,a,f,http,1,1,1\n"
 	for _, c := range []struct{ file, row, want string }{
 		{"durations.csv", "o,a,f,10,100,1,900,0,1,5,9,20,90", "ragged row: 13 columns, expected 14"},
-		{"durations.csv", "o,a,f,-1,100,1,900,0,1,5,9,20,90,100", `negative number: Average "-1": must not be negative`},
-		{"durations.csv", "o,a,f,10,100,1,900,0,1,-5,9,20,90,100", `negative number: percentile_Average_25 "-5": must not be negative`},
-		{"durations.csv", "o,a,f,10,100,1,900,0,1,5,9,20,90,NaN", `bad number: percentile_Average_100 "NaN": must be a number`},
-		{"durations.csv", "o,a,f,10,100,1,900,0,1,5,9,20,90,1e300", `huge number: percentile_Average_100 "1e300": must be at most 1e+09`},
-		{"durations.csv", "o,a,f,10,,1,900,0,1,5,9,20,90,100", `bad number: Count "": must be a number`},
-		{"memory.csv", "o,a,100,0,1", `bad number: AverageAllocatedMb "0": must be positive`},
-		{"memory.csv", "o,a,100,-7,1", `negative number: AverageAllocatedMb "-7": must not be negative`},
 		{"durations.csv", strings.Repeat("9", 10<<20), "long line: longer than 1048576 bytes"},
-		{"durations.csv", `"o,a",f,10,100,1,900,0,1,5,9,20,90,100`, `bad key: "\"o,a\",f,": must not have quotes`},
-		{"memory.csv", `"o,a",9,100,1`, `bad key: "\"o,a\",": must not have quotes`},
+		{"durations.csv", `"o,a",f,10,100,1,900,0,1,5,9,20,90,100`, "ragged row: 13 columns, expected 14"},
+		{"durations.csv", `o,a,,10,100,1,900,0,1,5,9,20,90,100`, `bad key: HashFunction "": must be 1 to 256 bytes of UTF-8`},
+		{"memory.csv", "\xff,a,9,100,1", `bad key: HashOwner "\xff": must be 1 to 256 bytes of UTF-8`},
 		{"memory.csv", strings.Repeat("o,", 10<<20), "long line: longer than 1048576 bytes"},
-		{"memory.csv", "o,a,100,inf,1", `huge number: AverageAllocatedMb "inf": must be at most 1e+06`},
 		{"memory.csv", "o,a,100", "ragged row: 3 columns, expected 5"},
 	} {
 		header := durationsHeader
@@ -367,19 +450,19 @@ func TestUnreadable(t *testing.T) {
 		"two layouts":     {map[string]string{d(1): full, "invocations.csv": full}, "files of two layouts"},
 		"half a day":      {map[string]string{d(1): countsHeader(1, 3) + row, d(2): full}, "d01.csv:1: minutes end at 3: only those of the last day"},
 		"late start":      {map[string]string{d(1): full, d(2): countsHeader(2, 4) + row}, "d02.csv:1: minutes start at 2: only those of the first day"},
-		"durations":       {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "durations.csv": "HashOwner,HashApp\n"}, "durations.csv:1: column HashFunction is missing: expected at least [HashOwner HashApp HashFunction Average"},
+		"durations":       {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "durations.csv": "HashOwner,HashApp\n"}, "durations.csv:1: column \"HashFunction\" is missing: the file has \"HashOwner\", \"HashApp\""},
 		"lone CR":         {map[string]string{"invocations.csv": strings.ReplaceAll(countsHeader(1, 3)+row, "\n", "\r")}, "invocations.csv:1: column 7 is \"3\\ro\": expected HashOwner"},
 		"UTF-16":          {map[string]string{"invocations.csv": "\xff\xfeH\x00a\x00"}, "invocations.csv:1: column 1 is \"\\xff\\xfeH\\x00a\\x00\": expected HashOwner"},
-		"quoted header":   {map[string]string{"invocations.csv": `"HashOwner","HashApp"` + "\n"}, `invocations.csv:1: column 1 is "\"HashOwner\"": expected HashOwner`},
+		"quoted header":   {map[string]string{"invocations.csv": `"HashOwner","HashApp"` + "\n"}, "invocations.csv:1: column HashFunction is missing: expected HashOwner"},
 		"long header":     {map[string]string{"invocations.csv": strings.Repeat("HashOwner,", 1<<20)}, "invocations.csv:1: longer than 1048576 bytes: expected a header"},
 		"minutes twice":   {map[string]string{"invocations.csv": "HashOwner,HashApp,HashFunction,Trigger,1,1\n"}, "invocations.csv:1: column 6 is minute 1 after 1"},
 		"key twice":       {map[string]string{"invocations.csv": "HashOwner,HashApp,HashApp,Trigger,1\n"}, `invocations.csv:1: column 3 is "HashApp"`},
-		"column twice":    {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "memory.csv": "HashOwner,HashApp,SampleCount,AverageAllocatedMb,HashApp\n"}, "memory.csv:1: column HashApp is there twice"},
+		"column twice":    {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "memory.csv": "HashOwner,HashApp,SampleCount,AverageAllocatedMb,HashApp\n"}, `memory.csv:1: column "HashApp" is there twice`},
 		"day twice, d001": {map[string]string{d(1): full, "invocations_per_function_md.anon.d001.csv": full}, "hold day 1"},
 		"durations twice": {map[string]string{d(1): full, fmt.Sprintf(durationsName, 1): durationsHeader, fmt.Sprintf(durationsName, 1) + ".gz": durationsHeader}, "hold day 1"},
 		"day 0":           {map[string]string{d(0): full}, "days are numbered from 1"},
-		"empty memory":    {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "memory.csv": ""}, "memory.csv:1: empty"},
-		"empty durations": {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "durations.csv": ""}, "durations.csv:1: empty"},
+		"empty memory":    {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "memory.csv": ""}, "memory.csv:1: blank: expected a header"},
+		"empty durations": {map[string]string{"invocations.csv": countsHeader(1, 3) + row, "durations.csv": ""}, "durations.csv:1: blank: expected a header"},
 	} {
 		in, err := azure2019.Open(t.Context(), write(t, c.files), azure2019.DefaultOptions())
 		if err == nil {
@@ -580,10 +663,7 @@ func FuzzCounts(f *testing.F) {
 		}
 		c := new(collector)
 		_, err = in.Read(t.Context(), nil, c)
-		lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
-		if body == "" {
-			lines = nil
-		}
+		lines := slices.DeleteFunc(strings.Split(body, "\n"), func(l string) bool { return strings.TrimSuffix(l, "\r") == "" })
 		var total int64
 		rejected, seen := 0, map[string]bool{}
 		for _, line := range lines {
@@ -634,11 +714,8 @@ func FuzzAttributes(f *testing.F) {
 			t.Fatal(err)
 		}
 		for name, text := range map[string]string{"durations.csv": durations, "memory.csv": memory} {
-			lines := int64(len(strings.Split(strings.TrimSuffix(text, "\n"), "\n")))
-			if text == "" {
-				lines = 0
-			}
-			if c.rows[name] != lines {
+			lines := int64(len(strings.Split(text, "\n")))
+			if c.rows[name] > lines { // blank ones are none, and quotes may span several
 				t.Fatalf("%s: %d rows of %d lines", name, c.rows[name], lines)
 			}
 		}
@@ -652,34 +729,26 @@ func FuzzAttributes(f *testing.F) {
 
 // slowly reads a row of ten counts.
 func slowly(line string) (total int64, key string, ok bool) {
-	fields := strings.Split(line, ",")
-	if len(fields) != 14 {
+	fields, complaint := new(rows.Splitter).Split([]byte(line))
+	if complaint != "" || len(fields) != 14 {
 		return 0, "", false
 	}
 	for _, part := range fields[:3] {
-		if part == "" || len(part) > 256 || strings.ToValidUTF8(part, "") != part || strings.Contains(part, `"`) {
+		if len(part) == 0 || len(part) > 256 || !utf8.Valid(part) || bytes.IndexByte(part, 0) >= 0 {
 			return 0, "", false
 		}
-	}
-	switch datasets.Trigger(fields[3]) {
-	case datasets.HTTP, datasets.Timer, datasets.EventTrigger, datasets.Queue, datasets.Storage, datasets.Orchestration, datasets.Others:
-	default:
-		return 0, "", false
 	}
 	for _, cell := range fields[4:] {
-		var n int64
-		if cell == "" || len(cell) > 9 {
+		if missing.Is(cell) {
+			continue
+		}
+		n, fault := rows.Count("", cell)
+		if fault.Reason != "" || bytes.IndexByte(cell, ',') >= 0 {
 			return 0, "", false
 		}
-		for _, c := range []byte(cell) {
-			if c < '0' || c > '9' {
-				return 0, "", false
-			}
-			n = 10*n + int64(c-'0')
-		}
-		total += n
+		total += int64(n)
 	}
-	return total, strings.Join(fields[:3], ","), true
+	return total, string(bytes.Join(fields[:3], []byte{0})), true
 }
 
 // BenchmarkRead scans a file as wide as the official ones, 12 % of whose cells are not 0.

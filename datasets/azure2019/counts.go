@@ -8,24 +8,34 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/lost"
+	"github.com/incendio-faas/incendio/internal/missing"
+	"github.com/incendio-faas/incendio/internal/rows"
 )
 
-// keyColumns lead a row of counts, in any order; the minutes follow.
+// keyColumns name the function of a row of counts, in any order and place.
 var keyColumns = []string{"HashOwner", "HashApp", "HashFunction", "Trigger"}
 
-// A header says where a row of counts has what.
+// A header says where a row of counts has what: some columns, the minutes, and perhaps
+// further columns.
 type header struct {
-	key     [4]int // column of each of keyColumns
-	day     int    // of the first count, from 0; above 0 only in a sample
-	first   int    // minute of that day of the first count, from 0
-	minutes int
+	lead, trail []int // of the columns before and behind the minutes, which of keyColumns, or -1
+	other       []string
+	day         int // of the first count, from 0; above 0 only in a sample
+	first       int // minute of that day of the first count, from 0
+	minutes     int
 }
+
+func (h *header) width() int { return len(h.lead) + h.minutes + len(h.trail) }
 
 // maxSample bounds the minutes of a sample, which InVitro may cut out of several days of
 // another trace: the month that a file can hold of minutes in 16 bits.
@@ -38,39 +48,72 @@ func parseHeader(file string, line []byte, last int) (header, error) {
 		return header{}, &datasets.SyntaxError{File: file, Line: 1, Msg: fmt.Sprintf(format, args...) +
 			fmt.Sprintf(": expected HashOwner,HashApp,HashFunction,Trigger and then consecutive minutes within 1..%d", last)}
 	}
-	line = bytes.TrimPrefix(line, byteOrderMark)
+	fields, complaint := new(rows.Splitter).Split(bytes.TrimPrefix(line, byteOrderMark))
+	if complaint != "" {
+		return bad("%s", complaint)
+	}
 	var h header
-	seen := [4]bool{}
-	for column := 0; ; column++ {
-		field, rest, more := cutField(line)
-		if column < len(keyColumns) {
-			k := slices.Index(keyColumns, string(field))
-			if k < 0 || seen[k] {
-				return bad("column %d is %.40q", column+1, field)
+	var seen [4]bool
+	strange := -1
+	for column, field := range fields {
+		name := string(bytes.TrimSpace(field))
+		k := slices.IndexFunc(keyColumns, func(key string) bool { return strings.EqualFold(key, name) })
+		minute, number := minuteOf(name)
+		switch {
+		case k >= 0 && seen[k], k < 0 && !number && !isName(name):
+			return bad("column %d is %.40q", column+1, field)
+		case !number:
+			if k >= 0 {
+				seen[k] = true
+			} else if h.other = append(h.other, name); strange < 0 {
+				strange = column
 			}
-			h.key[k], seen[k] = column, true
-		} else {
-			minute, err := strconv.Atoi(string(bytes.TrimSuffix(field, []byte(".0"))))
-			switch {
-			case err != nil || minute < 1 || minute > last:
-				return bad("column %d is %.40q", column+1, field)
-			case h.minutes == 0:
+			if h.minutes == 0 {
+				h.lead = append(h.lead, k)
+			} else {
+				h.trail = append(h.trail, k)
+			}
+		case minute < 1 || minute > last || len(h.trail) > 0:
+			return bad("column %d is %.40q", column+1, field)
+		case h.minutes > 0 && minute-1 != h.first+h.minutes:
+			return bad("column %d is minute %d after %d", column+1, minute, h.first+h.minutes)
+		default:
+			if h.minutes == 0 {
 				h.first = minute - 1
-			case minute-1 != h.first+h.minutes:
-				return bad("column %d is minute %d after %d", column+1, minute, h.first+h.minutes)
 			}
 			h.minutes++
 		}
-		if !more {
-			break
+	}
+	if absent := slices.Index(seen[:], false); absent >= 0 {
+		if strange >= 0 {
+			return bad("column %d is %.40q", strange+1, fields[strange])
 		}
-		line = rest
+		return bad("column %s is missing", keyColumns[absent])
 	}
 	if h.minutes == 0 {
 		return bad("no column for a minute")
 	}
 	h.day, h.first = h.first/datasets.MinutesPerDay, h.first%datasets.MinutesPerDay
 	return h, nil
+}
+
+// minuteOf is the minute that a column is named after: 480, 480.0 or, as R makes a name of
+// it, X480. One that is another number is minute 0, which there is not.
+func minuteOf(name string) (minute int, number bool) {
+	if digits, ok := strings.CutPrefix(name, "X"); ok {
+		name = digits
+	}
+	minute, err := strconv.Atoi(strings.TrimSuffix(name, ".0"))
+	if err == nil {
+		return minute, true
+	}
+	_, err = strconv.ParseFloat(name, 64)
+	return 0, err == nil
+}
+
+// isName reports whether the name of a column that is not used may be one.
+func isName(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // countsHeader reads the header of a file of counts.
@@ -129,6 +172,9 @@ type row struct {
 // A parsed block keeps its rows, and their cells packed next to each other.
 type parsed struct {
 	lines  int
+	blank  int // of them
+	none   int // cells without a count
+	noneAt int // line of the first of them
 	rows   []row
 	faults []fault
 	packed []byte
@@ -140,6 +186,10 @@ type scanner struct {
 	minute []uint16 // of the day
 	count  []uint32
 	packed []byte
+
+	split   rows.Splitter
+	unquote []byte // the cells of a row that has quotes
+	none    int    // cells of the row without a count
 }
 
 // scan scans the lines of a block.
@@ -151,12 +201,22 @@ func (s *scanner) scan(block []byte) *parsed {
 	s.packed = s.packed[:0]
 	for len(block) > 0 {
 		line, rest := cutLine(block)
+		if len(line) == 0 {
+			p.lines++
+			p.blank++
+			block = rest
+			continue
+		}
 		r := row{line: p.lines, from: len(s.packed)}
 		var reason, msg string
 		if r.n, reason, msg = s.parseRow(line, &r); reason == "" {
 			s.packed = pack(s.packed, s.minute[:r.n], s.count[:r.n])
 			r.to = len(s.packed)
 			p.rows = append(p.rows, r)
+			if s.none > 0 && p.none == 0 {
+				p.noneAt = p.lines
+			}
+			p.none += s.none
 		} else {
 			p.faults = append(p.faults, fault{p.lines, reason, msg})
 		}
@@ -205,21 +265,68 @@ func unpack(b []byte, minute []int32, count []int64) {
 }
 
 func (s *scanner) parseRow(line []byte, r *row) (n int, reason, msg string) {
-	var fields [4][]byte
+	s.none = 0
+	if bytes.IndexByte(line, '"') >= 0 {
+		return s.parseQuoted(line, r)
+	}
+	ragged := func() (int, string, string) {
+		return 0, rows.RaggedRow, fmt.Sprintf("%d columns, expected %d", bytes.Count(line, []byte(","))+1, s.width())
+	}
 	cells, more := line, true
-	for i := range fields {
+	for _, k := range s.lead {
 		if !more {
-			return 0, RaggedRow, fmt.Sprintf("%d columns, expected %d", i, len(fields)+s.minutes)
+			return ragged()
 		}
-		fields[i], cells, more = cutField(cells)
+		var field []byte
+		if field, cells, more = cutField(cells); k >= 0 {
+			r.key[k] = field
+		}
 	}
 	if !more {
-		return 0, RaggedRow, fmt.Sprintf("%d columns, expected %d", len(fields), len(fields)+s.minutes)
+		return ragged()
 	}
-	for k, column := range s.key {
-		r.key[k] = fields[column]
+	for _, k := range slices.Backward(s.trail) {
+		comma := bytes.LastIndexByte(cells, ',')
+		if comma < 0 {
+			return ragged()
+		}
+		if k >= 0 {
+			r.key[k] = cells[comma+1:]
+		}
+		cells = cells[:comma]
 	}
 	return s.parseCells(cells)
+}
+
+// parseQuoted parses a row of which some fields stand in quotes.
+func (s *scanner) parseQuoted(line []byte, r *row) (n int, reason, msg string) {
+	fields, complaint := s.split.Split(line)
+	switch {
+	case complaint != "":
+		return 0, rows.BadQuote, complaint
+	case len(fields) != s.width():
+		return 0, rows.RaggedRow, fmt.Sprintf("%d columns, expected %d", len(fields), s.width())
+	}
+	take := func(columns []int, fields [][]byte) {
+		for i, k := range columns {
+			if k >= 0 {
+				r.key[k] = bytes.Clone(fields[i]) // the room of the splitter is used again
+			}
+		}
+	}
+	take(s.lead, fields)
+	take(s.trail, fields[len(s.lead)+s.minutes:])
+	s.unquote = s.unquote[:0]
+	for i, cell := range fields[len(s.lead) : len(s.lead)+s.minutes] {
+		if bytes.IndexByte(cell, ',') >= 0 {
+			return 0, rows.BadNumber, s.complaint(cell, i) + ": must be a whole number"
+		}
+		if i > 0 {
+			s.unquote = append(s.unquote, ',')
+		}
+		s.unquote = append(s.unquote, cell...)
+	}
+	return s.parseCells(s.unquote)
 }
 
 // maxDigits of a count: 10^9 invocations of one function in a minute are no observation.
@@ -232,7 +339,7 @@ const fourZeros = 0x2c302c302c302c30
 // and where they differ, the first difference says how many zeros to skip.
 func (s *scanner) parseCells(line []byte) (n int, reason, msg string) {
 	minute, count := s.minute[:s.minutes], s.count[:s.minutes]
-	column, i := 0, 0
+	column, i, ended := 0, 0, false
 	for {
 		for i+8 <= len(line) {
 			differ := binary.LittleEndian.Uint64(line[i:]) ^ fourZeros
@@ -261,8 +368,18 @@ func (s *scanner) parseCells(line []byte) (n int, reason, msg string) {
 			}
 		}
 		if digits == 0 || digits > maxDigits || i < len(line) && line[i] != ',' {
-			reason, msg := s.diagnose(line[start:], column)
-			return 0, reason, msg
+			cell, _, _ := cutField(line[start:])
+			switch count, fault := rows.Count("", cell); {
+			case missing.Is(cell):
+				s.none++
+				v = 0
+			case fault.Reason == "":
+				v = count
+			default:
+				reason, msg := s.diagnose(cell, column)
+				return 0, reason, msg
+			}
+			i = start + len(cell)
 		}
 		// The cell is written whether it is 0 or not; only one that is not stays.
 		minute[n], count[n] = uint16(s.first+column), v
@@ -270,21 +387,25 @@ func (s *scanner) parseCells(line []byte) (n int, reason, msg string) {
 			n++
 		}
 		column++
-		if i == len(line) {
+		if ended = i == len(line); ended {
 			break
 		}
 		i++
 	}
-	if column != s.minutes || i < len(line) || len(line) > 0 && line[len(line)-1] == ',' {
-		return 0, RaggedRow, fmt.Sprintf("%d columns, expected %d", len(keyColumns)+bytes.Count(line, []byte(","))+1, len(keyColumns)+s.minutes)
+	if column != s.minutes || !ended {
+		return 0, rows.RaggedRow, fmt.Sprintf("%d columns, expected %d", len(s.lead)+bytes.Count(line, []byte(","))+1+len(s.trail), s.width())
 	}
 	return n, "", ""
 }
 
-// diagnose says what is wrong with the first cell of the rest of a row.
-func (h *header) diagnose(rest []byte, column int) (reason, msg string) {
-	cell, _, _ := cutField(rest)
-	at := fmt.Sprintf("count %.40q of minute %d", cell, h.day*datasets.MinutesPerDay+h.first+column+1)
+// complaint begins what is wrong with a cell.
+func (h *header) complaint(cell []byte, column int) string {
+	return fmt.Sprintf("count %.40q of minute %d", cell, h.day*datasets.MinutesPerDay+h.first+column+1)
+}
+
+// diagnose says what is wrong with a cell.
+func (h *header) diagnose(cell []byte, column int) (reason, msg string) {
+	at := h.complaint(cell, column)
 	number := bytes.TrimPrefix(cell, []byte("-"))
 	digits := len(number) > 0
 	for _, c := range number {
@@ -292,11 +413,11 @@ func (h *header) diagnose(rest []byte, column int) (reason, msg string) {
 	}
 	switch {
 	case digits && len(number) < len(cell):
-		return NegativeNumber, at + ": must not be negative"
+		return rows.NegativeNumber, at + ": must not be negative"
 	case digits:
-		return HugeNumber, fmt.Sprintf("%s: must have at most %d digits", at, maxDigits)
+		return rows.HugeNumber, fmt.Sprintf("%s: must have at most %d digits", at, maxDigits)
 	}
-	return BadNumber, at + ": must be a whole number"
+	return rows.BadNumber, at + ": must be a whole number"
 }
 
 // cut returns the counts of a day out of those of several, with minutes from the midnight
@@ -375,7 +496,7 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 			s := scanner{header: h}
 			for j := range jobs {
 				if j.long {
-					j.done <- &parsed{lines: 1, faults: []fault{{0, LongLine, fmt.Sprintf("longer than %d bytes", blockSize)}}}
+					j.done <- &parsed{lines: 1, faults: []fault{{0, rows.LongLine, fmt.Sprintf("longer than %d bytes", blockSize)}}}
 				} else {
 					j.done <- s.scan(j.block)
 				}
@@ -384,7 +505,9 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 	}
 
 	d := newDay(day, t)
-	line := 2 // of the first row of the block
+	line, blank := 2, 0 // of the first row of the block; lines without anything
+	t.In(f.path)
+	t.note(h.other, nil)
 	for j := range ordered {
 		if j.err != nil {
 			return f.readError(j.err)
@@ -398,14 +521,18 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 		if err := d.merge(p, f.path, line, sink); err != nil {
 			return err
 		}
+		if p.none > 0 {
+			t.none(p.none, f.path, line+p.noneAt)
+		}
 		line += p.lines
+		blank += p.blank
 		p.rows = nil // they refer to the buffer
 		free.Put(&j.buf)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := sink.Rows(f.member.Source(), int64(line-2)); err != nil {
+	if err := sink.Rows(f.member.Source(), int64(line-2-blank)); err != nil {
 		return err
 	}
 	d.counts(c)
@@ -443,13 +570,13 @@ func (d *dayTable) merge(p *parsed, file string, line int, sink datasets.Sink) e
 			}
 			faults = faults[1:]
 		}
-		id, reason, msg := d.t.intern(r.key)
+		id, reason, msg := d.t.intern(r.key, line+r.line)
 		if reason == "" {
 			if int(id) == len(d.segments) {
 				d.segments = append(d.segments, segment{})
 			}
 			if first := d.segments[id].line; first > 0 {
-				reason, msg = DuplicateKey, fmt.Sprintf("same owner, app and function as line %d", first)
+				reason, msg = rows.DuplicateKey, fmt.Sprintf("same owner, app and function as line %d", first)
 			}
 		}
 		if reason != "" {
@@ -490,32 +617,78 @@ func (d *dayTable) counts(c *datasets.Counts) {
 
 // A table is the functions that were seen so far.
 type table struct {
+	rows.Triggers
+
 	functions []datasets.Function
-	known     int // of them were there before
 	index     map[string]datasets.FunctionID
 	scratch   []byte
 
-	execution []execution // by function, what the files of durations say
-	memory    []memoryOf  // by function, where the files say it
-	apps      map[string]*appMemory
+	// What the files of durations and memory say, by key: functions without counts too.
+	execution    map[string]*execution
+	memory, apps map[string]*memoryOf
+
+	lost    lost.Values
+	other   []string // columns that were not used
+	without int      // cells without a count
+	first   string   // where the first of them is
 }
 
-func newTable(known []datasets.Function) *table {
+// newTable returns the table of known functions, and of what was measured on earlier days.
+func newTable(known []datasets.Function, before []datasets.Measured) (*table, error) {
 	t := &table{
-		functions: slices.Clone(known), known: len(known),
-		index: make(map[string]datasets.FunctionID, len(known)), apps: map[string]*appMemory{},
+		functions: slices.Clone(known), index: make(map[string]datasets.FunctionID, len(known)),
+		execution: map[string]*execution{}, memory: map[string]*memoryOf{}, apps: map[string]*memoryOf{},
 	}
 	for _, f := range known {
 		t.index[string(t.key([]byte(f.Owner), []byte(f.App), []byte(f.Name)))] = f.ID
 	}
-	return t
+	return t, t.recall(before)
 }
 
-// key joins the parts of a key, none of which has a comma.
+// maxOther bounds the columns that are named in a note.
+const maxOther = 50
+
+// note keeps the names of columns that were not used, but for those that are expected.
+func (t *table) note(columns []string, expected *regexp.Regexp) {
+	for _, c := range columns {
+		if (expected == nil || !expected.MatchString(c)) && len(t.other) < maxOther && !slices.Contains(t.other, c) {
+			t.other = append(t.other, c)
+		}
+	}
+}
+
+// none counts cells without a count, of which the first is at a line.
+func (t *table) none(n int, file string, line int) {
+	if t.without == 0 {
+		t.first = fmt.Sprintf("%s:%d", file, line)
+	}
+	t.without += n
+}
+
+// notes says what was found on the way.
+func (t *table) notes() []string {
+	notes := slices.Concat(t.lost.Notes(), t.Notes())
+	if t.without > 0 {
+		notes = append(notes, fmt.Sprintf("minutes without a count, taken as minutes without invocations: %d, the first in %s", t.without, t.first))
+	}
+	if len(t.other) > 0 {
+		quoted := make([]string, len(t.other))
+		for i, name := range t.other {
+			quoted[i] = fmt.Sprintf("%.40q", name)
+		}
+		notes = append(notes, "columns that were not used: "+strings.Join(quoted, ", "))
+	}
+	return notes
+}
+
+// separator ends each part of a key. It is in none of them.
+const separator = "\x00"
+
+// key joins the parts of a key.
 func (t *table) key(parts ...[]byte) []byte {
 	t.scratch = t.scratch[:0]
 	for _, p := range parts {
-		t.scratch = append(append(t.scratch, p...), ',')
+		t.scratch = append(append(t.scratch, p...), separator...)
 	}
 	return t.scratch
 }
@@ -523,38 +696,38 @@ func (t *table) key(parts ...[]byte) []byte {
 // maxKey bounds the bytes of an owner, app or function; the official ones have 64.
 const maxKey = 256
 
-var triggers = []datasets.Trigger{
-	datasets.HTTP, datasets.Timer, datasets.EventTrigger, datasets.Queue,
-	datasets.Storage, datasets.Orchestration, datasets.Others,
+// badKey says what is wrong with a part of a key; "" if nothing is.
+func badKey(part []byte) string {
+	if len(part) == 0 || len(part) > maxKey || !utf8.Valid(part) {
+		return fmt.Sprintf("must be 1 to %d bytes of UTF-8", maxKey)
+	}
+	if bytes.IndexByte(part, 0) >= 0 {
+		return "must not have a zero byte"
+	}
+	return ""
 }
 
 // intern finds the function of a row of counts, or adds it.
-func (t *table) intern(key [4][]byte) (id datasets.FunctionID, reason, msg string) {
-	trigger := slices.IndexFunc(triggers, func(t datasets.Trigger) bool { return string(key[3]) == string(t) })
-	if trigger < 0 {
-		return 0, UnknownTrigger, fmt.Sprintf("trigger %.40q: must be one of %v", key[3], triggers)
-	}
+func (t *table) intern(key [4][]byte, line int) (id datasets.FunctionID, reason, msg string) {
 	k := t.key(key[0], key[1], key[2])
-	if id, ok := t.index[string(k)]; ok {
-		return id, "", ""
-	}
-	for i, part := range key[:3] {
-		if len(part) == 0 || len(part) > maxKey || !utf8.Valid(part) {
-			return 0, BadKey, fmt.Sprintf("%s %.40q: must be 1 to %d bytes of UTF-8", keyColumns[i], part, maxKey)
+	id, ok := t.index[string(k)]
+	if !ok {
+		for i, part := range key[:3] {
+			if complaint := badKey(part); complaint != "" {
+				return 0, rows.BadKey, fmt.Sprintf("%s %.40q: %s", keyColumns[i], part, complaint)
+			}
 		}
-		if bytes.IndexByte(part, '"') >= 0 { // one that a comma inside quotes has not broken already
-			return 0, BadKey, fmt.Sprintf("%s %.40q: must not have quotes", keyColumns[i], part)
-		}
+		id = datasets.FunctionID(len(t.functions))
+		name := string(k) // of which the three parts are slices
+		t.index[name] = id
+		app := len(key[0]) + 1
+		function := app + len(key[1]) + 1
+		t.functions = append(t.functions, datasets.Function{
+			ID: id, Owner: name[:app-1], App: name[app : function-1], Name: name[function : len(name)-1],
+			Trigger: datasets.Others, CPU: datasets.DefaultCPU,
+			Assumed: datasets.AssumedCPU | datasets.AssumedExecution | datasets.AssumedMemory,
+		})
 	}
-	id = datasets.FunctionID(len(t.functions))
-	name := string(k) // of which the three parts are slices
-	t.index[name] = id
-	app := len(key[0]) + 1
-	function := app + len(key[1]) + 1
-	t.functions = append(t.functions, datasets.Function{
-		ID: id, Owner: name[:app-1], App: name[app : function-1], Name: name[function : len(name)-1],
-		Trigger: triggers[trigger], CPU: datasets.DefaultCPU,
-		Assumed: datasets.AssumedCPU | datasets.AssumedExecution | datasets.AssumedMemory,
-	})
+	t.Join(&t.functions[id], key[3], line)
 	return id, "", ""
 }

@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/join"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
@@ -90,6 +91,8 @@ type Input struct {
 	opts   Options
 	tables rows.Tables[rows.Invocation]
 	found  []string // notes on what Read came upon
+
+	join.Costs[measure.Cost]
 }
 
 // Open finds the files of the trace at path, takes their digests and learns their span. Two
@@ -124,6 +127,7 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(false),
+		Rows:       true,
 		Notes: slices.Concat([]string{
 			"arrivals are end_timestamp - duration, in seconds from 31 January 2021; the publishers have shifted the times",
 			"execution times are quantiles of the durations of each function, which are whole milliseconds; 0 counts as 1 µs",
@@ -136,8 +140,11 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	p := in.parser(known)
-	p.costs = make([]measure.Cost, len(known))
-	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[rows.Invocation, error]) error {
+	var err error
+	if p.costs, err = in.Begin(len(known)); err != nil {
+		return nil, err
+	}
+	err = in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[rows.Invocation, error]) error {
 		return sink.Invocations(day, rows.Invocations(day, records))
 	})
 	if err != nil {
@@ -146,6 +153,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if in.found = p.lost.Notes(); p.untimed > 0 {
 		in.found = append(in.found, fmt.Sprintf("%d invocations without a duration arrive when they ended", p.untimed))
 	}
+	in.End(p.costs)
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
 }
 

@@ -133,6 +133,7 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files:      in.tables.Sources(),
 		Start:      in.tables.Span.Start(),
 		Span:       in.tables.Span.Window(in.whole),
+		Rows:       !in.whole,
 		Notes:      slices.Concat([]string{"execution times, memory, CPU and start costs are not in counts: all are assumed"}, in.notes, in.found),
 	}
 }

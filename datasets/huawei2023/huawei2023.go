@@ -86,6 +86,8 @@ type Input struct {
 	trace   wide.Trace
 	notes   []string
 	lost    lost.Values
+
+	measured []datasets.Measured // by Read
 }
 
 // Open finds the files of the trace at path, takes their digests and reads the times of
@@ -210,6 +212,15 @@ func (in *Input) Provenance() datasets.Provenance {
 	}
 }
 
+// Join implements [datasets.Joiner].
+func (in *Input) Join(before []datasets.Measured) error {
+	in.trace.Before = before
+	return nil
+}
+
+// Measured implements [datasets.Joiner].
+func (in *Input) Measured() ([]datasets.Measured, error) { return in.measured, nil }
+
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	functions := rows.NewFunctions(known)
@@ -219,6 +230,10 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 		return nil, err
 	}
 	if err := in.set.Unchanged(); err != nil {
+		return nil, err
+	}
+	// Now, because taking quantiles puts values together.
+	if in.measured, err = wide.MeasuredOf(measured); err != nil {
 		return nil, err
 	}
 	return functions.Finish(in.opts.Seed, func(f *datasets.Function) {

@@ -83,6 +83,9 @@ type Input struct {
 	sources []datasets.SourceFile
 	notes   []string
 	lost    lost.Values
+
+	before   []datasets.Measured
+	measured []datasets.Measured // by Read
 }
 
 // Open finds the files of the trace at path, takes their digests and learns their span.
@@ -305,11 +308,17 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	functions := rows.NewFunctions(known)
 	in.lost = lost.Values{}
 	m := measured{costs: map[string]*cost{}, triggers: map[string]datasets.Trigger{}, lost: &in.lost}
-	var err error
+	series, err := m.join(in.before)
+	if err != nil {
+		return nil, err
+	}
+	in.trace.Before = series
 	if in.events == alien {
 		m.series, err = in.trace.Read(ctx, functions, sink)
 	} else if err = in.readEvents(ctx, functions, &m, sink); err == nil && len(in.trace.Files) > 0 {
 		m.series, err = in.trace.Measures(ctx, sink)
+	} else if err == nil {
+		m.series, err = in.trace.Earlier()
 	}
 	if err != nil {
 		return nil, err
@@ -327,8 +336,21 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 	if err := in.set.Unchanged(); err != nil {
 		return nil, err
 	}
+	// Now, because taking quantiles puts values together.
+	if in.measured, err = m.all(); err != nil {
+		return nil, err
+	}
 	return functions.Finish(in.opts.Seed, m.set), nil
 }
+
+// Join implements [datasets.Joiner].
+func (in *Input) Join(before []datasets.Measured) error {
+	in.before = before
+	return nil
+}
+
+// Measured implements [datasets.Joiner].
+func (in *Input) Measured() ([]datasets.Measured, error) { return in.measured, nil }
 
 // quotedList names some of many for a note.
 func quotedList(names []string) string {

@@ -1,7 +1,11 @@
 package huawei2025
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -15,7 +19,7 @@ import (
 const maxFunctions = 1 << 18
 
 // A cost is what the tables measured of one function.
-type cost struct{ execution, initialisation measure.Quantiles }
+type cost struct{ Execution, Initialisation measure.Quantiles }
 
 // measured is what is known of functions beside their counts, by funcID.
 type measured struct {
@@ -25,6 +29,49 @@ type measured struct {
 	lost     *lost.Values
 
 	id []byte
+}
+
+// What the state of measured, which is stored, is of: the time series have numbers.
+const (
+	ofCost    = "cost "
+	ofTrigger = "trigger "
+)
+
+// join takes what was measured on days that are stored, but for the time series, which it
+// returns.
+func (m *measured) join(before []datasets.Measured) (series []datasets.Measured, err error) {
+	for _, b := range before {
+		if id, ok := strings.CutPrefix(b.Of, ofCost); ok {
+			m.costs[id] = new(cost)
+			if err := json.Unmarshal([]byte(b.State), m.costs[id]); err != nil {
+				return nil, fmt.Errorf("what was measured of %.60q: %w", b.Of, err)
+			}
+		} else if id, ok := strings.CutPrefix(b.Of, ofTrigger); ok {
+			m.triggers[id] = datasets.Trigger(b.State)
+		} else {
+			series = append(series, b)
+		}
+	}
+	return series, nil
+}
+
+// all is what was measured, in order.
+func (m *measured) all() ([]datasets.Measured, error) {
+	all, err := wide.MeasuredOf(m.series)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.costs)) {
+		text, err := json.Marshal(m.costs[id])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, datasets.Measured{Of: ofCost + id, State: string(text)})
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.triggers)) {
+		all = append(all, datasets.Measured{Of: ofTrigger + id, State: string(m.triggers[id])})
+	}
+	return all, nil
 }
 
 // row takes what a row that is no invocation measured of its function.
@@ -49,10 +96,10 @@ func (m *measured) add(id []byte, e event) rows.Fault {
 		m.costs[string(id)] = c
 	}
 	if e.duration > 0 {
-		c.execution.Add(e.duration)
+		c.Execution.Add(e.duration)
 	}
 	if e.start > 0 {
-		c.initialisation.Add(e.start)
+		c.Initialisation.Add(e.start)
 	}
 	return rows.Fault{}
 }
@@ -88,14 +135,14 @@ func (m *measured) set(f *datasets.Function) {
 		if s := m.of(execution, f.Name); s != nil {
 			f.Execution = s.Distribution(time.Second)
 			f.Assumed &^= datasets.AssumedExecution
-		} else if c != nil && c.execution.N() > 0 {
-			f.Execution = c.execution.Distribution()
+		} else if c != nil && c.Execution.N() > 0 {
+			f.Execution = c.Execution.Distribution()
 			f.Assumed &^= datasets.AssumedExecution
 		}
 	}
 	if assumed(datasets.AssumedStartCost) {
-		if c != nil && c.initialisation.N() > 0 {
-			measure.SetStartCost(f, c.initialisation.Distribution())
+		if c != nil && c.Initialisation.N() > 0 {
+			measure.SetStartCost(f, c.Initialisation.Distribution())
 		} else if s := m.of(initialisation, f.Name); s != nil {
 			measure.SetStartCost(f, s.Distribution(time.Second))
 		}

@@ -46,6 +46,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/join"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
@@ -104,6 +105,8 @@ type Input struct {
 	tables rows.Tables[rows.Invocation]
 	notes  []string
 	found  []string // notes on what Read came upon
+
+	join.Costs[measure.Cost]
 }
 
 // Open finds the files at path, takes their digests and learns their span. Two files
@@ -152,14 +155,18 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	p := in.parser(known)
-	p.costs = make([]measure.Cost, len(known))
-	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[rows.Invocation, error]) error {
+	var err error
+	if p.costs, err = in.Begin(len(known)); err != nil {
+		return nil, err
+	}
+	err = in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[rows.Invocation, error]) error {
 		return sink.Invocations(day, rows.Invocations(day, records))
 	})
 	if err != nil {
 		return nil, err
 	}
 	in.found = append(p.lost.Notes(), p.functions.Notes()...)
+	in.End(p.costs)
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { p.costs[f.ID].Set(f) }), nil
 }
 

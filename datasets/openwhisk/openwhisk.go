@@ -49,6 +49,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/join"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
@@ -75,6 +76,8 @@ type Input struct {
 	tables rows.Tables[record]
 	others others
 	found  []string // notes on what Read came upon
+
+	join.Costs[cost]
 }
 
 // Open finds the files at path, takes their digests and learns their span. It fails where
@@ -130,9 +133,13 @@ func (in *Input) Provenance() datasets.Provenance {
 // Read implements [datasets.Input].
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	p := in.parser(known)
-	costs := costs{}
+	before, err := in.Begin(len(known))
+	if err != nil {
+		return nil, err
+	}
+	costs := costs(before)
 	in.tables.Layout = layout{others{}} // Open has counted them
-	err := in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[record, error]) error {
+	err = in.tables.Read(ctx, p, sink, func(day int, records iter.Seq2[record, error]) error {
 		return sink.Invocations(day, func(yield func(datasets.Invocation, error) bool) {
 			var last record
 			for r, err := range records {
@@ -164,6 +171,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 		return nil, err
 	}
 	in.found = append(p.lost.Notes(), p.functions.Notes()...)
+	in.End(costs)
 	return p.functions.Finish(in.opts.Seed, func(f *datasets.Function) { costs.measure(f) }), nil
 }
 
@@ -228,11 +236,15 @@ var codec = rows.Codec[record]{
 	},
 }
 
-// costs are what the records measured of each function.
-type costs []struct {
-	measure.Cost                     // its Initialisation is waitTime + initTime
-	initTime, warm measure.Quantiles // of cold and the waitTime of warm invocations
+// A cost is what the records measured of one function.
+type cost struct {
+	measure.Cost                   // its Initialisation is waitTime + initTime
+	InitTime     measure.Quantiles // of cold invocations
+	Warm         measure.Quantiles // the waitTime of warm ones
 }
+
+// costs are by function.
+type costs []cost
 
 func (c *costs) observe(r record) {
 	for int(r.function) >= len(*c) {
@@ -248,12 +260,12 @@ func (c *costs) observe(r record) {
 	case r.init == unknownInit:
 	case r.init > 0:
 		init := int64(r.init) - 1
-		f.initTime.Add(init * 1000)
+		f.InitTime.Add(init * 1000)
 		if waited {
 			f.Initialisation.Add((wait + init) * 1000)
 		}
 	case waited:
-		f.warm.Add(wait * 1000)
+		f.Warm.Add(wait * 1000)
 	}
 }
 
@@ -263,13 +275,13 @@ func (c costs) measure(f *datasets.Function) {
 		return
 	}
 	seen := &c[f.ID]
-	if seen.initTime.N() > 0 && f.Assumed&datasets.AssumedStartCost != 0 {
-		start, least, usual := seen.initTime.Distribution(), seen.initTime.Distribution(), time.Duration(0)
+	if seen.InitTime.N() > 0 && f.Assumed&datasets.AssumedStartCost != 0 {
+		start, least, usual := seen.InitTime.Distribution(), seen.InitTime.Distribution(), time.Duration(0)
 		if seen.Initialisation.N() > 0 {
 			start = seen.Initialisation.Distribution()
 		}
-		if seen.warm.N() > 0 {
-			usual = seen.warm.Distribution().Quantile(0.5)
+		if seen.Warm.N() > 0 {
+			usual = seen.Warm.Distribution().Quantile(0.5)
 		}
 		for i := range start.Value {
 			start.Value[i] = max(start.Value[i]-usual, least.Value[i])

@@ -113,6 +113,12 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 	if err := w.open(ctx, s.path(opts.Name)); err != nil {
 		return Description{}, false, err
 	}
+	joiner, _ := in.(datasets.Joiner)
+	if joiner != nil {
+		if known, err = s.join(joiner, opts.Name, w.base, known); err != nil {
+			return Description{}, false, err
+		}
+	}
 	functions, err := in.Read(ctx, known, w)
 	w.source.Notes = in.Provenance().Notes
 	if errors.Is(err, datasets.ErrNoRows) { // it may be because all were rejected
@@ -127,6 +133,11 @@ func (s *Store) Ingest(ctx context.Context, in datasets.Input, opts IngestOption
 	}
 	if err := ctx.Err(); err != nil {
 		return Description{}, false, err
+	}
+	if joiner != nil {
+		if err := w.keepMeasured(joiner); err != nil {
+			return Description{}, false, err
+		}
 	}
 	m, err := w.finish(opts, functions, known)
 	if err != nil {
@@ -199,7 +210,8 @@ func extension(old *manifest, p datasets.Provenance) (*base, error) {
 		}
 	}
 	next := old.Start.Add(time.Duration(len(old.Days)) * 24 * time.Hour)
-	if !p.Start.Equal(next) || p.Span.From != 0 || old.Span.To != len(old.Days)*datasets.MinutesPerDay {
+	apart := p.Span.From != 0 || old.Span.To != len(old.Days)*datasets.MinutesPerDay
+	if !p.Start.Equal(next) || apart && !p.Rows {
 		return nil, fmt.Errorf("%w: its %d days from %s end at minute %d, this starts at minute %d of %s; --replace overwrites it",
 			ErrConflict, len(old.Days), old.Start.Format(time.DateOnly), old.Span.To, p.Span.From, p.Start.Format(time.DateOnly))
 	}

@@ -202,6 +202,7 @@ func (in *Input) Provenance() datasets.Provenance {
 		Files: in.tables.Sources(),
 		Start: in.tables.Span.Start(),
 		Span:  in.tables.Span.Window(false),
+		Rows:  true,
 		Notes: append([]string{
 			"execution times, memory, CPU and start costs are not in counters: all are assumed",
 			datasets.StartCostNote,

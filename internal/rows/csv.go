@@ -16,6 +16,16 @@ type csvParser struct {
 	scratch []byte
 }
 
+// A Splitter splits lines, each a row of its own, into fields as all CSV files are. The
+// fields are valid until the next line.
+type Splitter struct{ p csvParser }
+
+// Split returns the fields of a line, or says why it is no row.
+func (s *Splitter) Split(line []byte) (fields [][]byte, complaint string) {
+	fields, complaint, _ = s.p.split(nil, line) // without a reader there is nothing to fail
+	return fields, complaint
+}
+
 // A span is a field of a row with quotes.
 type span struct {
 	from, to int
@@ -23,7 +33,7 @@ type span struct {
 }
 
 // split splits the row of l that begins with line, and extends it where a quote
-// goes on to the next line. A complaint says why it is none.
+// goes on to the next line; it cannot where l is nil. A complaint says why it is none.
 func (p *csvParser) split(l *lineReader, line []byte) (fields [][]byte, complaint string, err error) {
 	if bytes.IndexByte(line, '"') >= 0 {
 		return p.splitQuoted(l, line)
@@ -49,6 +59,9 @@ func (p *csvParser) splitQuoted(l *lineReader, line []byte) (fields [][]byte, co
 			s.from, s.to = at+1, at+1
 			for {
 				quote := bytes.IndexByte(line[s.to:], '"')
+				if quote < 0 && l == nil {
+					return nil, fmt.Sprintf("column %d: its quote is not closed on its line", len(p.spans)+1), nil
+				}
 				if quote < 0 {
 					s.to = len(line)
 					longer, ok, err := l.extend()

@@ -40,6 +40,7 @@ type File struct {
 	Kind Kind
 
 	member *archive.Member
+	fixed  bool      // no option names its columns
 	sum    hash.Hash // of the text, where that is asked for
 	summed bool      // it is of all of the text
 }
@@ -47,7 +48,7 @@ type File struct {
 // FileOf is a member of a set that is known to be CSV, for readers that have opened the set
 // themselves.
 func FileOf(m *archive.Member) File {
-	return File{Name: m.Name, Path: m.Path, Kind: CSV, member: m}
+	return File{Name: m.Name, Path: m.Path, Kind: CSV, member: m, fixed: true}
 }
 
 // Source is the name in a provenance of the file on disk that holds this one.

@@ -128,6 +128,9 @@ func (s *scan) resolve(have []string) ([]int, error) {
 		case s.inFolder(name):
 			continue
 		case c.Required || s.names[c.Name] != "":
+			if s.file.fixed {
+				return bad("column %.40q is missing: the file has %s", name, list(have))
+			}
 			return bad("column %.40q is missing: the file has %s; name another by --columns %s=NAME", name, list(have), c.Name)
 		default:
 			continue

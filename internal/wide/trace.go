@@ -2,12 +2,17 @@ package wide
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/archive"
+	"github.com/incendio-faas/incendio/internal/measure"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
 
@@ -54,6 +59,9 @@ type Trace struct {
 
 	// Key names the function of a column.
 	Key func(column string) rows.Key
+
+	// Before is what was measured on days that are not read any more, see [MeasuredOf].
+	Before []datasets.Measured
 }
 
 // maxGaps bounds how fragmented the time of a trace may be.
@@ -106,7 +114,10 @@ func (t *Trace) Measure() error {
 // Read passes the days of the trace to sink, those without a file as days without counts,
 // and returns what was measured: by metric, and then by the column that names a function.
 func (t *Trace) Read(ctx context.Context, functions *rows.Functions, sink datasets.Sink) ([]map[string]Sample, error) {
-	samples := newSamples(t.Samples)
+	samples, err := t.Earlier()
+	if err != nil {
+		return nil, err
+	}
 	c := new(datasets.Counts)
 	next, days := 0, (t.Span.To+datasets.MinutesPerDay-1)/datasets.MinutesPerDay
 	emit := func(table *Table) error {
@@ -122,7 +133,7 @@ func (t *Trace) Read(ctx context.Context, functions *rows.Functions, sink datase
 		table.Fill(c, id, functions.Len())
 		return sink.Day(c)
 	}
-	err := t.Days.Read(ctx, sink, func(day *Day) error {
+	err = t.Days.Read(ctx, sink, func(day *Day) error {
 		merge(samples, day.Samples)
 		if len(day.Counts[0].Columns) == 0 {
 			return nil
@@ -145,20 +156,54 @@ func (t *Trace) Read(ctx context.Context, functions *rows.Functions, sink datase
 
 // Measures reads files of which none counts, and returns what was measured as Read does.
 func (t *Trace) Measures(ctx context.Context, sink datasets.Sink) ([]map[string]Sample, error) {
-	samples := newSamples(t.Samples)
-	err := t.Days.Read(ctx, sink, func(day *Day) error {
+	samples, err := t.Earlier()
+	if err != nil {
+		return nil, err
+	}
+	err = t.Days.Read(ctx, sink, func(day *Day) error {
 		merge(samples, day.Samples)
 		return nil
 	})
 	return samples, err
 }
 
-func newSamples(n int) []map[string]Sample {
-	samples := make([]map[string]Sample, n)
+// Earlier is what was measured before the days that are read.
+func (t *Trace) Earlier() ([]map[string]Sample, error) {
+	samples := make([]map[string]Sample, t.Samples)
 	for i := range samples {
 		samples[i] = map[string]Sample{}
 	}
-	return samples
+	for _, m := range t.Before {
+		metric, name, ok := strings.Cut(m.Of, " ")
+		i, err := strconv.Atoi(metric)
+		if !ok || err != nil || i < 0 || i >= len(samples) {
+			return nil, fmt.Errorf("what was measured of %.60q: expected a metric and the name of a function", m.Of)
+		}
+		s := new(measure.Weighted)
+		if err := json.Unmarshal([]byte(m.State), s); err != nil {
+			return nil, fmt.Errorf("what was measured of %.60q: %w", m.Of, err)
+		}
+		samples[i][name] = s
+	}
+	return samples, nil
+}
+
+// MeasuredOf writes down samples by metric and function, as [Trace.Before] takes them.
+func MeasuredOf(samples []map[string]Sample) ([]datasets.Measured, error) {
+	var all []datasets.Measured
+	for i, of := range samples {
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			if of[name].Empty() {
+				continue
+			}
+			text, err := json.Marshal(of[name])
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, datasets.Measured{Of: fmt.Sprintf("%d %s", i, name), State: string(text)})
+		}
+	}
+	return all, nil
 }
 
 // merge adds what was measured on a day.
