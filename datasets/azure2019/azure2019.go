@@ -303,6 +303,7 @@ func (in *Input) Provenance() datasets.Provenance {
 			datasets.StartCostNote,
 		},
 	}
+	p.Notes = append(p.Notes, in.set.Notes()...)
 	if in.table != nil {
 		p.Notes = append(p.Notes, in.table.notes()...)
 	}

@@ -208,7 +208,7 @@ func (in *Input) Provenance() datasets.Provenance {
 			"the files tell no date; their day 0 is taken to be " + in.opts.Start.UTC().Format(time.DateOnly),
 			"an empty cell, of which the trace says that there is no measurement, counts as no invocation",
 			datasets.StartCostNote,
-		}, in.notes, in.lost.Notes()),
+		}, in.notes, in.set.Notes(), in.lost.Notes()),
 	}
 }
 

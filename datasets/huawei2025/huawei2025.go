@@ -286,7 +286,7 @@ func (in *Input) Provenance() datasets.Provenance {
 			"the files tell no date; their day 0 is taken to be " + start.Format(time.DateOnly),
 			"memory and CPU of a container are the limits of its pool; what was not measured is marked as assumed",
 			datasets.StartCostNote,
-		}, in.notes, in.lost.Notes()),
+		}, in.notes, in.set.Notes(), in.lost.Notes()),
 	}
 	if in.events == alien {
 		p.Start, p.Span, p.Gaps = start.AddDate(0, 0, in.trace.First), in.trace.Span, in.trace.Gaps

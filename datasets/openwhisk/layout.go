@@ -1,6 +1,7 @@
 package openwhisk
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -53,6 +55,36 @@ var names = [cells]string{
 	"activationId", "namespace", "name", "path", "start", "end", "duration", "waitTime", "initTime", "limits.memory", "cause", "causedBy",
 }
 
+// chatter is what lines begin with that wsk prints around the records: what it got, in
+// colour on a terminal, and the title of a list.
+var chatter = []string{"ok: ", "\x1b[32mok:", "activations"}
+
+// records is a text from its first record on. That of a table, which Scan refuses by its
+// name, passes for one.
+func records(head []byte) []byte {
+	if isList(head) {
+		return []byte("{")
+	}
+	return after(head)
+}
+
+// after is a text behind the chatter that it begins with.
+func after(head []byte) []byte {
+	for {
+		text := bytes.TrimLeft(head, " \t\r\n")
+		if !slices.ContainsFunc(chatter, func(c string) bool { return bytes.HasPrefix(text, []byte(c)) }) {
+			return head
+		}
+		_, head, _ = bytes.Cut(text, []byte("\n"))
+	}
+}
+
+// isList reports whether a text is the table that wsk activation list prints.
+func isList(head []byte) bool {
+	line, _, _ := bytes.Cut(bytes.TrimLeft(after(head), " \t\r\n"), []byte("\n"))
+	return bytes.HasPrefix(line, []byte("Datetime")) && bytes.Contains(line, []byte("Activation ID"))
+}
+
 // A layout finds the activations in a document.
 type layout struct{ others others }
 
@@ -66,7 +98,14 @@ func (l layout) Scan(ctx context.Context, f *rows.File, h rows.Handler) (found r
 	if err := h.Begin(nil); err != nil {
 		return found, err
 	}
-	documents := jsonstream.New(in, maxRecord, "rows", "docs", "results", "activations")
+	text := bufio.NewReaderSize(in, 1<<16)
+	if head, err := text.Peek(1 << 12); isList(head) {
+		return found, &datasets.SyntaxError{File: f.Path, Line: 1, Msg: "holds the table of wsk activation list, whose times are whole seconds of a zone that it does not name: list the records, by wsk activation list --full"}
+	} else if err != nil && !errors.Is(err, io.EOF) {
+		return found, f.ReadError(err)
+	}
+	documents := jsonstream.New(text, maxRecord, "rows", "docs", "results", "activations", "hits")
+	documents.Skip(chatter...)
 	activations := 0
 	for {
 		object, line, err := documents.Next()
@@ -115,8 +154,9 @@ func activationOf(object []byte) (row [cells][]byte, kind string, fault rows.Fau
 	bad := func(format string, args ...any) ([cells][]byte, string, rows.Fault) {
 		return row, "", rows.Fault{Reason: rows.BadJSON, Msg: fmt.Sprintf(format, args...)}
 	}
-	// Rows of a view hold the record as doc, or what the view keeps of it as value.
-	var annotations, doc, value []byte
+	// Rows of a view hold the record as doc, or what the view keeps of it as value; hits of a
+	// search in Elasticsearch as _source.
+	var annotations, doc, value, source []byte
 	found := 0
 	member := func(key, v []byte) bool {
 		at := -1
@@ -141,6 +181,8 @@ func activationOf(object []byte) (row [cells][]byte, kind string, fault rows.Fau
 			doc = v
 		case "value":
 			value = v
+		case "_source":
+			source = v
 		}
 		if at >= 0 && !isNull(v) {
 			row[at] = v
@@ -149,7 +191,7 @@ func activationOf(object []byte) (row [cells][]byte, kind string, fault rows.Fau
 		return true
 	}
 	ok := jsonstream.Members(object, member)
-	for _, inner := range [][]byte{doc, value} {
+	for _, inner := range [][]byte{doc, value, source} {
 		if ok && len(inner) > 0 && inner[0] == '{' {
 			row, found, annotations = [cells][]byte{}, 0, nil
 			ok = jsonstream.Members(inner, member)

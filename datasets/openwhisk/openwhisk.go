@@ -1,10 +1,13 @@
 // Package openwhisk reads the activation records of Apache OpenWhisk, as its database
 // and its command line give them: JSON documents of
 //
-//   - records one after the other or one a line (wsk activation get, list --full);
+//   - records one after the other or one a line (wsk activation get, list --full), with the
+//     lines that wsk prints around them;
 //   - an array of records (the REST API, couchbackup);
 //   - rows of a CouchDB view (_all_docs?include_docs=true), docs of a query (_find), or
-//     results of a feed (_changes?include_docs=true).
+//     results of a feed (_changes?include_docs=true);
+//   - hits of a search in the activation store of Elasticsearch, whose annotations are one
+//     object, or its documents one a line.
 //
 // A record has the times start, end and duration and, in its annotations, waitTime and
 // initTime, all in whole milliseconds; a namespace and a name; and the annotations path,
@@ -68,7 +71,7 @@ type Options struct {
 func DefaultOptions() Options { return Options{Seed: 1} }
 
 // Detect reports whether a file that begins with head holds records of activations.
-func Detect(head []byte) bool { return rows.HasKeys(head, "activationId") }
+func Detect(head []byte) bool { return rows.HasKeys(records(head), "activationId") || isList(head) }
 
 // An Input is a file or folder of activation records. It implements [datasets.Input].
 type Input struct {
@@ -85,7 +88,7 @@ type Input struct {
 // closed.
 func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	in := &Input{opts: o, others: others{}}
-	in.tables = rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: layout{in.others}, Distinct: true}
+	in.tables = rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: layout{in.others}, Distinct: true, Trim: records}
 	t := &in.tables
 	if err := t.Find(ctx); err != nil {
 		return nil, fmt.Errorf("open openwhisk: %w", err)

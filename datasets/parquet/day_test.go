@@ -117,7 +117,9 @@ func TestStoreWithoutDay(t *testing.T) {
 			t.Error("no work has written a file")
 		}
 		extended, want := ingestText(t, old, c.format, "more.csv", c.more), ingestText(t, now, c.format, "more.csv", c.more)
-		if extended.Digest != want.Digest || extended.Days != 3 {
+		// A store of then does not know what it has measured, so that its functions keep their
+		// attributes; counts measure none.
+		if extended.Days != 3 || c.format == counts.Format && extended.Digest != want.Digest || extended.Invocations != want.Invocations {
 			t.Errorf("%s: extended to %d days of digest %s, expected %s", c.name, extended.Days, extended.Digest, want.Digest)
 		}
 		if err := old.Verify(t.Context(), c.name); err != nil {

@@ -62,6 +62,7 @@ type source struct {
 	budget   *budget
 	unpacked int64 // bytes; guarded by the budget
 	high     int64 // of the stream of a compressed tar; the same
+	after    int64 // bytes behind the end of the gzip of a tar
 }
 
 // Open lists the file at path, the files below the folder, or those of the archive, and
@@ -163,6 +164,23 @@ func (s *Set) Beside() []string {
 		}
 	}
 	return names
+}
+
+// Notes says, once the members have been read, what of the files was not.
+func (s *Set) Notes() []string {
+	var notes []string
+	note := func(path string, n int64) {
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf("%s: %d bytes behind the end of its gzip were not read", path, n))
+		}
+	}
+	for _, f := range s.held() {
+		note(f.path, f.after)
+	}
+	for _, m := range s.Members {
+		note(m.Path, m.after)
+	}
+	return notes
 }
 
 // Foreign is why the first of the files that are left could not be read; nil if none is

@@ -634,3 +634,66 @@ func TestMemoryIsFlat(t *testing.T) {
 		}
 	}
 }
+
+// What lies behind the end of a gzip is left, and noted unless it is zeros.
+func TestBehindGzip(t *testing.T) {
+	pack := func(text string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	for name, c := range map[string]struct{ file, text, note string }{
+		"whole":            {pack("a"), "a", ""},
+		"two members":      {pack("a") + pack("b"), "ab", ""},
+		"an empty member":  {pack("a") + pack("") + pack("b"), "ab", ""},
+		"bytes":            {pack("a") + "garbage", "a", "7 bytes behind the end of its gzip were not read"},
+		"one byte":         {pack("a") + pack("b") + "x", "ab", "1 bytes behind"},
+		"zeros":            {pack("a") + strings.Repeat("\x00", 5000), "a", ""},
+		"zeros, then more": {pack("a") + "\x00\x00x", "a", "3 bytes behind"},
+	} {
+		path := filepath.Join(t.TempDir(), "f.csv.gz")
+		if err := os.WriteFile(path, []byte(c.file), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := archive.Open(t.Context(), path, nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		in, err := s.Members[0].Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil || string(text) != c.text {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+		in.Close()
+		notes := strings.Join(s.Notes(), "; ")
+		if (c.note == "") != (notes == "") || !strings.Contains(notes, c.note) {
+			t.Errorf("%s: notes %q, expected %q", name, notes, c.note)
+		}
+		s.Close()
+	}
+	// A second member that is cut is a fault.
+	path := filepath.Join(t.TempDir(), "f.csv.gz")
+	if err := os.WriteFile(path, []byte(pack("a")+pack("b")[:12]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := archive.Open(t.Context(), path, nil)
+	if err == nil {
+		var in io.ReadCloser
+		if in, err = s.Members[0].Open(t.Context()); err == nil {
+			_, err = io.ReadAll(in)
+		}
+	}
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a cut member: %v", err)
+	}
+}

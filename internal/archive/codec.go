@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,7 +34,7 @@ type codec struct {
 }
 
 var codecs = []*codec{
-	{"gzip", []string{".gz", ".gzip"}, 0, prefix("\x1f\x8b"), func(r *bufio.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"gzip", []string{".gz", ".gzip"}, 0, prefix("\x1f\x8b"), openGzip},
 	{"xz", []string{".xz"}, 95, prefix(xzMagic), openXZ},
 	{"zstd", []string{".zst", ".zstd"}, 93, isZstd, openZstd},
 	{"bzip2", []string{".bz2", ".bzip2"}, 12, isBzip2, func(r *bufio.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},

@@ -19,6 +19,7 @@ type Member struct {
 	alone  bool  // it is a file on disk, not of an archive
 	inner  int64 // the farthest that was unpacked of it by its archive
 	outer  int64 // and by its codec; both guarded by the budget
+	after  int64 // bytes behind the end of its compression, as far as it was read; the same
 }
 
 // Source is the name of the file that holds the member, as [Set.Sources] lists it.
@@ -65,7 +66,29 @@ func (m *Member) Open(ctx context.Context) (io.ReadCloser, error) {
 		in.Close()
 		return nil, damage(m.Path, m.codec.name, err)
 	}
-	return &stream{&meter{ctx: ctx, r: z, source: m.source, path: m.Path, what: m.codec.name, high: &m.outer}, []io.Closer{z, in}}, nil
+	var text io.Reader = &meter{ctx: ctx, r: z, source: m.source, path: m.Path, what: m.codec.name, high: &m.outer}
+	if g, ok := z.(*gzipReader); ok {
+		text = &ending{text, g, m}
+	}
+	return &stream{text, []io.Closer{z, in}}, nil
+}
+
+// An ending tells a member what was behind the end of its gzip.
+type ending struct {
+	io.Reader
+	gzip   *gzipReader
+	member *Member
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if err == io.EOF && e.gzip.after > 0 {
+		b := e.member.source.budget
+		b.mu.Lock()
+		e.member.after = e.gzip.after
+		b.mu.Unlock()
+	}
+	return n, err
 }
 
 // A stream closes, in order, all that it reads from.

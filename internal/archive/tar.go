@@ -84,6 +84,9 @@ func (o *opener) compressedTar(f *source, c *codec, prefix string) error {
 	if err != nil {
 		return err
 	}
+	if g, ok := z.(*gzipReader); ok {
+		f.after = g.after
+	}
 	return f.unchanged()
 }
 

@@ -45,6 +45,8 @@ type Scanner struct {
 	line int // in which buf[pos] stands, from 1
 	done bool
 
+	chatter []string // what lines between documents begin with that are none
+
 	open  []byte // brackets of the wrappers and of the array that are open
 	fresh bool   // nothing stands yet inside the innermost of them
 	stack []byte // brackets inside of the value that is being read
@@ -57,6 +59,41 @@ type Scanner struct {
 func New(r io.Reader, most int, wrappers ...string) *Scanner {
 	return &Scanner{r: r, most: most, wrappers: wrappers, line: 1}
 }
+
+// Skip makes the scanner pass over lines between documents that begin with one of these
+// words, as a program writes them to say what it has done.
+func (s *Scanner) Skip(words ...string) { s.chatter = words }
+
+// skip passes over a line of chatter, if one begins at pos.
+func (s *Scanner) skip() (bool, error) {
+	for _, word := range s.chatter {
+		for len(s.buf)-s.pos < len(word) {
+			if err := s.fill(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				return false, err
+			}
+		}
+		if !bytes.HasPrefix(s.buf[s.pos:], []byte(word)) {
+			continue
+		}
+		for {
+			if end := bytes.IndexByte(s.buf[s.pos:], '\n'); end >= 0 {
+				s.consume(end + 1)
+				return true, nil
+			}
+			s.consume(len(s.buf) - s.pos)
+			if err := s.fill(); err != nil && !errors.Is(err, io.EOF) {
+				return false, err
+			} else if err != nil {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+const byteOrderMark = "\xef\xbb\xbf"
 
 // Next returns the next object and the line in which it begins. The object is valid
 // until the next call. The error is io.EOF behind the last one, [ErrLong] for one that is
@@ -82,6 +119,15 @@ func (s *Scanner) Next() (object []byte, line int, err error) {
 					continue
 				}
 				return object, line, err
+			}
+			if c == byteOrderMark[0] && s.line == 1 && bytes.HasPrefix(s.buf[s.pos:], []byte(byteOrderMark)) {
+				s.consume(len(byteOrderMark))
+				continue
+			}
+			if skipped, err := s.skip(); err != nil {
+				return nil, s.line, err
+			} else if skipped {
+				continue
 			}
 			return nil, s.line, s.complain("%q: expected an object or an array of objects", c)
 		}

@@ -7,7 +7,7 @@ import (
 
 // Find lists the files at path.
 func Find(path string) (files []File, ignored []string, err error) {
-	_, files, ignored, err = find(context.Background(), path, nil, tables)
+	_, files, ignored, err = find(context.Background(), path, nil, tables, nil)
 	return files, ignored, err
 }
 

@@ -78,7 +78,7 @@ const tables = ".csv, .jsonl, .ndjson, .json or .parquet, of which all but the l
 // compression, or those that pick takes where it is not nil. Ignored are the names of the
 // others; hidden ones, whose names begin with a dot or an underscore, are left out without
 // mention.
-func find(ctx context.Context, path string, pick archive.Pick, expect string) (set *archive.Set, files []File, ignored []string, err error) {
+func find(ctx context.Context, path string, pick archive.Pick, expect string, trim func([]byte) []byte) (set *archive.Set, files []File, ignored []string, err error) {
 	kinds := map[*archive.Member]Kind{}
 	set, err = archive.Open(ctx, path, func(m *archive.Member, head []byte) (bool, error) {
 		if pick != nil {
@@ -87,6 +87,9 @@ func find(ctx context.Context, path string, pick archive.Pick, expect string) (s
 			}
 		} else if _, ok := named(m); !ok && m.Path != path {
 			return false, nil
+		}
+		if trim != nil && len(head) > 0 {
+			head = trim(head)
 		}
 		kind, err := recognise(m, head)
 		kinds[m] = kind

@@ -11,25 +11,76 @@ import (
 	"unicode/utf8"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/jsonstream"
 )
 
 // jsonLines reads one JSON object (RFC 8259) a line. Values are strings, numbers,
 // true, false or null; others may only stand in columns that nobody asked for.
 func (s *scan) jsonLines(ctx context.Context) error {
-	keys := make([]string, len(s.want)) // of the wanted columns in this file
-	var o jsonObject
+	row := s.object()
 	err := s.lines(ctx, func(l *lineReader, line []byte) error {
 		if len(bytes.TrimLeft(line, " \t")) == 0 {
 			return nil
 		}
+		return row(l.line, line)
+	})
+	if err == nil && !s.started {
+		return &datasets.SyntaxError{File: s.file.Path, Line: 1, Msg: "no line is a JSON object"}
+	}
+	return err
+}
+
+// jsonArray reads the objects of an array, as pandas' to_json(orient="records") writes it,
+// one after the other.
+func (s *scan) jsonArray(ctx context.Context) error {
+	in, err := s.file.Text(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	objects, row := jsonstream.New(in, maxRow), s.object()
+	for {
+		object, line, err := objects.Next()
+		switch {
+		case errors.Is(err, io.EOF) && !s.started:
+			return &datasets.SyntaxError{File: s.file.Path, Line: 1, Msg: "the array has no object: expected one for every row"}
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, jsonstream.ErrLong):
+			s.rows++
+			err = s.reject(line, Fault{LongLine, fmt.Sprintf("longer than %d bytes", maxRow)})
+		case err != nil:
+			if syntax := (*jsonstream.SyntaxError)(nil); errors.As(err, &syntax) {
+				return &datasets.SyntaxError{File: s.file.Path, Line: syntax.Line, Msg: syntax.Msg}
+			}
+			return s.file.ReadError(err)
+		default:
+			err = row(line, object)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// object returns what reads a row from an object.
+func (s *scan) object() func(line int, object []byte) error {
+	keys := make([]string, len(s.want)) // of the wanted columns in this file
+	var o jsonObject
+	return func(line int, object []byte) error {
 		s.rows++
-		if err := o.parse(line); err != nil {
-			return s.reject(l.line, Fault{BadJSON, err.Error()})
+		if err := o.parse(object); err != nil {
+			return s.reject(line, Fault{BadJSON, err.Error()})
 		}
 		if !s.started {
 			have := make([]string, len(o.members))
+			nested := len(o.members) > 0
 			for i, m := range o.members {
 				have[i] = string(m.key)
+				nested = nested && m.nested
+			}
+			if nested {
+				return &datasets.SyntaxError{File: s.file.Path, Line: line, Msg: `an object of columns, as pandas' to_json writes by default: expected an object for every row, as to_json(orient="records") has`}
 			}
 			at, err := s.resolve(have)
 			if err != nil {
@@ -43,15 +94,11 @@ func (s *scan) jsonLines(ctx context.Context) error {
 			}
 		}
 		if fault := s.pick(o.members, keys); fault.Reason != "" {
-			return s.reject(l.line, fault)
+			return s.reject(line, fault)
 		}
 		s.fill()
-		return s.row(l.line)
-	})
-	if err == nil && !s.started {
-		return &datasets.SyntaxError{File: s.file.Path, Line: 1, Msg: "no line is a JSON object"}
+		return s.row(line)
 	}
-	return err
 }
 
 // pick sets the cells of the wanted columns.

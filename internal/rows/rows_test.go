@@ -222,8 +222,11 @@ func TestRecognise(t *testing.T) {
 			t.Errorf("%s %.20q: %s; expected %s", c.name, c.text, got, c.want)
 		}
 	}
-	if _, _, err := scan(write(t, "f", "[{}]"), nil); err == nil || !strings.HasSuffix(err.Error(), ":1: holds a JSON array: expected one object a line") {
-		t.Errorf("an array as a table: error %v", err)
+	if got, _, err := scan(write(t, "f", "[{\"a\":1,\"n\":7},\n{\"a\":2}]"), nil); err != nil || len(got) != 3 {
+		t.Errorf("an array of objects: %q, error %v", got, err)
+	}
+	if _, _, err := scan(write(t, "f", "[1,2]"), nil); err == nil || !strings.HasSuffix(err.Error(), ":1: '1': expected an object") {
+		t.Errorf("an array of numbers: error %v", err)
 	}
 	if got, _, err := scan(write(t, "f.parquet", string(raw)), nil); err != nil || !slices.Equal(got, []string{"[true true]", "1|7|x", "2|8|y"}) {
 		t.Errorf("rows %q, error %v", got, err)

@@ -62,7 +62,7 @@ func (f *File) Scan(ctx context.Context, want []Column, names Names, h Handler) 
 	case Parquet:
 		err = s.parquet(ctx)
 	case JSONArray:
-		err = &datasets.SyntaxError{File: f.Path, Line: 1, Msg: "holds a JSON array: expected one object a line"}
+		err = s.jsonArray(ctx)
 	}
 	if err == nil {
 		err = ctx.Err()

@@ -52,6 +52,10 @@ type Tables[T any] struct {
 	// count twice, and nothing else tells them apart.
 	Distinct bool
 
+	// Trim takes off the beginning of a file what is no part of its records, so that it can be
+	// told what it holds; nil: nothing.
+	Trim func(head []byte) []byte
+
 	// Layout reads files that are no tables of columns. Where it is nil, Columns and
 	// Names say what a file has.
 	Layout Layout
@@ -69,7 +73,7 @@ func (t *Tables[T]) Find(ctx context.Context) (err error) {
 	if t.Pick == nil {
 		expect = tables
 	}
-	t.set, t.Files, t.Ignored, err = find(ctx, t.Path, t.Pick, expect)
+	t.set, t.Files, t.Ignored, err = find(ctx, t.Path, t.Pick, expect, t.Trim)
 	return err
 }
 
@@ -204,6 +208,9 @@ func (t *Tables[T]) Read(ctx context.Context, p Parser[T], sink datasets.Sink, e
 // Notes are the remarks on what was left out, for a provenance.
 func (t *Tables[T]) Notes() []string {
 	var notes []string
+	if t.set != nil {
+		notes = t.set.Notes()
+	}
 	if len(t.Extra) > 0 {
 		notes = append(notes, "columns that were not used: "+strings.Join(quoted(t.Extra), ", "))
 	}
