@@ -83,7 +83,7 @@ func (m Model) newDesign(times []time.Time, columns prophet.Columns) (*design, e
 
 	d.fill(times, columns)
 	d.computeGram()
-	d.holdGaps(newHistory(times, columns), T)
+	d.holdGaps(newHistory(times, d.t, columns), T)
 	d.factorise()
 	return d, nil
 }

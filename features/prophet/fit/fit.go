@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features/prophet"
 )
@@ -212,15 +214,18 @@ func (d *design) fit(y []float64, u unit) *prophet.Fitted {
 // rounding in sums over products: the level is then taken out before they are formed.
 const farLevel = 1e-8
 
-// far reports whether the level of y is so far above what varies.
+// far reports whether the level of y is so far above what varies. Values in a range that
+// is not small beside them are not.
 func far(y []float64) bool {
-	var sum, squares, about float64
 	for _, v := range y {
-		sum += v
-		squares += v * v
+		if math.Abs(v-y[0]) > 0.01*math.Abs(y[0]) {
+			return false
+		}
 	}
-	mean := sum / float64(len(y))
+	var about, squares float64
+	mean := floats.Sum(y) / float64(len(y))
 	for _, v := range y {
+		squares += v * v
 		about += (v - mean) * (v - mean)
 	}
 	return about < farLevel*squares

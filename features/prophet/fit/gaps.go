@@ -124,11 +124,23 @@ func usualStep(times []time.Time) float64 {
 	return steps[(len(steps)-1)/2]
 }
 
-// history is where the rows at times are, which ascend.
-func newHistory(times []time.Time, columns prophet.Columns) history {
+// newHistory is where the rows at times are, which ascend; scaled are the scaled times.
+func newHistory(times []time.Time, scaled []float64, columns prophet.Columns) history {
+	days := times[len(times)-1].Sub(times[0]).Hours() / hoursPerDay
 	return history{step: usualStep(times), spans: func(limit float64, condition string) []span {
 		far := time.Duration(limit * hoursPerDay * float64(time.Hour))
 		var out []span
+		if condition == "" && days > 0 {
+			// The usual case, without arithmetic of times.
+			far, first := limit/days*(1+1e-12), 0
+			for i := 1; i < len(scaled); i++ {
+				if scaled[i]-scaled[i-1] > far {
+					out = append(out, span{prophet.Days(times[first]), prophet.Days(times[i-1])})
+					first = i
+				}
+			}
+			return append(out, span{prophet.Days(times[first]), prophet.Days(times[len(times)-1])})
+		}
 		var last time.Time
 		for i, at := range times {
 			if condition != "" && !columns.Holds(condition, i, at) {
