@@ -30,7 +30,7 @@ var learned = []struct {
 	build func(Parts) (Stack, error)
 }{
 	{LearnedRow{IncendioName, "this project: the models of a bundle"}, Incendio},
-	{LearnedRow{WithoutScheduler, "incendio's pool by forecast; requests start in order of arrival"}, withoutScheduler},
+	{LearnedRow{WithoutScheduler, "incendio's pool; requests start in order of arrival"}, withoutScheduler},
 	{LearnedRow{WithoutPredictor, "incendio's dispatcher; the pool of native"}, withoutPredictor},
 }
 
@@ -66,6 +66,9 @@ func (m *Models) Variant(name string, functions []datasets.Function, source fore
 // the agents, the SLO guard and the limit on what executes at once, gives way to the
 // order of arrival. Priorities still say which idle container is evicted first.
 func withoutScheduler(p Parts) (Stack, error) {
+	if p.Index != nil {
+		return indexWithoutScheduler(*p.Index, p.Rate)
+	}
 	p.Dispatcher = func(decide.Signals) (decide.Dispatcher, error) { return policy.FCFS{}, nil }
 	p.SLO = SLO{}
 	p.Policy.CPUShare = 0
@@ -75,6 +78,9 @@ func withoutScheduler(p Parts) (Stack, error) {
 // withoutPredictor is "Incendio-wo-P": nothing is forecast and nothing prewarmed, idle
 // containers end after a fixed time, the least recently used first where memory is short.
 func withoutPredictor(p Parts) (Stack, error) {
+	if p.Index != nil {
+		return indexWithoutPredictor(*p.Index, p.Rate)
+	}
 	p.First = nil
 	s, err := Incendio(p)
 	if err != nil {

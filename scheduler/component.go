@@ -27,7 +27,7 @@ type component struct {
 }
 
 // components in the order in which they are read, and in which golden cases are drawn.
-var components = []component{forecastComponent, priorityComponent, functionsComponent, agentsComponent, slicesComponent}
+var components = []component{forecastComponent, priorityComponent, functionsComponent, agentsComponent, slicesComponent, indexComponent}
 
 // readFile returns the content of a file of a bundle by its name.
 type readFile = func(name string) ([]byte, error)

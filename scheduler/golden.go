@@ -14,6 +14,7 @@ type Golden struct {
 	Priority []GoldenPriority `json:"priority"`
 	Agents   []GoldenAgent    `json:"agents"`
 	Slices   []GoldenSlice    `json:"slices,omitempty"` // of a bundle with SlicesFile
+	Index    []GoldenIndex    `json:"index,omitempty"`  // of a bundle with IndexFile
 }
 
 // MakeGolden draws inputs from rnd and answers them with m. Start is the midnight UTC

@@ -23,6 +23,10 @@ type Parts struct {
 	Policy   PoolOptions
 	SLO      SLO
 
+	// Index, where not nil, is the stack, in its envelope: it takes nothing but Rate of the
+	// other parts.
+	Index *IndexSettings
+
 	// Start is when the clock begins, on a minute, and First the forecasts of that
 	// minute; nil expects nothing.
 	Start decide.Time
@@ -41,7 +45,12 @@ type observer interface {
 // Incendio composes the stack of Incendio (Fig. 7): the dispatcher behind an SLO
 // guard, the pool that follows the forecast, and the placer that prefers room without
 // eviction.
+//
+// Where the parts have an index it is that, see package scheduler/index.
 func Incendio(p Parts) (Stack, error) {
+	if p.Index != nil {
+		return indexed(*p.Index, p.Rate)
+	}
 	switch {
 	case p.Priority == nil || p.Forecast == nil || p.Dispatcher == nil:
 		return Stack{}, errors.New("scheduler: incendio needs a priority model, a forecast and a dispatcher")

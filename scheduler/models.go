@@ -23,6 +23,7 @@ type Models struct {
 	Clusters  *agent.Clusters
 	Networks  map[string]*agent.Network // by file name
 	Slices    *alps.Ranking             // of ALPS; nil in a bundle that was made without
+	Index     *IndexSettings            // nil in a bundle that was made without
 
 	rate map[forecast.Key]float64
 }
@@ -109,7 +110,12 @@ func (m *Models) Stack(functions []datasets.Function, source forecast.Source, fi
 }
 
 func (m *Models) parts(functions []datasets.Function, source forecast.Source, first []forecast.Forecast, start decide.Time, seed uint64) Parts {
+	var used *IndexSettings
+	if m.Index != nil && m.Index.Used {
+		used = m.Index
+	}
 	return Parts{
+		Index:    used,
 		Priority: m.Settings.Model, Policy: m.Settings.Policy, SLO: m.Settings.SLO,
 		Forecast: source, First: first, Rate: m.Rates(functions), Start: start,
 		Dispatcher: m.Dispatcher(seed, 0),

@@ -50,9 +50,6 @@ const unknownGap = 600.0
 // warmLooks is at how many idle containers of a function a choice looks, those used last.
 const warmLooks = 64
 
-// least is the smallest factor, of which there is a logarithm.
-const least = 1e-3
-
 // An Index is the three choices of a stack. Use one for one Scheduler.
 type Index struct {
 	o Options
@@ -180,28 +177,19 @@ func (p *Index) known(s decide.Snapshot, f decide.FunctionID) *function {
 		return fn
 	}
 	fn.fresh = true
-	fn.exec, fn.init = max(least, s.Execution(f).Seconds()), max(least, s.Initialise(f).Seconds())
 	gap := fn.gap
 	if gap == 0 {
 		gap = unknownGap
 	}
-	gap = max(least, gap)
-	static := func(e *Exponents) float64 {
-		return power(e.Init, fn.init) + power(e.Mem, float64(s.Memory(f))/(512<<20)) + power(e.CPU, s.CPU(f)) +
-			power(e.Freq, 60/gap) + power(e.Term, max(least, s.Termination(f).Seconds()))
+	x := Factors{
+		Exec: s.Execution(f).Seconds(), Init: s.Initialise(f).Seconds(), Mem: float64(s.Memory(f)) / (512 << 20), CPU: s.CPU(f),
+		Freq: 60 / max(least, gap), Term: s.Termination(f).Seconds(),
 	}
-	fn.order = static(&p.o.Order)
-	fn.evict = static(&p.o.Evict) + power(p.o.Evict.Exec, fn.exec)
-	fn.keep = p.o.Keep * math.Exp(static(&p.o.KeepBy)+power(p.o.KeepBy.Exec, fn.exec)+power(p.o.KeepBy.Clock, gap))
+	fn.exec, fn.init = max(least, x.Exec), max(least, x.Init)
+	fn.order = p.o.Order.standing(&x)
+	fn.evict = p.o.Evict.standing(&x) + power(p.o.Evict.Exec, x.Exec)
+	fn.keep = p.o.KeepFor(x, gap, 0.5)
 	return fn
-}
-
-// power is the logarithm of x to the power of e, and takes none where e is 0.
-func power(e, x float64) float64 {
-	if e == 0 {
-		return 0
-	}
-	return e * math.Log(x)
 }
 
 // survey looks at every invoker once.
@@ -275,7 +263,7 @@ func (p *Index) consider(s decide.Snapshot, f decide.FunctionID, most int64, fou
 		limit = p.o.LongLimit + p.rise*late
 	}
 	o := option{start: decide.Start{Request: r, Container: decide.None}, arrival: arrival}
-	o.score = fn.order + power(p.o.Order.Clock, max(least, waited.Seconds()))
+	o.score = fn.order + power(p.o.Order.Clock, waited.Seconds())
 	warm := o.score + power(p.o.Order.Exec, fn.exec)
 	if c, l := p.warm(s, f, long); c != decide.None && l < limit {
 		o.start.Container, o.invoker, o.score = c, s.Invoker(c), warm
@@ -366,7 +354,7 @@ func (p *Index) Place(s decide.Snapshot, f decide.FunctionID) (decide.InvokerID,
 func (p *Index) KeepAlive(s decide.Snapshot, c decide.ContainerID) decide.Time {
 	i := s.Invoker(c)
 	free := float64(s.Unclaimed(i)) / float64(s.InvokerSpec(i).Memory)
-	keep := p.known(s, s.Function(c)).keep * math.Exp(p.o.KeepFree*(free-0.5))
+	keep := p.known(s, s.Function(c)).keep * math.Exp(p.o.KeepFree*(free-0.5)) // Options.KeepFor
 	if !(keep < 1e9) {
 		return decide.Forever
 	}
@@ -407,7 +395,7 @@ func (p *Index) value(s decide.Snapshot, f decide.FunctionID) float64 {
 	if last := s.LastArrival(f); last != decide.None {
 		next = max(next, p.o.EvictElapsed*(s.Now()-last).Seconds())
 	}
-	return fn.evict + power(p.o.EvictIdle, float64(max(1, s.IdleCount(f)))) + power(p.o.Evict.Clock, max(least, next))
+	return fn.evict + power(p.o.EvictIdle, float64(max(1, s.IdleCount(f)))) + power(p.o.Evict.Clock, next)
 }
 
 // Adjust implements decide.Pool.

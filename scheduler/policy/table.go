@@ -9,7 +9,7 @@ import (
 // table is the one table of policies that need no bundle, in the order in which they are
 // printed. Those that are named for a rule differ from native in the dispatcher alone.
 var table = []Row{
-	nativeRow, nativePickRow, fcfsRow, localityRow, faascacheRow, lruRow, ttlRow, landlordRow, histogramRow, cidreRow, lassRow, sclRow, oracleRow,
+	nativeRow, nativePickRow, fcfsRow, localityRow, faascacheRow, lruRow, ttlRow, landlordRow, histogramRow, cidreRow, lassRow, sclRow, oracleRow, clairvoyantRow,
 	indexedRow,
 	hermodRow, chrluRow, muRow, nightcoreRow, archipelagoRow, rainbowcakeRow,
 	knativeRow, hotcRow, icebreakerRow, mpcRow, femuxRow, spesRow,

@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/index"
 	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
@@ -62,11 +61,14 @@ func (f Figures) Cost(dropCost float64) float64 {
 	return math.Log(f.Mean/max(f.Bound, 1e-3)) + dropCost*max(0, f.Dropped-f.NativeDropped)
 }
 
-// Try simulates the scene under o.
+// Try simulates the scene under the index of o.
 func (s *Scene) Try(ctx context.Context, o index.Options) (Figures, error) {
-	r, err := sim.Run(ctx, s.trace, s.workload, func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
-		return policy.Indexed(o, s.rates)
-	}, s.options)
+	return s.Play(ctx, func(*datasets.Trace, policy.Site) (policy.Stack, error) { return policy.Indexed(o, s.rates) })
+}
+
+// Play simulates the scene under any stack.
+func (s *Scene) Play(ctx context.Context, stack sim.NewStack) (Figures, error) {
+	r, err := sim.Run(ctx, s.trace, s.workload, stack, s.options)
 	if err != nil {
 		return Figures{}, err
 	}
