@@ -4,62 +4,19 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
-// simulationCurves are the figures of a comparison that only the report draws.
-type simulationCurves struct {
-	Step     int                     `json:"step_minutes"` // between the values of LiveGB
-	Policies map[string]policyCurves `json:"policies"`
-}
-
-// policyCurves are those of a policy.
-type policyCurves struct {
-	Quantiles  []float64 `json:"quantiles"`  // of latency in ms
-	Dispatched []float64 `json:"dispatched"` // shares within sim.WaitLimits
-	Started    []float64 `json:"started"`
-	LiveGB     []float64 `json:"live_gb"` // means over steps
-}
-
-// mostSteps is how many values of a timeline a figure can show.
-const mostSteps = 480
-
-// curvesOf takes the curves from the results behind a comparison.
-func curvesOf(rep *sim.Report) simulationCurves {
-	c := simulationCurves{Step: max(1, (rep.Window.Len()+mostSteps-1)/mostSteps), Policies: map[string]policyCurves{}}
-	for i, p := range rep.Policies {
-		if p.Kind == sim.KindBound {
-			continue
-		}
-		r := rep.Results[i]
-		c.Policies[p.Name] = policyCurves{r.Quantiles, r.Dispatched, r.Started, thinned(r.LiveGB, c.Step)}
-	}
-	return c
-}
-
-// thinned has the means of every step values.
-func thinned(values []float64, step int) []float64 {
-	var out []float64
-	for i := 0; i < len(values); i += step {
-		var sum float64
-		part := values[i:min(i+step, len(values))]
-		for _, v := range part {
-			sum += v
-		}
-		out = append(out, sum/float64(len(part)))
-	}
-	return out
-}
-
 // Comparison is the section of the page on a comparison of policies in the named window.
 func Comparison(rep *sim.Report, window string) *report.Policies {
-	return comparison(rep, window, curvesOf(rep))
+	return comparison(rep, window, replay.CurvesOf(rep))
 }
 
-func comparison(s *sim.Report, window string, curves simulationCurves) *report.Policies {
+func comparison(s *sim.Report, window string, curves replay.Curves) *report.Policies {
 	out := &report.Policies{
 		Trace: s.Trace, Window: window, Requests: s.Requests, Seed: s.Seed, Load: report.Real(s.Load),
 		Machine:     &report.Machine{Invokers: s.Cluster.Invokers, Cores: int(s.Cluster.Cores), MemoryMB: s.Cluster.MemoryMB},

@@ -20,21 +20,22 @@ import (
 	"github.com/incendio-faas/incendio/datasets/synthetic"
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/stage"
 )
 
 // silent shows no progress.
 type silent struct{}
 
-func (silent) Begin(string, int) pipelines.Bar { return silent{} }
-func (silent) Set(int, string)                 {}
-func (silent) End()                            {}
+func (silent) Begin(string, int) stage.Bar { return silent{} }
+func (silent) Set(int, string)             {}
+func (silent) End()                        {}
 
 // at is the clock of the tests, which stands still.
 var at = time.Date(2026, 3, 20, 2, 0, 0, 0, time.UTC)
 
 func env(workers int, revision string) pipelines.Env {
 	return pipelines.Env{
-		Version: "test", Revision: func() (string, error) { return revision, nil }, Now: func() time.Time { return at },
+		Version: "test", Code: func(string) (string, error) { return revision, nil }, Now: func() time.Time { return at },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Progress: silent{}, Workers: workers,
 	}
 }

@@ -9,7 +9,16 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/pipelines/gates"
 	"github.com/incendio-faas/incendio/pipelines/report"
+	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/pipelines/steps/agents"
+	"github.com/incendio-faas/incendio/pipelines/steps/export"
+	"github.com/incendio-faas/incendio/pipelines/steps/features"
+	trees "github.com/incendio-faas/incendio/pipelines/steps/forecast"
+	"github.com/incendio-faas/incendio/pipelines/steps/tune"
+	"github.com/incendio-faas/incendio/pipelines/steps/validate"
 	weights "github.com/incendio-faas/incendio/scheduler/priority"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train/agent"
@@ -17,10 +26,10 @@ import (
 )
 
 // report gathers what the stages left in the run folder and writes report.json.
-func (r *Run) report(v *Validation, took time.Duration) (*report.Data, error) {
+func (r *Run) report(v *validate.Validation, took time.Duration) (*report.Data, error) {
 	d := &report.Data{
-		Title: "Incendio nightly run", Run: r.ID, Program: "incendio " + r.env.Version, Seed: r.cfg.Seed, AsOf: r.AsOf,
-		Page: r.Path(pageFile), Absent: map[string]string{},
+		Title: "Incendio nightly run", Run: r.ID, Program: "incendio " + r.env.Version, Seed: r.material.Config.Seed, AsOf: r.AsOf,
+		Page: r.folder.Path(pageFile), Absent: map[string]string{},
 		Timing: &report.Timing{TotalS: report.Real(took.Seconds()), Workers: r.env.Workers, StagesS: map[string]report.Real{}, Decision: map[string]report.Delay{}},
 	}
 	d.Verdict = &report.Verdict{Verdict: v.Verdict, Reason: v.Reason, Champion: v.Champion}
@@ -30,12 +39,12 @@ func (r *Run) report(v *Validation, took time.Duration) (*report.Data, error) {
 			champion = report.Real(*rule.Champion)
 		}
 		d.Verdict.Rules = append(d.Verdict.Rules, report.Rule{
-			Rule: rule.Rule, Value: report.Real(rule.Value), Bound: report.Real(rule.Bound), Champion: champion, OK: rule.OK, Text: ruleText[rule.Rule],
+			Rule: rule.Rule, Value: report.Real(rule.Value), Bound: report.Real(rule.Bound), Champion: champion, OK: rule.OK, Text: gates.Text(rule.Rule),
 		})
 	}
-	d.Trace = r.traceSection()
-	if r.trace.Label() == datasets.SemiSynthetic {
-		d.Notes = append(d.Notes, "The trace is "+r.trace.Caveat()+".")
+	d.Trace = traceSection(r.material, r.description.Quarantined)
+	if r.material.Trace.Label() == datasets.SemiSynthetic {
+		d.Notes = append(d.Notes, "The trace is "+r.material.Trace.Caveat()+".")
 	}
 	for _, s := range r.Done {
 		d.Stages = append(d.Stages, report.Stage{Name: s.Name, Rows: s.Rows, Outputs: s.Summary, Cached: s.Cached})
@@ -44,59 +53,51 @@ func (r *Run) report(v *Validation, took time.Duration) (*report.Data, error) {
 		}
 		d.Notes = append(d.Notes, s.Warnings...)
 	}
-	if err := r.bundleSection(d, v); err != nil {
+	var err error
+	if d.Bundle, err = bundleSection(r.folder.Path(export.Folder), v.Bundle); err != nil {
 		return nil, err
 	}
-	if err := readJSON(r.Path(decompositionFile), &d.Decomposition); err != nil {
+	if d.Decomposition, err = features.Read(r.folder); err != nil {
 		return nil, err
 	}
 	if d.Decomposition == nil {
 		d.Absent["decomposition"] = "the trace has no function"
 	}
-	if err := r.forecastSections(d, v); err != nil {
+	if err := forecastSections(d, r.folder, r.material.Trace, v); err != nil {
 		return nil, err
 	}
-	if err := r.learningSections(d); err != nil {
+	if err := learningSections(d, r.folder, r.material.Config); err != nil {
 		return nil, err
 	}
-	if err := r.policySection(d, v.Simulation); err != nil {
+	if err := policySection(d, r.folder, v.Simulation); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	if err := report.Encode(&b, d); err != nil {
 		return nil, err
 	}
-	return d, writeFile(r.Path(report.File), b.Bytes())
+	return d, r.folder.Write(report.File, b.Bytes())
 }
 
-// ruleText says what each gate asks.
-var ruleText = map[string]string{
-	"network_max_diff":     "onnx-go computes the Q-values of every exported network as we do",
-	"forecast_wape_pooled": "the hybrid forecasts better than the best naive baseline, and not worse than the champion",
-	"mean_latency_ms":      "requests complete sooner than under native, and not later than under the champion",
-	"dropped_share":        "no more requests are dropped than under native, but for the tolerance gates.dropped",
-	"cost_s_per_request":   "latency, and idle memory at the price of RUM, cost less than under native and under the champion",
-}
-
-func (r *Run) traceSection() *report.Trace {
-	t, q := r.trace, r.description.Quarantined
+func traceSection(m Material, q parquet.Quarantined) *report.Trace {
+	t := m.Trace
 	s := &report.Trace{
-		Name: t.Name, Format: t.Format, Digest: t.Digest, Functions: len(t.Functions), Invocations: r.invocations,
+		Name: t.Name, Format: t.Format, Digest: t.Digest, Functions: len(t.Functions), Invocations: m.Invocations,
 		Days: report.Real(float64(t.Span.Len()) / datasets.MinutesPerDay), Start: t.Time(t.Span.From),
 		Quarantined: q.Rows, Reasons: q.Reasons, Notes: t.Notes,
 	}
 	for _, w := range []struct {
 		name string
 		w    datasets.Window
-	}{{datasets.TrainWindow, r.splits.Train}, {datasets.ValidWindow, r.splits.Valid}, {datasets.TestWindow, r.splits.Test}} {
+	}{{datasets.TrainWindow, m.Splits.Train}, {datasets.ValidWindow, m.Splits.Valid}, {datasets.TestWindow, m.Splits.Test}} {
 		s.Windows = append(s.Windows, report.Window{Name: w.name, From: t.Time(w.w.From), To: t.Time(w.w.To)})
 	}
 	return s
 }
 
-func (r *Run) bundleSection(d *report.Data, v *Validation) error {
-	d.Bundle = &report.Bundle{Path: r.Path(bundleFolder), Digest: v.Bundle}
-	return filepath.WalkDir(d.Bundle.Path, func(_ string, e fs.DirEntry, err error) error {
+func bundleSection(dir, digest string) (*report.Bundle, error) {
+	b := &report.Bundle{Path: dir, Digest: digest}
+	return b, filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
@@ -104,13 +105,13 @@ func (r *Run) bundleSection(d *report.Data, v *Validation) error {
 		if err != nil {
 			return err
 		}
-		d.Bundle.Files++
-		d.Bundle.Bytes += info.Size()
+		b.Files++
+		b.Bytes += info.Size()
 		return nil
 	})
 }
 
-func (r *Run) forecastSections(d *report.Data, v *Validation) error {
+func forecastSections(d *report.Data, from stage.Reader, t *datasets.Trace, v *validate.Validation) error {
 	d.ForecastScores = &report.ForecastScores{Trace: v.Trace, HorizonMin: v.Horizon, Cutoffs: len(v.Cutoffs)}
 	for _, m := range v.Models {
 		pinball := map[string]report.Real{}
@@ -122,17 +123,17 @@ func (r *Run) forecastSections(d *report.Data, v *Validation) error {
 			MASE: report.Real(m.MASE), Pinball: pinball, Coverage90: report.Real(m.Coverage90),
 		})
 	}
-	var e *forecast.Example
-	if err := readJSON(r.Path(exampleFile), &e); err != nil {
+	e, err := validate.ReadExample(from)
+	if err != nil {
 		return err
 	}
 	if e == nil {
 		d.Absent["forecast"] = "no function is forecast by trees"
 	} else {
-		d.Forecast = r.exampleSection(e)
+		d.Forecast = exampleSection(t, e)
 	}
-	var rep forecast.Report
-	if err := readJSON(r.Path(forecastReport), &rep); err != nil {
+	rep, err := trees.ReadReport(from)
+	if err != nil {
 		return err
 	}
 	if len(rep.Importance) == 0 {
@@ -149,29 +150,29 @@ func (r *Run) forecastSections(d *report.Data, v *Validation) error {
 // exampleHours of a forecast can be told apart in a figure.
 const exampleHours = 12
 
-func (r *Run) exampleSection(e *forecast.Example) *report.Forecast {
+func exampleSection(t *datasets.Trace, e *forecast.Example) *report.Forecast {
 	n := min(len(e.Minute), exampleHours*60)
 	f := &report.Forecast{
-		Function: r.named(e), Level: 0.9,
+		Function: named(t, e), Level: 0.9,
 		Actual: e.Actual[:n], Mean: e.Mean[:n], Lower: e.Lower[:n], Upper: e.Upper[:n],
 	}
 	for _, m := range e.Minute[:n] {
-		f.Times = append(f.Times, r.trace.Time(m))
+		f.Times = append(f.Times, t.Time(m))
 	}
 	return f
 }
 
-func (r *Run) named(e *forecast.Example) string {
-	for i := range r.trace.Functions {
-		if f := &r.trace.Functions[i]; f.Owner == e.Function.Owner && f.App == e.Function.App && f.Name == e.Function.Name {
-			return shortName(f)
+func named(t *datasets.Trace, e *forecast.Example) string {
+	for i := range t.Functions {
+		if f := &t.Functions[i]; f.Owner == e.Function.Owner && f.App == e.Function.App && f.Name == e.Function.Name {
+			return features.ShortName(f)
 		}
 	}
 	return e.Function.String()
 }
 
-func (r *Run) learningSections(d *report.Data) error {
-	res, _, err := r.tuned()
+func learningSections(d *report.Data, from stage.Reader, cfg Config) error {
+	res, _, err := tune.Read(from, cfg.SLO)
 	if err != nil {
 		return err
 	}
@@ -187,8 +188,8 @@ func (r *Run) learningSections(d *report.Data) error {
 		}
 		d.Priority.Features = append(d.Priority.Features, report.Screened{Feature: weights.Factor(k).String(), Spearman: report.Real(c.Rho), Kept: c.Kept, Weight: w})
 	}
-	var t agentTraining
-	if err := readJSON(r.Path(agentReport), &t); err != nil {
+	t, err := agents.ReadTraining(from)
+	if err != nil {
 		return err
 	}
 	d.Agents = &report.Agents{
@@ -207,7 +208,7 @@ func (r *Run) learningSections(d *report.Data) error {
 		if row.Cluster >= 0 {
 			curves = t.Clusters[row.Cluster]
 		}
-		c.Runs = []report.Run{{Seed: r.cfg.Seed, Return: curves.Return, Loss: curves.QLoss}}
+		c.Runs = []report.Run{{Seed: cfg.Seed, Return: curves.Return, Loss: curves.QLoss}}
 		d.Agents.Clusters = append(d.Agents.Clusters, c)
 	}
 	return nil
@@ -220,14 +221,6 @@ func rowName(row agent.Row) string {
 	return strconv.Itoa(row.Cluster)
 }
 
-// chosen names what dispatches in a cluster.
-func chosen(row agent.Row) string {
-	if row.Choice.Agent != "" {
-		return row.Choice.Agent
-	}
-	return "the rule " + row.Choice.Rule
-}
-
 func cpuText(share float64) string {
 	if share == 0 {
 		return "no limit on the CPU that executes at once"
@@ -235,9 +228,9 @@ func cpuText(share float64) string {
 	return fmt.Sprintf("at most %g times the cores execute at once", share)
 }
 
-func (r *Run) policySection(d *report.Data, s *sim.Report) error {
-	var curves simulationCurves
-	if err := readJSON(r.Path(curvesFile), &curves); err != nil {
+func policySection(d *report.Data, from stage.Reader, s *sim.Report) error {
+	curves, err := validate.ReadCurves(from)
+	if err != nil {
 		return err
 	}
 	d.Policies = comparison(s, datasets.TestWindow, curves)

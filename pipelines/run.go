@@ -1,25 +1,24 @@
 package pipelines
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
-	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/pipelines/report"
+	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/pipelines/steps/export"
+	"github.com/incendio-faas/incendio/pipelines/steps/validate"
 )
 
-// A Run is one pass of the pipeline over a trace, and its folder:
+// A Run is one pass of the job over a trace, and its folder:
 //
 //	frames/       what models see, as Parquet
 //	models/       what the stages before the export learned
@@ -31,133 +30,101 @@ type Run struct {
 	Dir  string
 	ID   string // of inputs, configuration and program: equal runs have equal ids
 	AsOf time.Time
-	Done []Done
+	Done []stage.Done
 
-	cfg      Config
-	env      Env
-	log      *slog.Logger
-	registry *bundle.Registry
-	revision func() (string, error)
-
-	trace       *datasets.Trace
+	env         Env
+	registry    *bundle.Registry
 	description parquet.Description
-	invocations int64 // in the span of the trace
-	splits      datasets.Splits
-	holidays    []datasets.Holiday
+	material    Material
+	folder      stage.Folder
+	job         *stage.Job
+}
+
+// Files that come after the stages.
+const (
+	runFile  = "run.json"
+	pageFile = "report.html"
+)
+
+// An Env is what a run takes from outside: the clock, the log, the door for progress.
+type Env struct {
+	Version  string                           // of the program
+	Code     func(pkg string) (string, error) // names the code of a package, see stage.Code
+	Now      func() time.Time                 // for the journal and for what stands in "timing"
+	Log      *slog.Logger
+	Progress stage.Progress
+	Workers  int // >= 1
 }
 
 // ErrRefused is returned by a run whose candidate a gate refused; the champion stays.
 var ErrRefused = errors.New("candidate refused")
 
-// ErrLocked is returned while another process works in the run folder.
-var ErrLocked = errors.New("another process works in it")
-
 // ErrFallback is returned by a run that finished, but an error or a time limit forced
 // some functions to a simpler model.
 var ErrFallback = errors.New("some functions fell back to a simpler model")
 
-// Open prepares a run: the store, the trace (the synthetic one is made if it is not
-// there), the split in time and the run folder. A zero asOf uses the whole trace;
-// otherwise minutes from asOf on are as if they had not happened yet.
-func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error) {
-	if err := cfg.Validate(); err != nil {
+// Until runs the stages up to and including the one named last. While another process works
+// on one of them, it returns [stage.ErrLocked].
+func (r *Run) Until(ctx context.Context, last string) error {
+	done, err := r.job.Run(ctx, last)
+	r.Done = append(r.Done, done...)
+	return err
+}
+
+// A Summary is what `incendio run --json` prints. Paths are as the run folder was given.
+type Summary struct {
+	Run     string `json:"run"`
+	Bundle  string `json:"bundle"`
+	Digest  string `json:"digest"`
+	Report  string `json:"report"`
+	Verdict string `json:"verdict"`
+
+	Text string `json:"-"` // for a terminal
+}
+
+// All runs every stage, promotes or refuses the candidate and writes the report. The
+// summary is there also with ErrRefused and ErrFallback.
+func (r *Run) All(ctx context.Context) (*Summary, error) {
+	began := r.env.Now()
+	if err := r.Until(ctx, r.job.Stages[len(r.job.Stages)-1].Name); err != nil {
 		return nil, err
 	}
-	if env.Workers < 1 {
-		return nil, fmt.Errorf("workers must be at least 1, got %d", env.Workers)
-	}
-	r := &Run{cfg: cfg, env: env, log: env.Log, registry: bundle.NewRegistry(cfg.RegistryDir()), AsOf: asOf, revision: sync.OnceValues(env.Revision)}
-	began := r.clock()
-	store, changed, err := openTrace(ctx, cfg)
+	unlock, err := r.folder.Lock("promote")
 	if err != nil {
 		return nil, err
 	}
-	if r.trace, err = store.Trace(ctx, cfg.Trace); err != nil {
-		return nil, err
-	}
-	if r.description, err = store.Describe(cfg.Trace); err != nil {
-		return nil, err
-	}
-	r.invocations = r.description.Invocations
-	if !asOf.IsZero() {
-		until := int(asOf.Sub(r.trace.Start) / time.Minute)
-		if until <= r.trace.Span.From {
-			return nil, fmt.Errorf("as-of %s is before trace %q, which begins at %s", asOf.Format(time.RFC3339), cfg.Trace, r.trace.Time(r.trace.Span.From).Format(time.RFC3339))
-		}
-		r.trace.Span.To = min(r.trace.Span.To, until)
-		if r.invocations, err = r.trace.Invocations(ctx, r.trace.Span); err != nil {
-			return nil, err
-		}
-	}
-	if r.trace.Span.Len() < minSpan {
-		return nil, fmt.Errorf("trace %q spans %d minutes: a run needs at least %d to train, choose and judge on", cfg.Trace, r.trace.Span.Len(), minSpan)
-	}
-	r.splits = datasets.Split(r.trace.Span)
-	if r.holidays, err = cfg.Calendar(); err != nil {
-		return nil, err
-	}
-	if r.ID, err = r.id(); err != nil {
-		return nil, err
-	}
-	r.Dir = cfg.Out
-	if r.Dir == "" {
-		r.Dir = filepath.Join(cfg.Store, "runs", r.ID)
-	}
-	if err := r.claim(); err != nil {
-		return nil, err
-	}
-	r.Done = append(r.Done, Done{
-		Name: "ingest", Cached: !changed, Took: r.clock().Sub(began),
-		Outcome: Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, r.invocations, r.trace.Days())},
-	})
-	return r, nil
-}
-
-// minSpan is the number of minutes below which the parts of a trace are too short to
-// mean anything.
-const minSpan = 120
-
-// claim makes the run folder, or takes one that an earlier run left.
-func (r *Run) claim() error {
-	entries, err := os.ReadDir(r.Dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if len(entries) > 0 {
-		if _, err := os.Stat(r.Path(".stages")); err != nil {
-			return fmt.Errorf("%s is not empty and not a run folder: choose another one", r.Dir)
-		}
-	}
-	return os.MkdirAll(r.Path(".stages"), 0o755)
-}
-
-// Path joins elements to the run folder.
-func (r *Run) Path(elem ...string) string {
-	return filepath.Join(append([]string{r.Dir}, elem...)...)
-}
-
-func (r *Run) clock() time.Time { return r.env.Now() }
-
-// recorded is the configuration that results depend on: not where things lie, nor
-// how many workers there are. The seed of a run is that of all its parts.
-func (r *Run) recorded() Config {
-	c := r.cfg
-	c.Store, c.Registry, c.Out, c.Workers = "", "", "", 0
-	c.Forecast.Workers, c.Forecast.Trees.Workers = 0, 0
-	c.Agent.Workers, c.Agent.Cluster.Workers = 0, 0
-	c.Forecast.Seed, c.Agent.Seed = c.Seed, c.Seed
-	return c
-}
-
-// id digests all that a run depends on.
-func (r *Run) id() (string, error) {
-	config, err := json.Marshal(r.recorded())
+	defer unlock()
+	v, err := validate.Read(r.folder)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%v\n%s\n", r.env.Version, r.trace.Digest, r.trace.Span, config)
-	return hex.EncodeToString(h.Sum(nil))[:12], nil
+	candidate := r.folder.Path(export.Folder)
+	if err := promote(r.registry, candidate, v, "run "+r.ID, r.when()); err != nil {
+		return nil, err
+	}
+	data, err := r.report(v, r.env.Now().Sub(began))
+	if err != nil {
+		return nil, err
+	}
+	s := &Summary{Run: r.ID, Bundle: candidate, Digest: v.Bundle, Report: r.folder.Path(pageFile), Verdict: v.Verdict}
+	if err := stage.WriteJSON(r.folder, runFile, s); err != nil {
+		return nil, err
+	}
+	if _, err := WriteReport(r.Dir); err != nil {
+		return nil, err
+	}
+	s.Text = report.Summary(data)
+	fallbacks := 0
+	for _, d := range r.Done {
+		fallbacks += d.Fallbacks
+	}
+	switch {
+	case v.Verdict == bundle.Refused:
+		return s, fmt.Errorf("%w: %s", ErrRefused, v.Reason)
+	case fallbacks > 0:
+		return s, fmt.Errorf("%w: %d; the report names them", ErrFallback, fallbacks)
+	}
+	return s, nil
 }
 
 // when is the time that the journal gets.
@@ -165,5 +132,49 @@ func (r *Run) when() time.Time {
 	if !r.AsOf.IsZero() {
 		return r.AsOf
 	}
-	return r.clock()
+	return r.env.Now()
+}
+
+// A StageState is a stage in the JSON of the commands that run some.
+type StageState struct {
+	Name     string   `json:"name"`
+	Cached   bool     `json:"cached"`
+	Rows     int64    `json:"rows"`
+	Summary  string   `json:"summary"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// A StageReport is what those commands print.
+type StageReport struct {
+	Run    string       `json:"run"`
+	Folder string       `json:"folder"`
+	Stages []StageState `json:"stages"`
+}
+
+// Progress says which stages ran.
+func (r *Run) Progress() StageReport {
+	out := StageReport{Run: r.ID, Folder: r.Dir}
+	for _, d := range r.Done {
+		out.Stages = append(out.Stages, StageState{d.Name, d.Cached, d.Rows, d.Summary, d.Warnings})
+	}
+	return out
+}
+
+// WriteReport makes the page of a run folder from its report.json and returns its path.
+func WriteReport(dir string) (string, error) {
+	f, err := os.Open(filepath.Join(dir, report.File))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	d, err := report.Decode(f)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	page := filepath.Join(dir, pageFile)
+	var b bytes.Buffer
+	if err := report.Render(&b, d); err != nil {
+		return "", err
+	}
+	return page, stage.Folder(dir).Write(pageFile, b.Bytes())
 }

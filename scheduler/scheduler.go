@@ -20,9 +20,9 @@
 package scheduler
 
 import (
-	"fmt"
 	"slices"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -43,17 +43,13 @@ func DefaultOptions() Options {
 	return Options{Timeout: 60 * decide.Second, Concurrency: 1}
 }
 
-// Validate reports the first option that is out of range.
+// Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	switch {
-	case o.Timeout <= 0:
-		return fmt.Errorf("scheduler: timeout_us must be positive, got %d", o.Timeout)
-	case o.QueueLimit < 0:
-		return fmt.Errorf("scheduler: queue_limit must not be negative, got %d", o.QueueLimit)
-	case o.Concurrency < 1:
-		return fmt.Errorf("scheduler: concurrency must be at least 1, got %d", o.Concurrency)
-	}
-	return nil
+	out := option.Check{Package: "scheduler"}
+	out.That(o.Timeout > 0, "timeout_us", "must be positive, got %d", o.Timeout)
+	out.That(o.QueueLimit >= 0, "queue_limit", "must not be negative, got %d", o.QueueLimit)
+	out.That(o.Concurrency >= 1, "concurrency", "must be at least 1, got %d", o.Concurrency)
+	return out.Err()
 }
 
 // A Scheduler holds the state of the platform and asks its stack what to do.

@@ -1,9 +1,9 @@
 package scheduler
 
 import (
-	"fmt"
 	"math"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -23,17 +23,13 @@ type SLO struct {
 // DefaultSLO returns the paper's objective.
 func DefaultSLO() SLO { return SLO{Default: 500 * decide.Millisecond, ColdShare: 0.3, Urgent: 0.2} }
 
-// Validate reports the first value that is out of range.
+// Validate reports all values that are out of range.
 func (o SLO) Validate() error {
-	switch {
-	case o.Default < 0:
-		return fmt.Errorf("scheduler: slo default_us must not be negative, got %d", o.Default)
-	case !(o.ColdShare >= 0) || math.IsInf(o.ColdShare, 0):
-		return fmt.Errorf("scheduler: slo cold_share must not be negative, got %g", o.ColdShare)
-	case !(o.Urgent >= 0 && o.Urgent <= 1):
-		return fmt.Errorf("scheduler: slo urgent must be in [0, 1], got %g", o.Urgent)
-	}
-	return nil
+	out := option.Check{Package: "scheduler: slo"}
+	out.That(o.Default >= 0, "default_us", "must not be negative, got %d", o.Default)
+	out.That(o.ColdShare >= 0 && !math.IsInf(o.ColdShare, 0), "cold_share", "must not be negative, got %g", o.ColdShare)
+	out.That(o.Urgent >= 0 && o.Urgent <= 1, "urgent", "must be in [0, 1], got %g", o.Urgent)
+	return out.Err()
 }
 
 // guard puts requests that are about to miss their objective before those that the

@@ -14,8 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incendio-faas/incendio/export"
 	"github.com/incendio-faas/incendio/export/bundle"
-	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
 )
 
 func (a *app) bundleCommand() *cobra.Command {
@@ -109,7 +110,7 @@ func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) err
 	if a.json {
 		return a.print(map[string]any{"digest": b.Digest(), "manifest": b.Manifest()})
 	}
-	card, err := b.File(pipelines.CardFile)
+	card, err := b.File(export.CardFile)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (a *app) bundleVerify(cmd *cobra.Command, r *bundle.Registry, arg []string)
 			return err
 		}
 	}
-	s, err := pipelines.OpenReference(r, arg[0]) // with the golden cases, before a release is remembered
+	s, err := replay.OpenReference(r, arg[0]) // with the golden cases, before a release is remembered
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (a *app) bundlePromote(cmd *cobra.Command, r *bundle.Registry, arg []string
 	if err != nil {
 		return err
 	}
-	s, err := pipelines.OpenReference(r, arg[0])
+	s, err := replay.OpenReference(r, arg[0])
 	if err != nil {
 		return err
 	}

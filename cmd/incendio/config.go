@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -13,97 +14,188 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/incendio-faas/incendio/datasets/synthetic"
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/pipelines"
 )
 
 const envPrefix = "INCENDIO_"
 
-// flagKeys are the flags that set a key of the configuration, where a command has them.
-var flagKeys = map[string]string{
-	"store": "store", "registry": "registry", "trace": "trace", "out": "out", "seed": "seed", "workers": "workers",
-	"invokers": "simulation.cluster.invokers", "cores": "simulation.cluster.cores", "memory-mb": "simulation.cluster.memory_mb",
-	"sharing": "simulation.cluster.sharing", "start-limit": "simulation.cluster.start_limit", "start-cpu": "simulation.cluster.start_cpu",
-	"scale-arrivals": "simulation.scale_arrivals", "warmup": "simulation.warmup_minutes",
-	"quarantine-limit": "quarantine_limit",
+// configFlags are the flags that set a key of the configuration, where a command has them.
+// Their defaults are those of the key.
+var configFlags = []struct{ flag, key, usage string }{
+	{"store", "store", "`folder` of the trace store"},
+	{"registry", "registry", "`folder` of the bundles (default <store>/registry)"},
+	{"trace", "trace", "`name` of the trace in the store"},
+	{"out", "out", "run `folder` (default <store>/runs/<id>)"},
+	{"seed", "seed", "seed of all random draws"},
+	{"workers", "workers", "how many to compute at once (default: all cores); results do not depend on it"},
+	{"invokers", "simulation.cluster.invokers", "machines of the simulated cluster"},
+	{"cores", "simulation.cluster.cores", "cores of each"},
+	{"memory-mb", "simulation.cluster.memory_mb", "memory of each for containers, in units of 2^20 bytes"},
+	{"start-limit", "simulation.cluster.start_limit", "containers that a machine initialises at once; 0: no limit"},
+	{"start-cpu", "simulation.cluster.start_cpu", "cores that a container takes while it initialises"},
+	{"sharing", "simulation.cluster.sharing", "of the cores: ps, fifo, srpt, sfs or alps"},
+	{"scale-arrivals", "simulation.scale_arrivals", "multiply the arrivals"},
+	{"warmup", "simulation.warmup_minutes", "minutes before the window that are replayed but not counted"},
+	{"quarantine-limit", "quarantine_limit", "share of rows that may be rejected"},
+}
+
+// clusterFlags are those of them that describe the simulated cluster.
+var clusterFlags = []string{"invokers", "cores", "memory-mb", "start-limit", "start-cpu", "sharing", "scale-arrivals", "warmup"}
+
+// commonFlags declares flags that mean the same everywhere: those of configFlags that are
+// named, or with "cluster" those of clusterFlags.
+func commonFlags(f *pflag.FlagSet, names ...string) {
+	cfg := pipelines.DefaultConfig()
+	known := schemaOf(&cfg).open()
+	sample, err := readSettings("sample.yaml", "yaml", pipelines.Sample, known)
+	if err != nil {
+		panic(err) // a test reads it
+	}
+	for _, c := range configFlags {
+		if !slices.Contains(names, c.flag) && !(slices.Contains(names, "cluster") && slices.Contains(clusterFlags, c.flag)) {
+			continue
+		}
+		v := known[c.key]
+		text := show(v.Interface())
+		if v.Kind() == reflect.String {
+			text = v.String()
+		}
+		use := c.usage
+		if given, ok := sample[c.key]; ok && given.value != v.Interface() {
+			use += fmt.Sprintf("; %v with the embedded trace", given.value)
+		}
+		f.Var(&keyFlag{text: text, of: v.Type()}, c.flag, use)
+	}
+}
+
+// A keyFlag is a flag that sets a key of the configuration. It implements [pflag.Value].
+type keyFlag struct {
+	text string
+	of   reflect.Type
+}
+
+// String implements [pflag.Value].
+func (k *keyFlag) String() string { return k.text }
+
+// Set implements [pflag.Value].
+func (k *keyFlag) Set(text string) error {
+	if _, err := parse(k.of, "it", text); err != nil {
+		return err
+	}
+	k.text = text
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (k *keyFlag) Type() string {
+	switch k.of.Kind() {
+	case reflect.Int:
+		return "int"
+	case reflect.Uint64:
+		return "uint"
+	case reflect.Float64:
+		return "float"
+	}
+	return k.of.Kind().String()
+}
+
+// A setting is the value of a key, and where it was given.
+type setting struct {
+	value any
+	place string // "c.yaml:12", "environment: INCENDIO_SEED", "--seed"
 }
 
 // config resolves the configuration: defaults, then the file, then INCENDIO_*
 // variables, then flags. A run on the embedded trace without a file begins with the
-// sample's settings. An unknown key is an error, wherever it stands.
+// sample's settings. An unknown key is an error, wherever it stands; all errors are
+// reported, each with where its value was given.
 func (a *app) config(flags *pflag.FlagSet) (pipelines.Config, error) {
-	cfg, err := a.resolve(flags, os.Environ())
+	cfg, places, err := a.resolve(flags, os.Environ())
 	if err != nil {
 		return cfg, usage(err)
 	}
 	if err := cfg.Validate(); err != nil {
-		return cfg, usage(err)
+		return cfg, usage(located(err, places))
 	}
 	return cfg, nil
 }
 
-func (a *app) resolve(flags *pflag.FlagSet, environ []string) (pipelines.Config, error) {
-	base := pipelines.DefaultConfig()
-	all := schemaOf(base)
-	known := all.open()
-	env, err := readEnv(environ, known)
-	if err != nil {
-		return base, err
-	}
-	changed := map[string]any{}
-	flags.Visit(func(f *pflag.Flag) {
-		key, ok := flagKeys[f.Name]
-		if !ok {
-			return
-		}
-		value, perr := parse(known[key].Type(), "--"+f.Name, f.Value.String())
-		err = errors.Join(err, perr)
-		changed[key] = value
-	})
-	if err != nil {
-		return base, err
-	}
-	var file map[string]any
+// resolve returns the configuration, and where each key that does not have its default was
+// given.
+func (a *app) resolve(flags *pflag.FlagSet, environ []string) (pipelines.Config, map[string]string, error) {
+	cfg := pipelines.DefaultConfig()
+	known := schemaOf(&cfg).open()
+	env, errEnv := readEnv(environ, known)
+	changed, errFlags := readFlags(flags, known)
+	var file map[string]setting
+	var errFile error
 	switch {
 	case a.configFile != "":
-		file, err = readConfig(a.configFile, known)
-	case chosenTrace(env, changed, base.Trace) == synthetic.Format:
-		file, err = readSettings("embedded sample.yaml", "yaml", pipelines.Sample, known)
+		file, errFile = readConfig(a.configFile, known)
+	case chosenTrace(cfg.Trace, env, changed) == synthetic.Format:
+		file, errFile = readSettings("embedded sample.yaml", "yaml", pipelines.Sample, known)
 	}
-	if err != nil {
-		return base, err
-	}
-
-	v := viper.New()
-	for key, value := range all {
-		v.SetDefault(key, value.Interface())
-	}
-	for _, layer := range []map[string]any{file, env, changed} {
-		for key, value := range layer {
-			v.Set(key, value)
+	places := map[string]string{}
+	for _, layer := range []map[string]setting{file, env, changed} {
+		for key, s := range layer {
+			known[key].Set(reflect.ValueOf(s.value))
+			places[key] = s.place
 		}
 	}
-	var cfg pipelines.Config
-	if err := v.UnmarshalExact(&cfg); err != nil {
-		return base, fmt.Errorf("configuration: %w", err)
-	}
-	return cfg, nil
+	return cfg, places, errors.Join(errFile, errEnv, errFlags)
 }
 
-// chosenTrace is the trace that the variables and the flags ask for.
-func chosenTrace(env, flags map[string]any, fallback string) string {
-	for _, layer := range []map[string]any{flags, env} {
-		if t, ok := layer["trace"].(string); ok {
-			return t
+// chosenTrace is the trace that layers ask for, of which the last is the strongest.
+func chosenTrace(trace string, layers ...map[string]setting) string {
+	for _, layer := range layers {
+		if t, ok := layer["trace"].value.(string); ok {
+			trace = t
 		}
 	}
-	return fallback
+	return trace
+}
+
+// located says of every error of a validation where the value was given: that of its key, or
+// of the list or section that the key is in.
+func located(err error, places map[string]string) error {
+	var out []error
+	for _, e := range option.Errors(err) {
+		var o *option.Error
+		if errors.As(e, &o) {
+			for key := o.Key; key != ""; key = key[:max(0, strings.LastIndexAny(key, ".["))] {
+				if place, ok := places[key]; ok {
+					e = fmt.Errorf("%s: %w", place, e)
+					break
+				}
+			}
+		}
+		out = append(out, e)
+	}
+	return errors.Join(out...)
+}
+
+// readFlags returns the values of the flags that were given, by key.
+func readFlags(flags *pflag.FlagSet, known schema) (map[string]setting, error) {
+	out := map[string]setting{}
+	var errs []error
+	flags.Visit(func(f *pflag.Flag) {
+		for _, c := range configFlags {
+			if c.flag == f.Name {
+				value, err := parse(known[c.key].Type(), "--"+f.Name, f.Value.String())
+				out[c.key] = setting{value, "--" + f.Name}
+				errs = append(errs, err)
+			}
+		}
+	})
+	return out, errors.Join(errs...)
 }
 
 // formatsOf are the endings of configuration files, with viper's names.
 var formatsOf = map[string]string{".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 
 // readConfig returns the values of a configuration file by key.
-func readConfig(name string, known schema) (map[string]any, error) {
+func readConfig(name string, known schema) (map[string]setting, error) {
 	format, ok := formatsOf[strings.ToLower(filepath.Ext(name))]
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -115,45 +207,49 @@ func readConfig(name string, known schema) (map[string]any, error) {
 	return readSettings(name, format, data, known)
 }
 
-// readSettings returns the values of data by key, each of the type of its key. The
-// first key that is not known, or whose value does not fit, is an error with its line.
-func readSettings(name, format string, data []byte, known schema) (map[string]any, error) {
+// readSettings returns the values of data by key, each of the type of its key. Every key
+// that is not known, or whose value does not fit, is an error with its line.
+func readSettings(name, format string, data []byte, known schema) (map[string]setting, error) {
 	v := viper.New()
 	v.SetConfigType(format)
 	if err := v.ReadConfig(bytes.NewReader(data)); err != nil {
 		text := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ""), "While parsing config: ")
 		return nil, fmt.Errorf("configuration %s: %s", name, text)
 	}
-	out := map[string]any{}
+	out := map[string]setting{}
+	var errs []error
 	keys := v.AllKeys()
 	slices.Sort(keys)
 	for _, key := range keys {
 		given := v.Get(key)
 		leaf, ok := known[key]
+		place := position(name, data, key)
 		switch {
 		case !ok && !known.section(key):
-			return nil, fmt.Errorf("%s: unknown key %q%s", position(name, data, key), key, known.hint(key))
+			errs = append(errs, fmt.Errorf("%s: unknown key %q%s", place, key, known.hint(key)))
 		case given == nil: // left out: "gates:" with every line below it commented out
 		case !ok:
-			return nil, fmt.Errorf("%s: %s must be a section of keys, got %v", position(name, data, key), key, given)
+			errs = append(errs, fmt.Errorf("%s: %s must be a section of keys, got %v", place, key, given))
 		default:
 			value, err := convert(leaf.Type(), key, given)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", position(name, data, key), err)
+				errs = append(errs, fmt.Errorf("%s: %w", place, err))
+				continue
 			}
-			out[key] = value
+			out[key] = setting{value, place}
 		}
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // readEnv returns the values of INCENDIO_* variables by key.
-func readEnv(environ []string, known schema) (map[string]any, error) {
+func readEnv(environ []string, known schema) (map[string]setting, error) {
 	byName := make(map[string]string, len(known))
 	for key := range known {
 		byName[variable(key)] = key
 	}
-	out := map[string]any{}
+	out := map[string]setting{}
+	var errs []error
 	for _, e := range slices.Sorted(slices.Values(environ)) {
 		name, text, _ := strings.Cut(e, "=")
 		if !strings.HasPrefix(name, envPrefix) {
@@ -161,15 +257,17 @@ func readEnv(environ []string, known schema) (map[string]any, error) {
 		}
 		key, ok := byName[name]
 		if !ok {
-			return nil, fmt.Errorf("environment: unknown variable %s%s", name, known.hintVariable(name))
+			errs = append(errs, fmt.Errorf("environment: unknown variable %s%s", name, known.hintVariable(name)))
+			continue
 		}
 		value, err := parse(known[key].Type(), name, text)
 		if err != nil {
-			return nil, fmt.Errorf("environment: %w", err)
+			errs = append(errs, fmt.Errorf("environment: %w", err))
+			continue
 		}
-		out[key] = value
+		out[key] = setting{value, "environment: " + name}
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // variable is the name of the environment variable of a key.

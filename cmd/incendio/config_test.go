@@ -30,7 +30,8 @@ func resolved(t *testing.T, file string, environ []string, flags ...string) (pip
 	if err := f.Parse(flags); err != nil {
 		t.Fatal(err)
 	}
-	return a.resolve(f, environ)
+	c, _, err := a.resolve(f, environ)
+	return c, err
 }
 
 func mustResolve(t *testing.T, file string, environ []string, flags ...string) pipelines.Config {
@@ -68,13 +69,14 @@ func TestDefaults(t *testing.T) {
 
 // The settings of the sample run are for the embedded trace where nothing was configured.
 func TestSample(t *testing.T) {
-	known := schemaOf(pipelines.DefaultConfig()).open()
+	defaults := pipelines.DefaultConfig()
+	known := schemaOf(&defaults).open()
 	sample, err := readSettings("sample.yaml", "yaml", pipelines.Sample, known)
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := "simulation.cluster.invokers"
-	want, ok := sample[key].(int)
+	want, ok := sample[key].value.(int)
 	other := pipelines.DefaultConfig().Simulation.Cluster.Invokers
 	if !ok || want == other {
 		t.Fatalf("%s is %v in the sample and %d by default: the test needs two values", key, sample[key], other)
@@ -127,7 +129,8 @@ func TestFilesThatAreShipped(t *testing.T) {
 
 // Every key has a variable of its own, and its default as text is its default.
 func TestVariables(t *testing.T) {
-	known := schemaOf(pipelines.DefaultConfig()).open()
+	defaults := pipelines.DefaultConfig()
+	known := schemaOf(&defaults).open()
 	if len(known) < 50 {
 		t.Fatalf("%d keys", len(known))
 	}

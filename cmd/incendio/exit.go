@@ -9,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/stage"
 )
 
 // A usageError is a mistake in the command line or the configuration.
@@ -47,7 +48,7 @@ func exitCode(err error) int {
 		{pipelines.ErrFallback, codeFallback},
 		{bundle.ErrLocked, codeLocked},
 		{parquet.ErrLocked, codeLocked},
-		{pipelines.ErrLocked, codeLocked},
+		{stage.ErrLocked, codeLocked},
 		{context.DeadlineExceeded, codeDeadline},
 		{syscall.ENOSPC, codeTemporary},
 		{syscall.EDQUOT, codeTemporary},

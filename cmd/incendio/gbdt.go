@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/train/gbdt"
 	"github.com/incendio-faas/incendio/train/gbdt/lightgbm"
 )
@@ -113,7 +114,7 @@ func (a *app) trainTrees(cmd *cobra.Command, c *lightgbm.Config) error {
 
 	began = time.Now()
 	bar := a.progress(log).Begin("boosting", c.Options.NumIterations)
-	m, report, err := gbdt.Train(cmd.Context(), data.Table, valid, options, recorder{bar})
+	m, report, err := gbdt.Train(cmd.Context(), data.Table, valid, options, stage.Recorder{Bar: bar})
 	bar.End()
 	if err != nil {
 		return fmt.Errorf("train on %s: %w", c.Data, err)

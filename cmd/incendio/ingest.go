@@ -244,10 +244,9 @@ nothing is stored and the exit code is 5.`,
 			return nil
 		},
 	}
-	commonFlags(c.Flags(), "store", "seed", "workers")
+	commonFlags(c.Flags(), "store", "seed", "workers", "quarantine-limit")
 	files.addTo(c.Flags())
 	c.Flags().StringVar(&name, "name", "", "`name` of the trace in the store")
 	c.Flags().BoolVar(&replace, "replace", false, "replace a stored trace of this name")
-	c.Flags().Float64("quarantine-limit", 0.01, "share of rows that may be rejected")
 	return c
 }

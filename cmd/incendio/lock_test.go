@@ -61,9 +61,13 @@ func TestLocked(t *testing.T) {
 	if code, stderr := features(); code != 0 {
 		t.Fatalf("features: exit code %d\n%s", code, stderr)
 	}
-	hold(t, filepath.Join(dir, "run", ".stages", ".lock"))
-	if code, stderr := features(); code != codeLocked || !strings.Contains(stderr, "another process works in it") {
-		t.Errorf("a locked run folder: exit code %d\n%s", code, stderr)
+	hold(t, filepath.Join(dir, "run", ".stages", "forecast.lock"))
+	if code, stderr := features(); code != 0 {
+		t.Errorf("another stage than the locked one: exit code %d\n%s", code, stderr)
+	}
+	hold(t, filepath.Join(dir, "run", ".stages", "features.lock"))
+	if code, stderr := features(); code != codeLocked || !strings.Contains(stderr, "features: another process works in it") {
+		t.Errorf("a locked stage: exit code %d\n%s", code, stderr)
 	}
 
 	hold(t, filepath.Join(registry, "lock"))

@@ -13,7 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/stage"
 )
 
 func isTerminal(w io.Writer) bool {
@@ -61,7 +61,7 @@ func tick(every time.Duration, d display) *ticking {
 	return t
 }
 
-// Set implements [pipelines.Bar].
+// Set implements [stage.Bar].
 func (t *ticking) Set(done int, text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,19 +71,11 @@ func (t *ticking) Set(done int, text string) {
 	}
 }
 
-// End implements [pipelines.Bar].
+// End implements [stage.Bar].
 func (t *ticking) End() {
 	close(t.stop)
 	<-t.stopped
 	t.d.close()
-}
-
-// A recorder shows what training records on a bar. It implements train.Recorder.
-type recorder struct{ bar pipelines.Bar }
-
-// Record implements train.Recorder.
-func (r recorder) Record(metric string, step int, value float64) {
-	r.bar.Set(step+1, fmt.Sprintf("%s %.4g", metric, value))
 }
 
 // bars shows a progress bar per step on a terminal.
@@ -92,8 +84,8 @@ type bars struct{ f *os.File }
 // refresh is the interval at which a terminal is drawn: often enough to look alive.
 const refresh = 150 * time.Millisecond
 
-// Begin implements [pipelines.Progress].
-func (b bars) Begin(step string, total int) pipelines.Bar {
+// Begin implements [stage.Progress].
+func (b bars) Begin(step string, total int) stage.Bar {
 	if total <= 0 {
 		total = -1 // a spinner
 	}
@@ -169,8 +161,8 @@ type lines struct {
 	every time.Duration
 }
 
-// Begin implements [pipelines.Progress].
-func (l lines) Begin(step string, total int) pipelines.Bar {
+// Begin implements [stage.Progress].
+func (l lines) Begin(step string, total int) stage.Bar {
 	return tick(l.every, &line{log: l.log, step: step, total: total, began: time.Now()})
 }
 

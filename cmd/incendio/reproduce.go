@@ -14,7 +14,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/export/bundle"
-	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/study"
 )
 
@@ -153,7 +153,7 @@ func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int) (study.
 		}
 		set.Config = cfg
 		if ref, _ := f.GetString("bundle"); ref != "" {
-			if set.Subject, err = pipelines.OpenReference(bundle.NewRegistry(cfg.RegistryDir()), ref); err != nil {
+			if set.Subject, err = replay.OpenReference(bundle.NewRegistry(cfg.RegistryDir()), ref); err != nil {
 				return set, err
 			}
 		}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,7 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	module "github.com/incendio-faas/incendio"
 	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/stage"
 )
 
 // version of the program. It is part of a bundle, so it says what was released and not
@@ -203,13 +203,16 @@ func (a *app) logger() (*slog.Logger, error) {
 	return nil, usage(fmt.Errorf("--log-format must be text or json, got %q", a.logFormat))
 }
 
+// code names the code that a package runs, for the cache of the stages.
+var code = stage.NewCode(module.Module, module.Sources).Digest
+
 // env is what a run takes from outside.
 func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
 	log, err := a.logger()
 	if err != nil {
 		return pipelines.Env{}, err
 	}
-	env := pipelines.Env{Version: version, Revision: revision, Now: time.Now, Log: log, Workers: cfg.Workers}
+	env := pipelines.Env{Version: version, Code: code, Now: time.Now, Log: log, Workers: cfg.Workers}
 	if env.Workers == 0 {
 		env.Workers = runtime.NumCPU()
 	}
@@ -218,28 +221,9 @@ func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
 }
 
 // progress shows steps on the terminal, or in the log where there is none.
-func (a *app) progress(log *slog.Logger) pipelines.Progress {
+func (a *app) progress(log *slog.Logger) stage.Progress {
 	if f, ok := a.err.(*os.File); ok && isTerminal(f) {
 		return bars{f}
 	}
 	return lines{log, interval}
-}
-
-// revision names the code that runs by the digest of the executable: a cached result
-// of other code is no result.
-func revision() (string, error) {
-	name, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -12,35 +12,6 @@ import (
 	"github.com/incendio-faas/incendio/pipelines"
 )
 
-// commonFlags are those that mean the same everywhere.
-func commonFlags(f *pflag.FlagSet, names ...string) {
-	for _, name := range names {
-		switch name {
-		case "store":
-			f.String("store", "", "`folder` of the trace store (default incendio-data)")
-		case "registry":
-			f.String("registry", "", "`folder` of the bundles (default <store>/registry)")
-		case "trace":
-			f.String("trace", "", "`name` of the trace in the store (default synthetic)")
-		case "out":
-			f.String("out", "", "run `folder` (default <store>/runs/<id>)")
-		case "seed":
-			f.Uint64("seed", 1, "seed of all random draws")
-		case "workers":
-			f.Int("workers", 0, "how many to compute at once (default: all cores); results do not depend on it")
-		case "cluster":
-			f.Int("invokers", 8, "machines of the simulated cluster; 2 with the embedded trace")
-			f.Float64("cores", 8, "cores of each; 4 with the embedded trace")
-			f.Int("memory-mb", 4096, "memory of each for containers, in units of 2^20 bytes; 8192 with the embedded trace")
-			f.Int("start-limit", 0, "containers that a machine initialises at once; 0: no limit")
-			f.Float64("start-cpu", 0, "cores that a container takes while it initialises")
-			f.String("sharing", "ps", "of the cores: ps, fifo, srpt, sfs or alps")
-			f.Float64("scale-arrivals", 1, "multiply the arrivals")
-			f.Int("warmup", 60, "minutes before the window that are replayed but not counted")
-		}
-	}
-}
-
 // runFlags are those of the commands that work in a run folder.
 func runFlags(f *pflag.FlagSet) {
 	commonFlags(f, "store", "registry", "trace", "out", "seed", "workers", "cluster")

@@ -13,14 +13,14 @@ import (
 	"github.com/incendio-faas/incendio/pipelines"
 )
 
-// A schema is the keys of the configuration, such as "agent.hidden", with their
-// defaults.
+// A schema is the keys of the configuration, such as "agent.hidden", with their values.
 type schema map[string]reflect.Value
 
-// schemaOf returns the keys of which c has the defaults.
-func schemaOf(c pipelines.Config) schema {
+// schemaOf returns the keys of c, under the names that they have in JSON, with values that
+// can be set.
+func schemaOf(c *pipelines.Config) schema {
 	s := schema{}
-	s.add("", reflect.ValueOf(c))
+	s.add("", reflect.ValueOf(c).Elem())
 	return s
 }
 
@@ -37,7 +37,7 @@ func (s schema) open() schema {
 
 func (s schema) add(prefix string, v reflect.Value) {
 	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("mapstructure")
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 		switch field := v.Field(i); {
 		case name == "-":
 		case field.Kind() == reflect.Struct:

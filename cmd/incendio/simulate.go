@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
@@ -216,7 +216,7 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *comparison) err
 	if err != nil {
 		return err
 	}
-	o := pipelines.SimulationOptions(sc.cfg, sc.window)
+	o := sc.cfg.Simulation.Options(sc.window, sc.cfg.Seed)
 	if err := s.apply(f, &o); err != nil {
 		return usage(err)
 	}
@@ -227,9 +227,7 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *comparison) err
 		o.Slices = sc.subject.Models.Slices
 	}
 	policies := func(rnd uint64) ([]sim.Contender, error) {
-		cfg := sc.cfg
-		cfg.Seed = rnd
-		out, err := pipelines.Policies(ctx, s.policies, cfg, sc.window, sc.subject)
+		out, err := replay.Policies(ctx, s.policies, sc.cfg.Simulation.Options(sc.window, rnd), sc.subject)
 		if o.Scheduler.Concurrency > 1 && slices.Contains(s.policies, allPolicies) {
 			// Requests that share a container share its CPU: no other discipline is for them.
 			out = slices.DeleteFunc(out, func(p sim.Contender) bool { return p.Sharing != "" && p.Sharing != sim.PS })

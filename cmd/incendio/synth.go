@@ -14,7 +14,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets/synthetic"
 	"github.com/incendio-faas/incendio/datasets/synthetic/tiled"
 	"github.com/incendio-faas/incendio/datasets/synthetic/workloads"
-	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/stage"
 )
 
 // A synthesis is what synth --layout azure2019 --json prints.
@@ -188,7 +188,7 @@ func (a *app) synthAzure(cmd *cobra.Command, s *synthesisFlags) error {
 // A reporting source shows on a bar which day is asked for.
 type reporting struct {
 	datasets.Source
-	bar   pipelines.Bar
+	bar   stage.Bar
 	first int
 }
 

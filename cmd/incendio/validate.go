@@ -14,6 +14,9 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
+	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/pipelines/steps/validate"
 	"github.com/incendio-faas/incendio/train/forecast"
 )
 
@@ -27,7 +30,7 @@ type scene struct {
 	window     datasets.Window
 	windowName string
 	registry   *bundle.Registry
-	subject    *pipelines.Subject // nil without a bundle
+	subject    *replay.Subject // nil without a bundle
 }
 
 // scene reads the trace and the bundle that the flags name.
@@ -45,7 +48,7 @@ func (a *app) scene(ctx context.Context, f *pflag.FlagSet, fallback string) (*sc
 	}
 	s.registry = bundle.NewRegistry(cfg.RegistryDir())
 	if ref, _ := f.GetString("bundle"); ref != "" {
-		if s.subject, err = pipelines.OpenReference(s.registry, ref); err != nil {
+		if s.subject, err = replay.OpenReference(s.registry, ref); err != nil {
 			return nil, err
 		}
 		fallback = datasets.TestWindow
@@ -83,15 +86,16 @@ func (a *app) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			champion, err := pipelines.OpenReference(s.registry, bundle.ChampionRef)
+			champion, err := replay.OpenReference(s.registry, bundle.ChampionRef)
 			if err != nil && !errors.Is(err, bundle.ErrNotFound) {
 				return err
 			}
-			v := pipelines.Validator{Trace: s.trace, Window: s.window, Config: s.cfg, Env: s.env}
-			if v.Baseline, err = pipelines.TrainBaseline(cmd.Context(), s.trace, s.splits, s.cfg, s.env); err != nil {
-				return err
+			judge := validate.Validator{
+				Trace: s.trace, Splits: s.splits, Window: s.window,
+				Forecast: s.cfg.Forecast, Simulation: s.cfg.Simulation, Gates: s.cfg.Gates, Seed: s.cfg.Seed,
+				Workers: s.env.Workers, Progress: s.env.Progress,
 			}
-			out, err := v.Validate(cmd.Context(), s.subject, champion)
+			out, err := judge.Validate(cmd.Context(), s.subject, champion)
 			if err != nil {
 				return err
 			}
@@ -111,7 +115,7 @@ func (a *app) validateCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) printValidation(v *pipelines.Validation) error {
+func (a *app) printValidation(v *validate.Validation) error {
 	if err := a.printScores(v.BacktestReport); err != nil {
 		return err
 	}
@@ -169,7 +173,7 @@ func (a *app) backtestCommand() *cobra.Command {
 				return usage(err)
 			}
 			bar := s.env.Progress.Begin("backtest", 0)
-			rep, err := forecast.Backtest(cmd.Context(), s.trace, s.window, holidays, o, recorder{bar})
+			rep, err := forecast.Backtest(cmd.Context(), s.trace, s.window, holidays, o, stage.Recorder{Bar: bar})
 			bar.End()
 			if err != nil {
 				return err

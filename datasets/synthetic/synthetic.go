@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/option"
 )
 
 // Format is the name of the format in the store.
@@ -74,22 +75,14 @@ func DefaultOptions() Options {
 
 // Validate reports options that cannot be used.
 func (o Options) Validate() error {
-	var errs []error
-	if o.Functions < 1 || o.Functions > maxFunctions {
-		errs = append(errs, fmt.Errorf("synthetic: functions must be in [1, %d], got %d", maxFunctions, o.Functions))
-	}
-	if o.Days < 1 || o.Days > 366 {
-		errs = append(errs, fmt.Errorf("synthetic: days must be in [1, 366], got %d", o.Days))
-	}
-	if o.Busiest < busyFrom || o.Busiest > 1e8 {
-		errs = append(errs, fmt.Errorf("synthetic: busiest must be in [%.0f, 100000000], got %d", busyFrom, o.Busiest))
-	}
+	out := option.Check{Package: "synthetic"}
+	out.That(o.Functions >= 1 && o.Functions <= maxFunctions, "functions", "must be in [1, %d], got %d", maxFunctions, o.Functions)
+	out.That(o.Days >= 1 && o.Days <= 366, "days", "must be in [1, 366], got %d", o.Days)
+	out.That(o.Busiest >= busyFrom && o.Busiest <= 1e8, "busiest", "must be in [%.0f, 100000000], got %d", busyFrom, o.Busiest)
 	for _, h := range o.Holidays {
-		if h < 0 {
-			errs = append(errs, fmt.Errorf("synthetic: holidays must not be negative, got %d", h))
-		}
+		out.That(h >= 0, "holidays", "must not be negative, got %d", h)
 	}
-	return errors.Join(errs...)
+	return out.Err()
 }
 
 // Holidays is the calendar of the trace: the holidays inside its days.

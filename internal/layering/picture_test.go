@@ -147,11 +147,19 @@ func TestPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	imports := map[string][]string{}
-	for name, of := range packages(t) {
+	// short is a package's path below the module; the root of it is ".".
+	short := func(path string) string {
+		if path == module {
+			return "."
+		}
+		return strings.TrimPrefix(path, module+"/")
+	}
+	for _, of := range packages(t) {
+		name := short(of.ImportPath)
 		imports[name] = []string{}
 		for _, i := range of.Imports {
 			if below(i, module) {
-				imports[name] = append(imports[name], strings.TrimPrefix(strings.TrimPrefix(i, module), "/"))
+				imports[name] = append(imports[name], short(i))
 			}
 		}
 	}

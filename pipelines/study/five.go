@@ -12,7 +12,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/seed"
-	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -132,7 +132,7 @@ func (s served) quantile(p float64) float64 {
 
 // runFive replays under the paper's methods.
 func runFive(ctx context.Context, l *lab) (*five, error) {
-	t, o := l.Trace, pipelines.SimulationOptions(l.config(), l.Window)
+	t, o := l.Trace, l.options(l.Window)
 	if t == nil {
 		shaped, err := sim.Shape{Sizes: sim.PaperSizes, StartCost: sim.TraceCost, StartSigma: 0}.Apply(fiveFunctions(l.Seed), l.Seed)
 		if err != nil {
@@ -148,7 +148,7 @@ func runFive(ctx context.Context, l *lab) (*five, error) {
 		return nil, err
 	}
 	names := l.known(methods...)
-	policies, err := pipelines.Policies(ctx, names, l.config(), o.Window, l.Subject)
+	policies, err := replay.Policies(ctx, names, l.options(o.Window), l.Subject)
 	if err != nil {
 		return nil, err
 	}

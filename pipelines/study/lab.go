@@ -8,7 +8,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/synthetic"
-	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/policy"
@@ -36,21 +36,18 @@ func (l *lab) table(t Table) { l.out.Tables = append(l.out.Tables, t) }
 // embedded synthetic one.
 func (l *lab) platform() (*datasets.Trace, sim.Options, error) {
 	if l.Trace != nil {
-		return l.Trace, pipelines.SimulationOptions(l.config(), l.Window), nil
+		return l.Trace, l.options(l.Window), nil
 	}
 	t, err := synthetic.Stream(l.Config.Synthetic)
 	if err != nil {
 		return nil, sim.Options{}, err
 	}
 	w, err := datasets.Split(t.Span).Named(datasets.TestWindow)
-	return t, pipelines.SimulationOptions(l.config(), w), err
+	return t, l.options(w), err
 }
 
-func (l *lab) config() pipelines.Config {
-	cfg := l.Config
-	cfg.Seed = l.Seed
-	return cfg
-}
+// options are those of a simulation of w on the cluster of the setting.
+func (l *lab) options(w datasets.Window) sim.Options { return l.Config.Simulation.Options(w, l.Seed) }
 
 // describe says what a comparison ran on.
 func (l *lab) describe(rep *sim.Report) {
@@ -82,9 +79,7 @@ func (l *lab) known(names ...string) []string {
 // compare replays under the named policies, for each of the seeds.
 func (l *lab) compare(ctx context.Context, t *datasets.Trace, o sim.Options, names []string) (*sim.Report, error) {
 	return sim.CompareSeeds(ctx, t, func(rnd uint64) ([]sim.Contender, error) {
-		cfg := l.config()
-		cfg.Seed = rnd
-		return pipelines.Policies(ctx, names, cfg, o.Window, l.Subject)
+		return replay.Policies(ctx, names, l.Config.Simulation.Options(o.Window, rnd), l.Subject)
 	}, o, l.Seeds, l.Workers)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
@@ -29,9 +30,7 @@ func loads(ctx context.Context, l *lab) error {
 	names := []string{"all"}
 	rep, err := sweep.Run(ctx, o, l.Workers, func(ctx context.Context, o sim.Options, workers int) (*sim.Report, error) {
 		return sim.CompareSeeds(ctx, t, func(rnd uint64) ([]sim.Contender, error) {
-			cfg := l.config()
-			cfg.Seed = rnd
-			return pipelines.Policies(ctx, names, cfg, o.Window, l.Subject)
+			return replay.Policies(ctx, names, l.Config.Simulation.Options(o.Window, rnd), l.Subject)
 		}, o, l.Seeds, workers)
 	})
 	if err != nil {

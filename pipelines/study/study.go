@@ -8,6 +8,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/report"
 )
 
@@ -61,7 +62,7 @@ type Setting struct {
 	Trace  *datasets.Trace
 	Window datasets.Window
 	// Subject is the bundle of the rows that need one; nil: they are left out.
-	Subject *pipelines.Subject
+	Subject *replay.Subject
 
 	Seed    uint64
 	Seeds   int // from Seed on, >= 1; more than one gives intervals

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -107,15 +108,12 @@ type Options struct {
 // DefaultOptions returns the defaults.
 func DefaultOptions() Options { return Options{Candidates: 16, SLO: 500 * decide.Millisecond} }
 
-// Validate reports the first option that is out of range.
+// Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	switch {
-	case o.Candidates < 1 || o.Candidates > maxCandidates:
-		return fmt.Errorf("agent: candidates must be in [1, %d], got %d", maxCandidates, o.Candidates)
-	case o.SLO <= 0:
-		return fmt.Errorf("agent: slo_us must be positive, got %d", o.SLO)
-	}
-	return nil
+	out := option.Check{Package: "agent"}
+	out.That(o.Candidates >= 1 && o.Candidates <= maxCandidates, "candidates", "must be in [1, %d], got %d", maxCandidates, o.Candidates)
+	out.That(o.SLO > 0, "slo_us", "must be positive, got %d", o.SLO)
+	return out.Err()
 }
 
 // An Encoder makes observations. It reuses its buffers and is not safe for concurrent use.

@@ -1,10 +1,9 @@
 package alps
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -49,24 +48,19 @@ func DefaultOptions() Options {
 
 // Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	var errs []error
-	check := func(ok bool, format string, a ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("alps: "+format, a...))
-		}
-	}
+	out := option.Check{Package: "alps"}
 	positive := func(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
-	check(o.Every > 0, "every_us must be positive, got %d", o.Every)
-	check(o.Recent >= 1 && o.Recent <= 1e6, "recent must be in [1, 1000000], got %d", o.Recent)
-	check(o.Check > 0, "check_us must be positive, got %d", o.Check)
-	check(positive(o.Alpha), "alpha must be positive, got %g", o.Alpha)
-	check(o.Beta >= 0 && !math.IsInf(o.Beta, 0), "beta must not be negative, got %g", o.Beta)
-	check(positive(o.Gamma), "gamma must be positive, got %g", o.Gamma)
-	check(o.Theta >= 0 && o.Theta <= 100, "theta must be in [0, 100], got %g", o.Theta)
-	check(o.Smooth > 0 && o.Smooth <= 1, "smooth must be in (0, 1], got %g", o.Smooth)
-	check(o.MinSlice > 0, "min_slice_us must be positive, got %d", o.MinSlice)
-	check(o.MaxSlice >= o.MinSlice && o.MaxSlice <= longest, "max_slice_us must be in [min_slice_us, %d], got %d", longest, o.MaxSlice)
-	return errors.Join(errs...)
+	out.That(o.Every > 0, "every_us", "must be positive, got %d", o.Every)
+	out.That(o.Recent >= 1 && o.Recent <= 1e6, "recent", "must be in [1, 1000000], got %d", o.Recent)
+	out.That(o.Check > 0, "check_us", "must be positive, got %d", o.Check)
+	out.That(positive(o.Alpha), "alpha", "must be positive, got %g", o.Alpha)
+	out.That(o.Beta >= 0 && !math.IsInf(o.Beta, 0), "beta", "must not be negative, got %g", o.Beta)
+	out.That(positive(o.Gamma), "gamma", "must be positive, got %g", o.Gamma)
+	out.That(o.Theta >= 0 && o.Theta <= 100, "theta", "must be in [0, 100], got %g", o.Theta)
+	out.That(o.Smooth > 0 && o.Smooth <= 1, "smooth", "must be in (0, 1], got %g", o.Smooth)
+	out.That(o.MinSlice > 0, "min_slice_us", "must be positive, got %d", o.MinSlice)
+	out.That(o.MaxSlice >= o.MinSlice && o.MaxSlice <= longest, "max_slice_us", "must be in [min_slice_us, %d], got %d", longest, o.MaxSlice)
+	return out.Err()
 }
 
 // longest slice that makes sense: longer than any function may run.

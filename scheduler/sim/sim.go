@@ -44,6 +44,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -126,29 +127,15 @@ func DefaultCluster() Cluster {
 
 // Validate reports all fields that are out of range.
 func (c Cluster) Validate() error {
-	var errs []error
-	if c.Invokers < 1 || c.Invokers > math.MaxInt32 {
-		errs = append(errs, fmt.Errorf("sim: invokers must be in [1, 2^31), got %d", c.Invokers))
-	}
-	if !(c.Cores > 0) || c.Cores > maxCores {
-		errs = append(errs, fmt.Errorf("sim: cores must be in (0, %d], got %g", maxCores, c.Cores))
-	}
-	if c.MemoryMB <= 0 || c.MemoryMB > 1<<40 {
-		errs = append(errs, fmt.Errorf("sim: memory_mb must be in [1, 2^40], got %d", c.MemoryMB))
-	}
-	if c.StartLimit < 0 {
-		errs = append(errs, fmt.Errorf("sim: start_limit must not be negative, got %d", c.StartLimit))
-	}
-	if !(c.StartCPU >= 0) || c.StartCPU > maxCores {
-		errs = append(errs, fmt.Errorf("sim: start_cpu must be in [0, %d] cores, got %g", maxCores, c.StartCPU))
-	}
-	if !(c.CPUSlack >= 0 && c.CPUSlack < 1) {
-		errs = append(errs, fmt.Errorf("sim: cpu_slack must be in [0, 1), got %g", c.CPUSlack))
-	}
-	if err := policy.DefaultSharing(c.Sharing).Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("sim: %w", err))
-	}
-	return errors.Join(errs...)
+	out := option.Check{Package: "sim"}
+	out.That(c.Invokers >= 1 && c.Invokers <= math.MaxInt32, "invokers", "must be in [1, 2^31), got %d", c.Invokers)
+	out.That(c.Cores > 0 && c.Cores <= maxCores, "cores", "must be in (0, %d], got %g", maxCores, c.Cores)
+	out.That(c.MemoryMB > 0 && c.MemoryMB <= 1<<40, "memory_mb", "must be in [1, 2^40], got %d", c.MemoryMB)
+	out.That(c.StartLimit >= 0, "start_limit", "must not be negative, got %d", c.StartLimit)
+	out.That(c.StartCPU >= 0 && c.StartCPU <= maxCores, "start_cpu", "must be in [0, %d] cores, got %g", maxCores, c.StartCPU)
+	out.That(c.CPUSlack >= 0 && c.CPUSlack < 1, "cpu_slack", "must be in [0, 1), got %g", c.CPUSlack)
+	out.Note("sharing", policy.DefaultSharing(c.Sharing).Validate())
+	return out.Err()
 }
 
 // TotalCores is the CPU of all invokers together.

@@ -1,10 +1,10 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/agent"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/train/cluster"
@@ -104,10 +104,8 @@ func DefaultOptions() Options {
 
 // Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	var errs []error
-	bad := func(key, rule string, value any) {
-		errs = append(errs, fmt.Errorf("agent: %s must be %s, got %v", key, rule, value))
-	}
+	out := option.Check{Package: "agent"}
+	bad := func(key, rule string, value any) { out.That(false, key, "must be %s, got %v", rule, value) }
 	positive := func(key string, v int) {
 		if v < 1 {
 			bad(key, "at least 1", v)
@@ -166,7 +164,9 @@ func (o Options) Validate() error {
 	positive("judge_seeds", o.JudgeSeeds)
 	positive("judge_windows", o.JudgeWindows)
 	notNegative("workers", float64(o.Workers))
-	return errors.Join(append(errs, o.Observation.Validate(), o.Cluster.Validate())...)
+	out.Within("observation", o.Observation.Validate())
+	out.Within("cluster", o.Cluster.Validate())
+	return out.Err()
 }
 
 // cost is the part of the options that rewards depend on.

@@ -15,6 +15,7 @@ import (
 	"fmt"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -38,14 +39,10 @@ func DefaultOptions() Options {
 
 // Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	var errs []error
-	if err := o.FrontEnd.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("front_end: %w", err))
-	}
-	if o.Minutes < 1 {
-		errs = append(errs, fmt.Errorf("minutes must be at least 1, got %d", o.Minutes))
-	}
-	return errors.Join(errs...)
+	var out option.Check
+	out.Within("front_end", o.FrontEnd.Validate())
+	out.That(o.Minutes >= 1, "minutes", "must be at least 1, got %d", o.Minutes)
+	return out.Err()
 }
 
 // A Report says what was learned from.

@@ -74,9 +74,9 @@ func TestFitRefuses(t *testing.T) {
 	bad := alps.DefaultOptions()
 	bad.Minutes, bad.FrontEnd.Recent = 0, 0
 	for want, err := range map[string]error{
-		"share of one core must be in (0, 1], got 0":    fit(hour, 0, alps.DefaultOptions()),
-		"minutes must be at least 1, got 0":             fit(hour, 1, bad),
-		"front_end: alps: recent must be in [1, 100000": fit(hour, 1, bad),
+		"share of one core must be in (0, 1], got 0": fit(hour, 0, alps.DefaultOptions()),
+		"minutes must be at least 1, got 0":          fit(hour, 1, bad),
+		"front_end.recent must be in [1, 100000":     fit(hour, 1, bad),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v, want one with %q", err, want)

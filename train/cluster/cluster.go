@@ -19,6 +19,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
@@ -51,25 +52,17 @@ func DefaultOptions() Options {
 	return Options{MinClusters: 4, MaxClusters: 12, MinShare: 0.05, Restarts: 4, MaxIterations: 100, SilhouetteSample: 1000, Seed: 1}
 }
 
-// Validate reports the first option that is out of range.
+// Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	switch {
-	case o.MinClusters < 1:
-		return fmt.Errorf("cluster: min_clusters must be at least 1, got %d", o.MinClusters)
-	case o.MaxClusters < o.MinClusters:
-		return fmt.Errorf("cluster: max_clusters must be at least min_clusters (%d), got %d", o.MinClusters, o.MaxClusters)
-	case !(o.MinShare >= 0 && o.MinShare <= 0.5):
-		return fmt.Errorf("cluster: min_share must be in [0, 0.5], got %v", o.MinShare)
-	case o.Restarts < 1:
-		return fmt.Errorf("cluster: restarts must be at least 1, got %d", o.Restarts)
-	case o.MaxIterations < 1:
-		return fmt.Errorf("cluster: max_iterations must be at least 1, got %d", o.MaxIterations)
-	case o.SilhouetteSample < 2:
-		return fmt.Errorf("cluster: silhouette_sample must be at least 2, got %d", o.SilhouetteSample)
-	case o.Workers < 0:
-		return fmt.Errorf("cluster: workers must not be negative, got %d", o.Workers)
-	}
-	return nil
+	out := option.Check{Package: "cluster"}
+	out.That(o.MinClusters >= 1, "min_clusters", "must be at least 1, got %d", o.MinClusters)
+	out.That(o.MaxClusters >= o.MinClusters, "max_clusters", "must be at least min_clusters (%d), got %d", o.MinClusters, o.MaxClusters)
+	out.That(o.MinShare >= 0 && o.MinShare <= 0.5, "min_share", "must be in [0, 0.5], got %v", o.MinShare)
+	out.That(o.Restarts >= 1, "restarts", "must be at least 1, got %d", o.Restarts)
+	out.That(o.MaxIterations >= 1, "max_iterations", "must be at least 1, got %d", o.MaxIterations)
+	out.That(o.SilhouetteSample >= 2, "silhouette_sample", "must be at least 2, got %d", o.SilhouetteSample)
+	out.That(o.Workers >= 0, "workers", "must not be negative, got %d", o.Workers)
+	return out.Err()
 }
 
 // A Result is a partition of the points. Clusters are in descending order of size,

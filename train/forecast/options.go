@@ -1,7 +1,6 @@
 package forecast
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/features/prophet/fit"
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/train/gbdt"
 )
 
@@ -88,13 +88,9 @@ func DefaultOptions() Options {
 
 // Validate reports every option that is out of range.
 func (o Options) Validate() error {
-	var errs []error
-	check := func(ok bool, key, rule string, value any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("forecast: %s must be %s, got %v", key, rule, value))
-		}
-	}
-	errs = append(errs, o.Trees.Validate())
+	out := option.Check{Package: "forecast"}
+	check := func(ok bool, key, rule string, value any) { out.That(ok, key, "must be %s, got %v", rule, value) }
+	out.Within("trees", o.Trees.Validate())
 	check(o.MinRate > 0 && !math.IsInf(o.MinRate, 0), "min_rate", "greater than 0", o.MinRate)
 	check(o.MaxClusters >= 1, "max_clusters", "at least 1", o.MaxClusters)
 	check(o.MinClusterFunctions >= 1, "min_cluster_functions", "at least 1", o.MinClusterFunctions)
@@ -113,7 +109,7 @@ func (o Options) Validate() error {
 	check(o.MaxRows >= 1000, "max_rows", "at least 1000", o.MaxRows)
 	check(o.TimeLimit >= 0, "time_limit", "not negative", o.TimeLimit)
 	check(o.Workers >= 0, "workers", "not negative", o.Workers)
-	return errors.Join(errs...)
+	return out.Err()
 }
 
 // prophetModel is what is estimated for series of n minutes.

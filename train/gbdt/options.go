@@ -1,11 +1,12 @@
 package gbdt
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/incendio-faas/incendio/internal/option"
 )
 
 // Options configure Train. Fields keep LightGBM's names, written in Go; the tags hold
@@ -173,12 +174,8 @@ func DefaultOptions() Options {
 
 // Validate reports every field that is out of range.
 func (o Options) Validate() error {
-	var errs []error
-	check := func(ok bool, key, rule string, value any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("gbdt: %s must be %s, got %v", key, rule, value))
-		}
-	}
+	out := option.Check{Package: "gbdt"}
+	check := func(ok bool, key, rule string, value any) { out.That(ok, key, "must be %s, got %v", rule, value) }
 	notNegative := func(key string, v float64) {
 		check(v >= 0 && !math.IsInf(v, 1), key, "finite and at least 0", v)
 	}
@@ -239,7 +236,7 @@ func (o Options) Validate() error {
 	check(o.EarlyStoppingRound >= 0, "early_stopping_round", "at least 0", o.EarlyStoppingRound)
 	notNegative("early_stopping_min_delta", o.EarlyStoppingMinDelta)
 	positive("poisson_max_delta_step", o.PoissonMaxDeltaStep)
-	return errors.Join(errs...)
+	return out.Err()
 }
 
 // names returns the keys of m in order.

@@ -8,10 +8,10 @@ package priority
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"sort"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/priority"
 	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/metric"
@@ -40,22 +40,15 @@ func DefaultOptions() Options {
 	return Options{Search: tune.DefaultOptions(), MinRho: 0.3, Finalists: 6, MinMemoryPrice: 0.02, MaxMemoryPrice: 1}
 }
 
-// Validate reports the first option that is out of range.
+// Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	if err := o.Search.Validate(); err != nil {
-		return err
-	}
-	switch {
-	case !(o.MinRho >= 0 && o.MinRho <= 1):
-		return fmt.Errorf("priority: min_rho must be in [0, 1], got %g", o.MinRho)
-	case o.Finalists < 1:
-		return fmt.Errorf("priority: finalists must be at least 1, got %d", o.Finalists)
-	case !(o.MinMemoryPrice > 0) || math.IsInf(o.MinMemoryPrice, 0):
-		return fmt.Errorf("priority: min_memory_price must be positive, got %g", o.MinMemoryPrice)
-	case !(o.MaxMemoryPrice >= o.MinMemoryPrice) || math.IsInf(o.MaxMemoryPrice, 0):
-		return fmt.Errorf("priority: max_memory_price must be at least min_memory_price %g, got %g", o.MinMemoryPrice, o.MaxMemoryPrice)
-	}
-	return nil
+	out := option.Check{Package: "priority"}
+	out.Within("search", o.Search.Validate())
+	out.That(o.MinRho >= 0 && o.MinRho <= 1, "min_rho", "must be in [0, 1], got %g", o.MinRho)
+	out.That(o.Finalists >= 1, "finalists", "must be at least 1, got %d", o.Finalists)
+	out.That(o.MinMemoryPrice > 0 && !math.IsInf(o.MinMemoryPrice, 0), "min_memory_price", "must be positive, got %g", o.MinMemoryPrice)
+	out.That(o.MaxMemoryPrice >= o.MinMemoryPrice && !math.IsInf(o.MaxMemoryPrice, 0), "max_memory_price", "must be at least min_memory_price %g, got %g", o.MinMemoryPrice, o.MaxMemoryPrice)
+	return out.Err()
 }
 
 // A Correlation is the rank correlation of a factor with latency over functions.

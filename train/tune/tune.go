@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/train"
 )
@@ -38,17 +39,16 @@ type Options struct {
 // DefaultOptions returns the defaults.
 func DefaultOptions() Options { return Options{Trials: 64, Startup: 16, Batch: 8} }
 
-// Validate reports the first option that is out of range.
+// Validate reports all options that are out of range.
 func (o Options) Validate() error {
+	out := option.Check{Package: "tune"}
 	for _, f := range []struct {
 		key string
 		val int
 	}{{"trials", o.Trials}, {"startup", o.Startup}, {"batch", o.Batch}} {
-		if f.val < 1 {
-			return fmt.Errorf("tune: %s must be at least 1, got %d", f.key, f.val)
-		}
+		out.That(f.val >= 1, f.key, "must be at least 1, got %d", f.val)
 	}
-	return nil
+	return out.Err()
 }
 
 // A Trial is a point of the unit cube and the value of the objective there.

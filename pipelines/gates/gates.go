@@ -1,0 +1,212 @@
+// Package gates decides whether a candidate may replace the champion: a rule a row, on
+// figures of minutes that neither has seen. It measures nothing itself.
+package gates
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/internal/option"
+)
+
+// Bounds are what a candidate must keep. A tolerance is a share: 0.05 allows 5 % worse.
+type Bounds struct {
+	// Forecast: pooled WAPE over that of the best naive baseline may be at most 1
+	// plus this. Default 0.
+	Forecast float64 `json:"forecast"`
+	// Latency: mean latency over that of native may be at most 1 plus this. Default 0.
+	Latency float64 `json:"latency"`
+	// Dropped: share of requests dropped above that of native, which hides waiting in
+	// executions that share the cores, where no time-out sees it. The mean latency has
+	// every drop at its full price. Default 0.005.
+	Dropped float64 `json:"dropped"`
+	// Champion: any figure may be worse than the champion's by this share, but for
+	// the cost, which must be less. Default 0.05.
+	Champion float64 `json:"champion"`
+	// Network: largest absolute difference between the Q-values of our evaluator and
+	// those of onnx-go, > 0. Default 1e-4.
+	Network float64 `json:"network"`
+}
+
+// Default returns the default bounds.
+func Default() Bounds { return Bounds{Dropped: 0.005, Champion: 0.05, Network: 1e-4} }
+
+// Validate reports all bounds that are out of range, each with its key.
+func (b Bounds) Validate() error {
+	var c option.Check
+	for _, k := range []struct {
+		key   string
+		value float64
+	}{{"forecast", b.Forecast}, {"latency", b.Latency}, {"dropped", b.Dropped}, {"champion", b.Champion}} {
+		c.That(k.value >= 0 && !math.IsInf(k.value, 0), k.key, "must be a number that is not negative, got %g", k.value)
+	}
+	c.That(b.Network > 0, "network", "must be positive, got %g", b.Network)
+	return c.Err()
+}
+
+// Played are the figures of one row of a simulation.
+type Played struct {
+	MeanLatencyMS   float64
+	DroppedShare    float64 // of the requests, in [0, 1]
+	CostSPerRequest float64 // latency, and idle memory at the price of RUM
+}
+
+// A Contender is a bundle as the rules see it.
+type Contender struct {
+	WAPE   float64 // pooled over functions and minutes
+	Played Played
+}
+
+// Evidence is what there is to judge by.
+type Evidence struct {
+	// NetworkMaxDiff is the largest absolute difference of a Q-value between two engines.
+	NetworkMaxDiff float64
+	// NaiveWAPE is that of the best naive forecast.
+	NaiveWAPE float64
+	// Native is what requests met without any scheduler; nil where it was not replayed:
+	// the rules then compare with the champion alone.
+	Native    *Played
+	Candidate Contender
+	Champion  *Contender // nil where there is none
+}
+
+// A rule bounds one figure of the candidate.
+type rule struct {
+	name string
+	text string // what it asks, for the report
+	// value of the figure that the bundle c has.
+	value func(e Evidence, c Contender) float64
+	// bound that it must not exceed.
+	bound  func(e Evidence, b Bounds) float64
+	native bool // the bound is of native's row
+	rival  rivalry
+}
+
+// A rivalry says how a figure must compare with the champion's.
+type rivalry int
+
+const (
+	alone rivalry = iota // not at all
+	near                 // at most the share Bounds.Champion worse
+	ahead                // yesterday's is to be beaten, not to be met
+)
+
+// rules, in the order in which they are listed.
+var rules = []rule{
+	{
+		name:  "network_max_diff",
+		text:  "onnx-go computes the Q-values of every exported network as we do",
+		value: func(e Evidence, _ Contender) float64 { return e.NetworkMaxDiff },
+		bound: func(_ Evidence, b Bounds) float64 { return b.Network },
+	},
+	{
+		name:  "forecast_wape_pooled",
+		text:  "the hybrid forecasts better than the best naive baseline, and not worse than the champion",
+		value: func(_ Evidence, c Contender) float64 { return c.WAPE },
+		bound: func(e Evidence, b Bounds) float64 { return e.NaiveWAPE * (1 + b.Forecast) },
+		rival: near,
+	},
+	{
+		name:   "mean_latency_ms",
+		text:   "requests complete sooner than under native, and not later than under the champion",
+		value:  func(_ Evidence, c Contender) float64 { return c.Played.MeanLatencyMS },
+		bound:  func(e Evidence, b Bounds) float64 { return e.Native.MeanLatencyMS * (1 + b.Latency) },
+		native: true,
+		rival:  near,
+	},
+	{
+		name:   "dropped_share",
+		text:   "no more requests are dropped than under native, but for the tolerance gates.dropped",
+		value:  func(_ Evidence, c Contender) float64 { return c.Played.DroppedShare },
+		bound:  func(e Evidence, b Bounds) float64 { return e.Native.DroppedShare + b.Dropped },
+		native: true,
+		rival:  near,
+	},
+	{
+		name:   "cost_s_per_request",
+		text:   "latency, and idle memory at the price of RUM, cost less than under native and under the champion",
+		value:  func(_ Evidence, c Contender) float64 { return c.Played.CostSPerRequest },
+		bound:  func(e Evidence, _ Bounds) float64 { return e.Native.CostSPerRequest },
+		native: true,
+		rival:  ahead,
+	},
+}
+
+// Judge applies the rules. Every rule is in the result, whether it holds or not. A figure
+// that is not finite is an error: neither a verdict nor JSON can be made of it.
+func Judge(e Evidence, b Bounds) ([]bundle.Rule, error) {
+	out := make([]bundle.Rule, 0, len(rules))
+	for _, r := range rules {
+		j := r.judge(e, b)
+		if err := measured(j); err != nil {
+			return nil, err
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
+func (r rule) judge(e Evidence, b Bounds) bundle.Rule {
+	j := bundle.Rule{Rule: r.name, Value: r.value(e, e.Candidate)}
+	j.Bound = j.Value
+	if e.Native != nil || !r.native {
+		j.Bound = r.bound(e, b)
+	}
+	j.OK = j.Value <= j.Bound
+	if e.Champion == nil || r.rival == alone {
+		return j
+	}
+	theirs := r.value(e, *e.Champion)
+	j.Champion = &theirs
+	switch r.rival {
+	case near:
+		j.OK = j.OK && j.Value <= theirs*(1+b.Champion)
+	case ahead:
+		j.OK = j.OK && j.Value < theirs
+	}
+	return j
+}
+
+// measured reports a rule without figures.
+func measured(r bundle.Rule) error {
+	figures := []float64{r.Value, r.Bound}
+	if r.Champion != nil {
+		figures = append(figures, *r.Champion)
+	}
+	for _, x := range figures {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Errorf("there is nothing to judge %s by: its value, bound and champion's value are %v", r.Rule, figures)
+		}
+	}
+	return nil
+}
+
+// Verdict sums rules up: bundle.Accepted or bundle.Refused, and why. There may have been
+// a champion to beat.
+func Verdict(rules []bundle.Rule, champion bool) (verdict, reason string) {
+	var failed []string
+	for _, r := range rules {
+		if !r.OK {
+			failed = append(failed, r.Rule)
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		return bundle.Refused, fmt.Sprintf("Refused by %s.", strings.Join(failed, ", "))
+	case !champion:
+		return bundle.Accepted, "All rules hold; there is no other champion to beat."
+	}
+	return bundle.Accepted, "All rules hold, and it costs less than the champion."
+}
+
+// Text says what a rule asks, or "" of one that is not known.
+func Text(name string) string {
+	for _, r := range rules {
+		if r.name == name {
+			return r.text
+		}
+	}
+	return ""
+}

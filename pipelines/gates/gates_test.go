@@ -1,0 +1,106 @@
+package gates_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/pipelines/gates"
+)
+
+// played is the result of 1000 requests; without memory that is wasted the cost of one
+// is its mean latency.
+func played(meanMS, dropped float64) gates.Played {
+	return gates.Played{MeanLatencyMS: meanMS, DroppedShare: dropped / 1000, CostSPerRequest: meanMS / 1000}
+}
+
+func TestJudge(t *testing.T) {
+	native := played(100, 1)
+	ours := func(wape, meanMS, dropped float64) gates.Contender {
+		return gates.Contender{WAPE: wape, Played: played(meanMS, dropped)}
+	}
+	rival := func(wape, meanMS, dropped float64) *gates.Contender {
+		c := ours(wape, meanMS, dropped)
+		return &c
+	}
+	for _, c := range []struct {
+		name     string
+		evidence gates.Evidence
+		failed   string
+	}{
+		{"all hold", gates.Evidence{NetworkMaxDiff: 1e-5, NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1)}, ""},
+		{"on every bound", gates.Evidence{NetworkMaxDiff: 1e-4, NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.6, 100, 2)}, ""},
+		{"network", gates.Evidence{NetworkMaxDiff: 2e-4, NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1)}, "network_max_diff"},
+		{"forecast", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.61, 90, 1)}, "forecast_wape_pooled"},
+		{"latency, and so the cost", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 101, 1)}, "mean_latency_ms cost_s_per_request"},
+		{"drops", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 3)}, "dropped_share"},
+		{"without native", gates.Evidence{NaiveWAPE: 0.6, Candidate: ours(0.5, 500, 9)}, ""},
+		{"better than the champion", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1), Champion: rival(0.5, 91, 1)}, ""},
+		{"as good as the champion", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1), Champion: rival(0.5, 90, 1)}, "cost_s_per_request"},
+		{"worse forecast than the champion", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.53, 90, 1), Champion: rival(0.5, 91, 1)}, "forecast_wape_pooled"},
+		{"within the tolerance", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.52, 90, 1), Champion: rival(0.5, 91, 1)}, ""},
+	} {
+		rules, err := gates.Judge(c.evidence, gates.Bounds{Dropped: 0.001, Champion: 0.05, Network: 1e-4})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		var failed []string
+		for _, r := range rules {
+			if !r.OK {
+				failed = append(failed, r.Rule)
+			}
+			if (r.Champion != nil) != (c.evidence.Champion != nil && r.Rule != "network_max_diff") {
+				t.Errorf("%s: rule %s has the champion's value %v", c.name, r.Rule, r.Champion)
+			}
+			if gates.Text(r.Rule) == "" {
+				t.Errorf("nothing says what %s asks", r.Rule)
+			}
+		}
+		if got := strings.Join(failed, " "); got != c.failed || len(rules) != 5 {
+			t.Errorf("%s: %q of %d rules failed, want %q of 5", c.name, got, len(rules), c.failed)
+		}
+		verdict, reason := gates.Verdict(rules, c.evidence.Champion != nil)
+		if (verdict == bundle.Refused) != (c.failed != "") || c.failed != "" && !strings.Contains(reason, failed[0]) {
+			t.Errorf("%s: %s: %s", c.name, verdict, reason)
+		}
+	}
+	if gates.Text("none") != "" {
+		t.Error("a rule that there is not asks something")
+	}
+}
+
+// TestMeasured: a figure that is not one makes no verdict.
+func TestMeasured(t *testing.T) {
+	good := gates.Evidence{NaiveWAPE: 0.6, Candidate: gates.Contender{WAPE: 0.5, Played: played(1, 1)}}
+	if _, err := gates.Judge(good, gates.Default()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		change func(*gates.Evidence)
+		rule   string
+	}{
+		{func(e *gates.Evidence) { e.Candidate.WAPE = math.NaN() }, "forecast_wape_pooled"},
+		{func(e *gates.Evidence) { e.NaiveWAPE = math.Inf(1) }, "forecast_wape_pooled"},
+		{func(e *gates.Evidence) { e.Champion = &gates.Contender{WAPE: 0.5, Played: played(math.Inf(1), 1)} }, "mean_latency_ms"},
+	} {
+		e := good
+		c.change(&e)
+		if _, err := gates.Judge(e, gates.Default()); err == nil || !strings.Contains(err.Error(), "judge "+c.rule+" by") {
+			t.Errorf("error is %v, want one about the rule %s", err, c.rule)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if err := gates.Default().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	bad := gates.Bounds{Forecast: -1, Latency: math.NaN(), Dropped: math.Inf(1), Champion: -1}
+	err := bad.Validate()
+	for _, key := range []string{"forecast", "latency", "dropped", "champion", "network"} {
+		if err == nil || !strings.Contains(err.Error(), key+" must") {
+			t.Errorf("error is %v, want one about %s", err, key)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package pipelines
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/datasets/synthetic"
+	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/pipelines/steps/export"
+)
+
+// minSpan is the number of minutes below which the parts of a trace are too short to
+// mean anything.
+const minSpan = 120
+
+// Open prepares a run: the store, the trace (the synthetic one is made if it is not
+// there), the split in time and the run folder. A zero asOf uses the whole trace;
+// otherwise minutes from asOf on are as if they had not happened yet.
+func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if env.Workers < 1 {
+		return nil, fmt.Errorf("workers must be at least 1, got %d", env.Workers)
+	}
+	r := &Run{AsOf: asOf, env: env, registry: bundle.NewRegistry(cfg.RegistryDir())}
+	began := env.Now()
+	store, changed, err := openTrace(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	m := Material{Program: env.Version, Config: cfg.recorded()}
+	if m.Trace, err = store.Trace(ctx, cfg.Trace); err != nil {
+		return nil, err
+	}
+	if r.description, err = store.Describe(cfg.Trace); err != nil {
+		return nil, err
+	}
+	if m.Invocations, err = until(ctx, m.Trace, cfg.Trace, asOf, r.description.Invocations); err != nil {
+		return nil, err
+	}
+	m.Splits = datasets.Split(m.Trace.Span)
+	if m.Holidays, err = cfg.Calendar(); err != nil {
+		return nil, err
+	}
+	if r.ID, err = identity(m); err != nil {
+		return nil, err
+	}
+	if m.Recorded, err = bundle.CanonicalJSON(m.Config); err != nil {
+		return nil, err
+	}
+	r.Dir = cfg.Out
+	if r.Dir == "" {
+		r.Dir = filepath.Join(cfg.Store, "runs", r.ID)
+	}
+	r.folder = stage.Folder(r.Dir)
+	if err := r.folder.Claim(); err != nil {
+		return nil, err
+	}
+	m.Champion = rival(r.registry, r.folder.Path(export.Folder))
+	r.material = m
+	r.job = &stage.Job{Folder: r.folder, Stages: Job(m), Code: env.Code, Now: env.Now, Log: env.Log, Progress: env.Progress, Workers: env.Workers}
+	r.Done = append(r.Done, stage.Done{
+		Name: "ingest", Cached: !changed, Took: env.Now().Sub(began),
+		Outcome: stage.Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, m.Invocations, m.Trace.Days())},
+	})
+	return r, nil
+}
+
+// until ends the span of a trace at asOf, and returns how many invocations there are then,
+// of all.
+func until(ctx context.Context, t *datasets.Trace, name string, asOf time.Time, all int64) (int64, error) {
+	if !asOf.IsZero() {
+		end := int(asOf.Sub(t.Start) / time.Minute)
+		if end <= t.Span.From {
+			return 0, fmt.Errorf("as-of %s is before trace %q, which begins at %s", asOf.Format(time.RFC3339), name, t.Time(t.Span.From).Format(time.RFC3339))
+		}
+		t.Span.To = min(t.Span.To, end)
+		var err error
+		if all, err = t.Invocations(ctx, t.Span); err != nil {
+			return 0, err
+		}
+	}
+	if t.Span.Len() < minSpan {
+		return 0, fmt.Errorf("trace %q spans %d minutes: a run needs at least %d to train, choose and judge on", name, t.Span.Len(), minSpan)
+	}
+	return all, nil
+}
+
+// identity digests all that a run depends on: equal runs have equal ids.
+func identity(m Material) (string, error) {
+	config, err := json.Marshal(m.Config)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%v\n%s\n", m.Program, m.Trace.Digest, m.Trace.Span, config)
+	return hex.EncodeToString(h.Sum(nil))[:12], nil
+}
+
+// Trace opens the trace of cfg; the embedded one is made if the store does not have it.
+func Trace(ctx context.Context, cfg Config) (*datasets.Trace, error) {
+	store, _, err := openTrace(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return store.Trace(ctx, cfg.Trace)
+}
+
+// openTrace opens the store and makes the embedded trace up to date, if that is the
+// one. It reports whether that changed anything.
+func openTrace(ctx context.Context, cfg Config) (*parquet.Store, bool, error) {
+	store, err := parquet.Open(cfg.Store)
+	if err != nil || cfg.Trace != synthetic.Format {
+		return store, false, err
+	}
+	in, err := synthetic.New(cfg.Synthetic)
+	if err != nil {
+		return nil, false, err
+	}
+	o := parquet.IngestOptions{Name: cfg.Trace, QuarantineLimit: cfg.QuarantineLimit}
+	_, changed, err := store.Ingest(ctx, in, o)
+	if errors.Is(err, parquet.ErrConflict) {
+		// What was made under other options is made again; what somebody observed and
+		// gave this name is not.
+		if d, derr := store.Describe(cfg.Trace); derr == nil && d.Format == synthetic.Format {
+			o.Replace = true
+			_, changed, err = store.Ingest(ctx, in, o)
+		}
+	}
+	return store, changed, err
+}

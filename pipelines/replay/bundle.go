@@ -1,0 +1,139 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/scheduler/policy"
+	"github.com/incendio-faas/incendio/scheduler/sim"
+)
+
+// A Subject is a bundle that was opened.
+type Subject struct {
+	Models *scheduler.Models
+	Bundle *bundle.Bundle
+}
+
+// Open opens the bundle in dir.
+func Open(dir string) (*Subject, error) {
+	m, b, err := scheduler.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Subject{m, b}, nil
+}
+
+// OpenReference opens the bundle that ref names for the registry: a directory, an alias
+// or a digest. A bundle of the registry must be the one that its journal knows.
+func OpenReference(r *bundle.Registry, ref string) (*Subject, error) {
+	if _, err := r.Open(ref, bundle.Policy{}); err != nil {
+		return nil, err
+	}
+	dir, err := r.Resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	return Open(dir)
+}
+
+// Stack builds the stack "incendio" of m for a simulation under o: its forecaster is
+// primed with the minutes of the trace before the clock begins, and then sees what
+// arrives, as in a control plane.
+func Stack(ctx context.Context, m *scheduler.Models, o sim.Options) sim.NewStack {
+	return Variant(ctx, scheduler.IncendioName, m, o)
+}
+
+// Variant is [Stack] for a row of [scheduler.Learned].
+func Variant(ctx context.Context, name string, m *scheduler.Models, o sim.Options) sim.NewStack {
+	return func(t *datasets.Trace, _ policy.Site) (scheduler.Stack, error) {
+		start := o.Begin(t)
+		rt, err := forecast.NewRuntime(m.Forecast, t.Functions, t.Start)
+		if err != nil {
+			return scheduler.Stack{}, err
+		}
+		var first []forecast.Forecast
+		counts := make([]float64, len(t.Functions))
+		from := m.Forecast.WarmUp(t.Span, start)
+		for day := from / datasets.MinutesPerDay; from < start && day*datasets.MinutesPerDay < start; day++ {
+			c, err := t.Day(ctx, day)
+			if err != nil {
+				return scheduler.Stack{}, err
+			}
+			low, high := max(from, day*datasets.MinutesPerDay), min(start, (day+1)*datasets.MinutesPerDay)
+			for minute, row := range c.Rows(low-day*datasets.MinutesPerDay, high-day*datasets.MinutesPerDay, counts) {
+				if at := day*datasets.MinutesPerDay + minute; at < start-1 {
+					rt.Prime(at, row)
+				} else {
+					first = slices.Clone(rt.Step(at, row))
+				}
+			}
+		}
+		return m.Variant(name, t.Functions, rt, first, decide.Time(start)*decide.Minute, o.Seed)
+	}
+}
+
+// Policies are the rows of a comparison under o, by name. The name "all" is every policy that
+// needs no bundle, and those that do if there is one.
+func Policies(ctx context.Context, names []string, o sim.Options, s *Subject) ([]sim.Contender, error) {
+	var out []sim.Contender
+	add := func(name string) error {
+		if learned(name) {
+			if s == nil {
+				return fmt.Errorf("policy %q runs a bundle: name one with --bundle", name)
+			}
+			if name == scheduler.TrainedALPSName {
+				if _, err := s.Models.TrainedALPS(); err != nil {
+					return err
+				}
+				out = append(out, sim.Contender{Name: name, Sharing: sim.ALPS, New: func(*datasets.Trace, policy.Site) (scheduler.Stack, error) {
+					return s.Models.TrainedALPS()
+				}})
+				return nil
+			}
+			out = append(out, sim.Contender{Name: name, New: Variant(ctx, name, s.Models, o)})
+			return nil
+		}
+		p, err := sim.Baseline(name, o.Seed)
+		if err != nil {
+			return err
+		}
+		out = append(out, p)
+		return nil
+	}
+	for _, name := range names {
+		if name != "all" {
+			if err := add(name); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for _, row := range scheduler.Baselines() {
+			if err := add(row.Name); err != nil {
+				return nil, err
+			}
+		}
+		if s == nil {
+			continue
+		}
+		for _, row := range scheduler.Learned() {
+			if row.Name == scheduler.TrainedALPSName && s.Models.Slices == nil {
+				continue // a bundle from before there were any
+			}
+			if err := add(row.Name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// learned reports whether a policy of that name runs a bundle.
+func learned(name string) bool {
+	return slices.ContainsFunc(scheduler.Learned(), func(r scheduler.LearnedRow) bool { return r.Name == name })
+}

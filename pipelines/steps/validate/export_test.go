@@ -1,0 +1,4 @@
+package validate
+
+// Evidence takes from reports what the rules judge by.
+var Evidence = evidence

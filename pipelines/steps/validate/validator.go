@@ -1,0 +1,203 @@
+package validate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/pipelines/gates"
+	"github.com/incendio-faas/incendio/pipelines/judge"
+	"github.com/incendio-faas/incendio/pipelines/replay"
+	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/scheduler"
+	online "github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/scheduler/sim"
+	"github.com/incendio-faas/incendio/train/forecast"
+)
+
+// A Validation is what `incendio validate --json` prints: the figures of a bundle on a
+// window that nothing of it has seen, and the verdict of the gates.
+type Validation struct {
+	*forecast.BacktestReport
+
+	Bundle     string         `json:"bundle"` // digest
+	Simulation *sim.Report    `json:"simulation"`
+	Networks   []NetworkCheck `json:"networks"`
+	Verdict    string         `json:"verdict"` // bundle.Accepted or bundle.Refused
+	Reason     string         `json:"reason"`
+	Champion   string         `json:"champion,omitempty"` // digest of the bundle that was compared with
+	Rules      []bundle.Rule  `json:"rules"`
+}
+
+// A NetworkCheck is the judgement of onnx-go on a Q-network.
+type NetworkCheck struct {
+	File    string  `json:"file"`
+	Used    bool    `json:"used"` // some environment is dispatched by it
+	Cases   int     `json:"cases"`
+	MaxDiff float64 `json:"max_diff"` // largest absolute difference of a Q-value
+}
+
+// A Validator judges bundles on a window of a trace.
+type Validator struct {
+	Trace  *datasets.Trace
+	Splits datasets.Splits // whose training and validation parts the baseline of plain trees is made on
+	Window datasets.Window
+
+	Forecast   forecast.Options // of that baseline
+	Simulation replay.Simulation
+	Gates      gates.Bounds
+	Seed       uint64
+
+	Workers  int // >= 1; figures do not depend on it
+	Progress stage.Progress
+}
+
+// Validate judges candidate, against champion where there is one.
+func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Subject) (*Validation, error) {
+	if v.Window.Len() < 1 {
+		return nil, fmt.Errorf("validate: window %v of trace %q is empty", v.Window, v.Trace.Name)
+	}
+	if champion != nil && champion.Bundle.Digest() == candidate.Bundle.Digest() {
+		champion = nil // it cannot beat itself
+	}
+	baseline, err := v.baseline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bar := v.Progress.Begin("validate", 3)
+	defer bar.End()
+
+	checks, err := networks(candidate)
+	if err != nil {
+		return nil, err
+	}
+	evaluate := func(s *replay.Subject) (*forecast.BacktestReport, error) {
+		return forecast.Evaluate(ctx, s.Models.Forecast, v.Trace, v.Window, forecast.EvaluateOptions{LightGBM: baseline, Seed: v.Seed, Workers: v.Workers})
+	}
+	scores, err := evaluate(candidate)
+	if err != nil {
+		return nil, err
+	}
+	bar.Set(1, "forecasts")
+	var theirs *forecast.BacktestReport
+	if champion != nil {
+		if theirs, err = evaluate(champion); err != nil {
+			return nil, fmt.Errorf("champion: %w", err)
+		}
+	}
+	bar.Set(2, "simulation")
+	rep, err := v.simulate(ctx, candidate, champion)
+	if err != nil {
+		return nil, err
+	}
+	bar.Set(3, "gates")
+	out := &Validation{BacktestReport: scores, Bundle: candidate.Bundle.Digest(), Simulation: rep, Networks: checks}
+	if champion != nil {
+		out.Champion = champion.Bundle.Digest()
+	}
+	if out.Rules, err = gates.Judge(evidence(scores, theirs, rep, checks), v.Gates); err != nil {
+		return nil, fmt.Errorf("validate: window %v of trace %q: %w", v.Window, v.Trace.Name, err)
+	}
+	out.Verdict, out.Reason = gates.Verdict(out.Rules, champion != nil)
+	return out, nil
+}
+
+// baseline trains the plain boosted trees that the hybrid is compared with.
+func (v *Validator) baseline(ctx context.Context) (*online.Model, error) {
+	o := v.Forecast
+	o.Components, o.Seed, o.Workers = false, v.Seed, v.Workers
+	bar := v.Progress.Begin("baseline", 0)
+	defer bar.End()
+	m, _, err := forecast.Train(ctx, v.Trace, v.Splits, nil, o, stage.Recorder{Bar: bar})
+	return m, err
+}
+
+// championName is the row of the champion in a simulation.
+const championName = "champion"
+
+// simulate replays the window under the configured policies and the bundles.
+func (v *Validator) simulate(ctx context.Context, candidate, champion *replay.Subject) (*sim.Report, error) {
+	o := v.Simulation.Options(v.Window, v.Seed)
+	policies, err := replay.Policies(ctx, v.Simulation.Policies, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	policies = append(policies, sim.Contender{Name: scheduler.IncendioName, New: replay.Stack(ctx, candidate.Models, o)})
+	if champion != nil {
+		policies = append(policies, sim.Contender{Name: championName, New: replay.Stack(ctx, champion.Models, o)})
+	}
+	return sim.Compare(ctx, v.Trace, policies, o, v.Workers)
+}
+
+// networks runs the golden cases of every Q-network on another engine.
+func networks(s *replay.Subject) ([]NetworkCheck, error) {
+	golden, err := s.Models.Golden(s.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	cases := map[string][]judge.Case{}
+	for i := range golden.Agents {
+		g := &golden.Agents[i]
+		o, err := g.Observation(s.Models.Networks[g.File].Candidates)
+		if err != nil {
+			return nil, err
+		}
+		cases[g.File] = append(cases[g.File], judge.Case{Observation: o, Want: g.Want})
+	}
+	var out []NetworkCheck
+	for _, name := range slices.Sorted(maps.Keys(s.Models.Networks)) {
+		file, err := s.Bundle.File(name)
+		if err != nil {
+			return nil, err
+		}
+		worst, err := judge.Network(file, cases[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out = append(out, NetworkCheck{File: name, Used: s.Models.Uses(name), Cases: len(cases[name]), MaxDiff: worst})
+	}
+	return out, nil
+}
+
+// evidence takes from the reports what the rules judge by. The scores of the champion are
+// nil where there is none.
+func evidence(scores, champion *forecast.BacktestReport, rep *sim.Report, checks []NetworkCheck) gates.Evidence {
+	e := gates.Evidence{
+		NaiveWAPE: wape(scores, forecast.Naive), Native: played(rep, sim.Native),
+		Candidate: gates.Contender{WAPE: wape(scores, forecast.Incendio), Played: *played(rep, scheduler.IncendioName)},
+	}
+	for _, c := range checks {
+		e.NetworkMaxDiff = max(e.NetworkMaxDiff, c.MaxDiff)
+	}
+	if s := wape(scores, forecast.SeasonalNaive); !math.IsNaN(s) { // on a short trace there may be no season to repeat
+		e.NaiveWAPE = min(e.NaiveWAPE, s)
+	}
+	if champion != nil {
+		e.Champion = &gates.Contender{WAPE: wape(champion, forecast.Incendio), Played: *played(rep, championName)}
+	}
+	return e
+}
+
+// wape is the pooled WAPE of a model, NaN if the report has none.
+func wape(r *forecast.BacktestReport, model string) float64 {
+	f, ok := r.Model(model, forecast.PooledScope)
+	if !ok {
+		return math.NaN()
+	}
+	return float64(f.WAPE)
+}
+
+// played are the figures of a row, nil if there is none of that name.
+func played(rep *sim.Report, name string) *gates.Played {
+	i := slices.IndexFunc(rep.Policies, func(r sim.Row) bool { return r.Name == name })
+	if i < 0 {
+		return nil
+	}
+	r := rep.Results[i]
+	n := float64(r.Requests)
+	return &gates.Played{MeanLatencyMS: r.Latency.Mean, DroppedShare: float64(r.Dropped) / n, CostSPerRequest: r.CostS() / n}
+}

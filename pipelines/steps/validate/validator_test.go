@@ -1,0 +1,60 @@
+package validate_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/incendio-faas/incendio/pipelines/gates"
+	"github.com/incendio-faas/incendio/pipelines/steps/validate"
+	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+	"github.com/incendio-faas/incendio/scheduler/sim"
+	"github.com/incendio-faas/incendio/train/forecast"
+)
+
+func scores(ours, naive, seasonal float64) *forecast.BacktestReport {
+	r := &forecast.BacktestReport{}
+	for name, v := range map[string]float64{forecast.Incendio: ours, forecast.Naive: naive, forecast.SeasonalNaive: seasonal} {
+		r.Models = append(r.Models, forecast.Figures{Name: name, Scope: forecast.PooledScope, WAPE: forecast.Number(v)})
+	}
+	return r
+}
+
+// played is the result of 1000 requests; without memory that is wasted the cost of one
+// is its mean latency.
+func played(name string, meanMS float64, dropped int64) (sim.Row, *sim.Result) {
+	r := &sim.Result{Requests: 1000, LatencySum: decide.Time(1000 * meanMS * float64(decide.Millisecond))}
+	r.Name, r.Dropped, r.Latency.Mean = name, dropped, meanMS
+	return r.Row, r
+}
+
+func simulated(rows ...any) *sim.Report {
+	rep := &sim.Report{}
+	for i := 0; i < len(rows); i += 3 {
+		row, res := played(rows[i].(string), rows[i+1].(float64), int64(rows[i+2].(int)))
+		rep.Policies, rep.Results = append(rep.Policies, row), append(rep.Results, res)
+	}
+	return rep
+}
+
+// TestEvidence: the rules judge by the better of the naive forecasts, by the row of each
+// bundle and by the worst network.
+func TestEvidence(t *testing.T) {
+	rep := simulated(sim.Native, 100.0, 10, scheduler.IncendioName, 90.0, 20, "champion", 95.0, 30)
+	checks := []validate.NetworkCheck{{MaxDiff: 1e-6}, {MaxDiff: 3e-6}, {MaxDiff: 2e-6}}
+	want := gates.Evidence{
+		NetworkMaxDiff: 3e-6, NaiveWAPE: 0.6, Native: &gates.Played{MeanLatencyMS: 100, DroppedShare: 0.01, CostSPerRequest: 0.1},
+		Candidate: gates.Contender{WAPE: 0.5, Played: gates.Played{MeanLatencyMS: 90, DroppedShare: 0.02, CostSPerRequest: 0.09}},
+	}
+	got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, rep, checks)
+	if *got.Native != *want.Native || got.Champion != nil || got.Candidate != want.Candidate || got.NetworkMaxDiff != want.NetworkMaxDiff || got.NaiveWAPE != want.NaiveWAPE {
+		t.Errorf("evidence %+v, native %+v, want %+v, native %+v", got, got.Native, want, want.Native)
+	}
+	got = validate.Evidence(scores(0.5, 0.8, math.NaN()), scores(0.4, 1, 1), rep, nil)
+	if got.NaiveWAPE != 0.8 || got.Champion == nil || *got.Champion != (gates.Contender{WAPE: 0.4, Played: gates.Played{MeanLatencyMS: 95, DroppedShare: 0.03, CostSPerRequest: 0.095}}) {
+		t.Errorf("evidence %+v with the champion %+v", got, got.Champion)
+	}
+	if got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, simulated(scheduler.IncendioName, 90.0, 20), nil); got.Native != nil {
+		t.Errorf("native was not replayed, and has %+v", got.Native)
+	}
+}
