@@ -1,11 +1,13 @@
 // Package features is what a model sees of a function: the same code computes it
 // offline, for training, and at run time, so that the two cannot differ.
 //
-// There are only a few types. A [History] is what is known of one function before
-// minute now. An [Extractor] derives columns from it for the forecast of minute
-// now, and never reads at or past now; a [Set] composes extractors and divides what
-// is counted by the [Scale] of the function, so that one model can serve functions
-// of any size. A [Frame] is a table of such rows.
+// There are only a few types. A [Follower] goes with one function through time: it takes the
+// count of every minute and makes rows for the next one, or for one further ahead, from what came before. A [Spec]
+// says which columns a row has. A [Frame] is a table of such rows.
+//
+// Columns are differences to a level that follows the counts, in units of a transform in which
+// counts of any size vary alike ([Stabilise]), so that one model can serve functions of any
+// size, and a level that rises does not leave what the model has learned.
 //
 // A minute is a number of minutes since the first midnight UTC of a trace. NaN is
 // an unknown value, which trees treat as missing.
@@ -16,27 +18,14 @@ import (
 	"slices"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/features/prophet"
 )
 
-// An Extractor derives columns for the forecast of minute now from the minutes
-// before it: past.Now() is now, or less if the forecast reaches further ahead. Append
-// must append exactly one value per column, and minutes more than Reach before now
-// must not matter.
-type Extractor interface {
-	Columns() []string
-	Append(row []float64, now int, past *History) []float64
-}
-
-// Reacher is implemented by extractors that look back: Reach is the number of
-// minutes before now that a History must hold for them.
-type Reacher interface {
-	Reach() int
-}
-
-// Counter is implemented by extractors with columns in units of counts, which a
-// Set divides by the scale of the function: CountColumns has one value per column.
-type Counter interface {
-	CountColumns() []bool
+// An Origin is a decomposition of one function with the minute from which it may be
+// used: it was fitted on minutes before From alone.
+type Origin struct {
+	From   int
+	Fitted *prophet.Fitted
 }
 
 // A Frame is a table of features, one row per function and minute.
@@ -77,41 +66,4 @@ func (f *Frame) Append(function datasets.FunctionID, minute int, row []float64) 
 	f.Function = append(f.Function, function)
 	f.Minute = append(f.Minute, int32(minute))
 	f.Data = append(f.Data, row...)
-}
-
-// Replay walks the counts of one function, whose first minute is from, and appends
-// to f the row of every stride-th minute of w, beginning with its first: each is
-// computed from the minutes before its own. The minutes from up to w are known to
-// the extractor but get no row. It panics unless e has the columns of f and w lies
-// inside the counts.
-//
-// The target of the row of minute t is counts[t-from].
-func (f *Frame) Replay(function datasets.FunctionID, from int, counts []float64, w datasets.Window, stride int, e Extractor) {
-	if w.From < from || w.To > from+len(counts) || stride < 1 {
-		panic(fmt.Sprintf("features: window %v with stride %d of counts in [%d, %d)", w, stride, from, from+len(counts)))
-	}
-	if !slices.Equal(f.Columns, e.Columns()) {
-		panic("features: the extractor has other columns than the frame")
-	}
-	past := NewHistory(max(1, min(Reach(e), len(counts))))
-	past.Reset(from)
-	for _, c := range counts[:w.From-from] {
-		past.Append(c)
-	}
-	for now := w.From; now < w.To; now++ {
-		if (now-w.From)%stride == 0 {
-			f.Data = e.Append(f.Data, now, past)
-			f.Function = append(f.Function, function)
-			f.Minute = append(f.Minute, int32(now))
-		}
-		past.Append(counts[now-from])
-	}
-}
-
-// Reach is the number of minutes that a History must hold for e; 0 if e does not look back.
-func Reach(e Extractor) int {
-	if r, ok := e.(Reacher); ok {
-		return r.Reach()
-	}
-	return 0
 }

@@ -8,7 +8,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/internal/seed"
@@ -19,7 +18,7 @@ var start = time.Date(2019, 7, 15, 0, 0, 0, 0, time.UTC)
 // decomposition is a line with a daily wave, fitted on minutes before from.
 func decomposition(from int, slope float64) features.Origin {
 	return features.Origin{From: from, Fitted: &prophet.Fitted{
-		Growth: prophet.Linear, Start: start, End: start.Add(time.Duration(from) * time.Minute),
+		Growth: prophet.Linear, Start: start, End: start.Add(time.Duration(max(1, from)) * time.Minute),
 		YScale: 10, K: slope, M: 1,
 		Seasonalities: []prophet.Seasonality{{Name: "daily", Period: 1, Order: 1}},
 		Beta:          []float64{0.5, 0},
@@ -27,19 +26,7 @@ func decomposition(from int, slope float64) features.Origin {
 	}}
 }
 
-// extractors are all there are, each with small settings.
-func extractors() map[string]features.Extractor {
-	parts := []features.Extractor{
-		features.Lags{1, 2, 7, 40},
-		features.Rolling{5, 33, 100},
-		features.Calendar{Start: start},
-		features.Components{Start: start, Origins: []features.Origin{decomposition(60, 0.5), decomposition(150, -0.25)}},
-	}
-	return map[string]features.Extractor{
-		"lags": parts[0], "rolling": parts[1], "calendar": parts[2], "components": parts[3],
-		"set": features.NewSet(2.5, parts...),
-	}
-}
+var full = features.Spec{Hours: 3, Days: 2, Calendar: true, Components: true}
 
 // counts draws a series with zeros, bursts and missing minutes.
 func counts(n int, s uint64) []float64 {
@@ -51,233 +38,238 @@ func counts(n int, s uint64) []float64 {
 			out[i] = float64(rnd.IntN(50))
 		case 3:
 			out[i] = math.NaN()
+		case 4:
+			out[i] = 1e6 * rnd.Float64()
 		}
 	}
 	return out
 }
 
-// TestExtractorContract holds for every extractor: one value per column, nothing of
-// the row that it is given is touched, and nothing matters at or past now, or more
-// than Reach before it.
-func TestExtractorContract(t *testing.T) {
-	const from, n = 1000, 300
-	for name, e := range extractors() {
-		t.Run(name, func(t *testing.T) {
-			if c := slices.Clone(e.Columns()); len(slices.Compact(slices.Sorted(slices.Values(c)))) != len(c) {
-				t.Errorf("columns %v are not distinct", c)
-			}
-			y := counts(n, 1)
-			now := 200
-			changed := slices.Clone(y)
-			for i := now; i < n; i++ {
-				changed[i] = 1e9
-			}
-			w := datasets.Window{From: from, To: from + n}
-			a, b := features.NewFrame(e.Columns(), n), features.NewFrame(e.Columns(), n)
-			a.Replay(3, from, y, w, 1, e)
-			b.Replay(3, from, changed, w, 1, e)
-			if a.Rows() != n || a.Minute[0] != from || a.Function[n-1] != 3 {
-				t.Fatalf("%d rows from minute %d of function %d", a.Rows(), a.Minute[0], a.Function[n-1])
-			}
-			for i := 0; i <= now; i++ {
-				if !same(a.Row(i), b.Row(i)) {
-					t.Fatalf("row of minute %d depends on minutes from %d on:\n%v\n%v", i+from, now+from, a.Row(i), b.Row(i))
-				}
-			}
+func follower(s features.Spec, from int) *features.Follower {
+	f := features.NewFollower(s, start, 1<<20, []features.Origin{decomposition(0, 0.5), decomposition(3000, -0.25)})
+	f.Reset(from)
+	return f
+}
 
-			// A longer history than Reach changes nothing, nor does a row that is begun.
-			past := features.NewHistory(n)
-			past.Reset(from)
-			for _, c := range y[:now] {
-				past.Append(c)
+func equal(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
+
+// Rows have a value per column, do not touch what they are appended to, and do not depend
+// on what comes at or after their minute, nor on rows that were made before.
+func TestRowsDoNotSeeTheFuture(t *testing.T) {
+	for _, ahead := range []int{1, 2, 10, 60, 1440} {
+		y, z := counts(5000, 1), counts(5000, 2)
+		const now = 4100
+		copy(z[:now], y)
+		a, b := follower(full, 0), follower(full, 0)
+		for i := range now {
+			a.Observe(y[i])
+			b.Observe(z[i])
+			if i%7 == 0 {
+				b.Append(nil, ahead)
 			}
-			row := e.Append([]float64{42}, from+now, past)
-			if row[0] != 42 || !same(row[1:], a.Row(now)) {
-				t.Errorf("appended to a row with a long history: %v, want 42 and %v", row, a.Row(now))
+		}
+		row := a.Append([]float64{42}, ahead)
+		if len(row) != 1+len(full.Columns()) || row[0] != 42 {
+			t.Fatalf("ahead %d: row of %d values for %d columns", ahead, len(row)-1, len(full.Columns()))
+		}
+		for i, v := range b.Append(nil, ahead) {
+			if !equal(v, row[i+1]) {
+				t.Errorf("ahead %d: %s is %v, and %v with another future", ahead, full.Columns()[i], row[i+1], v)
 			}
-			// Nor does what lies more than Reach back.
-			recent := features.NewHistory(features.Reach(e))
-			for now := features.Reach(e); now < n; now++ {
-				recent.Reset(from + now - features.Reach(e))
-				for _, c := range y[now-features.Reach(e) : now] {
-					recent.Append(c)
-				}
-				if row := e.Append(nil, from+now, recent); !same(row, a.Row(now)) {
-					t.Fatalf("minute %d: %v from the last %d minutes alone, %v from all", from+now, row, features.Reach(e), a.Row(now))
-				}
+		}
+		for i, v := range b.AppendExperts(nil, ahead) {
+			if want := a.AppendExperts(nil, ahead)[i]; v != want || !(v >= 0) || math.IsInf(v, 0) {
+				t.Errorf("ahead %d: expert %d is %v, and %v with another future", ahead, i, want, v)
 			}
-			row = make([]float64, 0, len(e.Columns()))
-			if allocs := testing.AllocsPerRun(20, func() { e.Append(row, from+now, past) }); allocs != 0 {
-				t.Errorf("%g allocations", allocs)
-			}
-		})
+		}
+		a.Observe(1e5)
+		if same := slices.EqualFunc(a.Append(nil, ahead), row[1:], equal); same {
+			t.Errorf("ahead %d: the row does not depend on the last count", ahead)
+		}
 	}
 }
 
-func same(a, b []float64) bool {
-	return slices.EqualFunc(a, b, func(x, y float64) bool { return x == y || x != x && y != y })
+// A follower that is saved and taken up goes on as if nothing had been.
+func TestSavedFollowerGoesOn(t *testing.T) {
+	y := counts(4000, 3)
+	a := follower(full, 10)
+	for _, c := range y[:3100] {
+		a.Observe(c)
+	}
+	b, err := a.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := follower(full, 0)
+	if err := again.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range y[3100:] {
+		a.Observe(c)
+		again.Observe(c)
+		if !slices.EqualFunc(a.Append(nil, 1), again.Append(nil, 1), equal) {
+			t.Fatalf("minute %d: rows differ", a.Minute())
+		}
+	}
+	other := features.NewFollower(features.Spec{Hours: 1}, start, 1<<20, nil)
+	if err := other.UnmarshalBinary(b); err == nil {
+		t.Error("a follower with a shorter memory took up the state")
+	}
+	if err := other.UnmarshalBinary([]byte("x")); err == nil {
+		t.Error("a follower took up what is no state")
+	}
 }
 
-// TestHistory compares with a slice of everything.
-func TestHistory(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		capacity := rapid.IntRange(1, 200).Draw(t, "capacity")
-		from := rapid.IntRange(0, 10000).Draw(t, "from")
-		n := rapid.IntRange(0, 500).Draw(t, "n")
-		y := counts(n, rapid.Uint64().Draw(t, "seed"))
-		h := features.NewHistory(capacity)
-		for _, c := range counts(rapid.IntRange(0, 100).Draw(t, "before"), 9) {
-			h.Append(c) // forgotten by Reset
+// A series that repeats itself every hour is known to the base after some hours.
+func TestBaseKnowsTheMinuteOfTheHour(t *testing.T) {
+	f := features.NewFollower(features.Spec{Hours: 3}, start, 1<<20, nil)
+	worst := 0.0
+	for i := range 3000 {
+		y := 100.0
+		if i%60 == 17 {
+			y = 900
 		}
-		h.Reset(from)
-		for _, c := range y {
-			h.Append(c)
+		if i%60 == 40 {
+			y = 400
 		}
-		kept := y[max(0, n-capacity):]
-		if h.Now() != from+n || h.Len() != len(kept) {
-			t.Fatalf("now %d, length %d; want %d, %d", h.Now(), h.Len(), from+n, len(kept))
+		if i > 2000 {
+			worst = max(worst, math.Abs(features.Count(f.Base(1))-y))
 		}
-		for k := 0; k <= capacity+1; k++ {
-			lag := math.NaN()
-			if k >= 1 && k <= len(kept) {
-				lag = kept[len(kept)-k]
+		f.Observe(y)
+	}
+	if worst > 30 {
+		t.Errorf("the base errs by %v, expected little after a day of the same hours", worst)
+	}
+	// A day ahead it is the same minute of the hour.
+	if a, b := f.Base(18), f.Base(18+24*60); math.Abs(a-b) > 1e-6 {
+		t.Errorf("base is %v, and %v a day later", a, b)
+	}
+}
+
+// Without a rhythm, expected steps are not trusted.
+func TestBaseDoesNotInventARhythm(t *testing.T) {
+	f := features.NewFollower(features.Spec{Hours: 3}, start, 1<<20, nil)
+	rnd := seed.Stream(1, "noise")
+	var with, without float64
+	level := features.Stabilise(25)
+	for i := range 4000 {
+		y := math.Max(0, math.Round(25+5*rnd.NormFloat64()))
+		z := features.Stabilise(y)
+		if i > 600 {
+			with += math.Abs(z - f.Base(1))
+			without += math.Abs(z - level)
+		}
+		level += 0.05 * (z - level)
+		f.Observe(y)
+	}
+	if with > 1.03*without {
+		t.Errorf("the base has the error %v, plain smoothing %v", with, without)
+	}
+}
+
+// Whatever is observed, rows hold no infinity, and what is forecast is bounded.
+func TestBadCounts(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		f := follower(full, rapid.IntRange(0, 5000).Draw(rt, "from"))
+		largest := 0.0
+		for range rapid.IntRange(0, 200).Draw(rt, "minutes") {
+			y := rapid.SampledFrom([]float64{0, 0, 1, 3, 1e9, 1e300, -1, math.NaN(), math.Inf(1)}).Draw(rt, "count")
+			f.Observe(y)
+			if y >= 0 && !math.IsInf(y, 0) {
+				largest = max(largest, min(y, features.LargestCount))
 			}
-			if !same([]float64{h.Lag(k)}, []float64{lag}) {
-				t.Fatalf("Lag(%d) = %g, want %g", k, h.Lag(k), lag)
+		}
+		for _, ahead := range []int{1, 7, 60, 1440} {
+			row := f.Append(nil, ahead)
+			if row[0] != row[0] {
+				rt.Fatalf("the base is %v", row[0])
 			}
-			sum, most, known := 0., math.NaN(), 0
-			for _, c := range kept[max(0, len(kept)-k):] {
-				if !math.IsNaN(c) {
-					sum += c
-					known++
-					if !(most >= c) {
-						most = c
-					}
+			for i, v := range row {
+				if math.IsInf(v, 0) || math.Abs(v) > 1e8 {
+					rt.Fatalf("ahead %d: %s is %v", ahead, full.Columns()[i], v)
 				}
 			}
-			if h.Sum(k) != sum || h.Known(k) != known || !same([]float64{h.Max(k), h.Mean(k)}, []float64{most, sum / float64(known)}) {
-				t.Fatalf("last %d: sum %g, known %d, max %g, mean %g; want %g, %d, %g", k, h.Sum(k), h.Known(k), h.Max(k), h.Mean(k), sum, known, most)
-			}
 		}
-		var active []int
-		for i, c := range y {
-			if c > 0 {
-				active = append(active, i)
-			}
-		}
-		run, iat := n, math.NaN()
-		if a := len(active); a > 0 {
-			run = n - 1 - active[a-1]
-			if a > 1 {
-				iat = float64(active[a-1] - active[a-2])
-			}
-		}
-		if h.ZeroRun() != run || !same([]float64{h.LastIAT()}, []float64{iat}) {
-			t.Fatalf("zero run %d, last IAT %g; want %d, %g", h.ZeroRun(), h.LastIAT(), run, iat)
+		if b := f.Bound(); !(b >= 10 && b <= max(10, 2*largest)) {
+			rt.Fatalf("bound is %v after a count of %v", b, largest)
 		}
 	})
 }
 
-func TestSet(t *testing.T) {
-	set := features.NewSet(features.NewScale([]float64{0, 2, math.NaN(), 6, 0}),
-		features.Lags{1, 3}, features.Rolling{4}, features.Calendar{Start: start},
-		features.Components{Start: start, Origins: []features.Origin{decomposition(720, 0.5)}})
-	want := []string{"lag_1", "lag_3", "mean_4", "max_4", "zero_run", "last_iat",
-		"minute_of_day_sin", "minute_of_day_cos", "day_of_week_sin", "day_of_week_cos", "hour",
-		"trend", "seasonal", "holiday", "yhat", "log_scale"}
-	if !slices.Equal(set.Columns(), want) {
-		t.Fatalf("columns %v", set.Columns())
-	}
-	if set.Scale() != 4 || set.Reach() != 4 {
-		t.Errorf("scale %g, reach %d; want 4, 4", set.Scale(), set.Reach())
-	}
-	past := features.NewHistory(set.Reach())
-	past.Reset(2*1440 + 1074) // Wednesday, 18:00 less 6 minutes
-	for _, c := range []float64{8, 0, 0, 12, 4, 0} {
-		past.Append(c)
-	}
-	now := 2*1440 + 1080
-	row := set.Append(nil, now, past)
-	ws, wc := math.Sincos(2 * math.Pi * float64(6*1440+1080) / 10080) // the week of the epoch begins on Thursday
-	trend := 10 * (1 + 0.5*float64(now)/720)
-	expected := []float64{0, 3, 1, 3, 1, 1, -1, 0, ws, wc, 18, trend / 4, -5. / 4, 0, (trend - 5) / 4, math.Log(5)}
-	for i, v := range row {
-		if math.Abs(v-expected[i]) > 1e-9 {
-			t.Errorf("%s is %g, want %g", want[i], v, expected[i])
+// Counts survive the ring: small ones as they are, large ones within 0.1 %.
+func TestLags(t *testing.T) {
+	f := features.NewFollower(features.Spec{Hours: 1}, start, 1<<20, nil)
+	lag := slices.Index(features.Spec{Hours: 1}.Columns(), "lag_1")
+	for _, y := range []float64{0, 1, 4095, 4096, 32767, 40_000, 1e6, 1e9} {
+		f.Observe(y)
+		row := f.Append(nil, 1)
+		got := features.Count(row[0] + row[lag])
+		if tolerance := 1e-3 * y; math.Abs(got-y) > tolerance+1e-9 || y <= 32767 && math.Abs(got-y) > 1e-6 {
+			t.Errorf("lag_1 is %v, expected %v", got, y)
 		}
 	}
-	// No decomposition is old enough yet.
-	past.Reset(100)
-	if row := set.Append(nil, 100, past); !math.IsNaN(row[11]) || !math.IsNaN(row[14]) || !math.IsNaN(row[0]) {
-		t.Errorf("before the first origin: %v", row)
+}
+
+func TestSpec(t *testing.T) {
+	for span, want := range map[int]features.Spec{
+		60: {Hours: 1}, 480: {Hours: 4}, 3 * 1440: {Hours: 36, Days: 1, Calendar: true}, 20 * 1440: {Hours: 72, Days: 7, Calendar: true},
+	} {
+		if got := features.SpecFor(span); got != want {
+			t.Errorf("SpecFor(%d) is %+v, expected %+v", span, got, want)
+		}
 	}
-	// A minute further ahead than the next: what is in between is not known.
-	past.Append(7)
-	if row := set.Append(nil, 103, past); !math.IsNaN(row[0]) || row[1] != 7./4 {
-		t.Errorf("two minutes further ahead: lag_1 %g, lag_3 %g; want NaN, 1.75", row[0], row[1])
+	for _, s := range []features.Spec{{}, {Hours: 73}, {Hours: 1, Days: 8}} {
+		if s.Validate() == nil {
+			t.Errorf("%+v is valid", s)
+		}
+	}
+	columns := features.Spec{Hours: 72, Days: 7, Calendar: true, Components: true}.Columns()
+	slices.Sort(columns)
+	if n := len(columns); len(slices.Compact(columns)) != n {
+		t.Error("two columns have one name")
 	}
 }
 
-func TestLookAheadPanics(t *testing.T) {
-	past := features.NewHistory(10)
-	past.Append(1)
-	past.Append(1)
-	for name, e := range map[string]features.Extractor{"lags": features.Lags{1}, "rolling": features.Rolling{5}} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s forecasts a minute that is known", name)
-				}
-			}()
-			e.Append(nil, 1, past)
-		}()
+func TestFollowerDoesNotAllocate(t *testing.T) {
+	f := follower(full, 0)
+	y := counts(4000, 4)
+	row := make([]float64, 0, len(full.Columns()))
+	experts := make([]float64, 0, features.Experts)
+	i := 0
+	if n := testing.AllocsPerRun(3000, func() {
+		row, experts = f.Append(row[:0], 1), f.AppendExperts(experts[:0], 1)
+		f.Observe(y[i])
+		i++
+	}); n != 0 {
+		t.Errorf("a minute allocates %v times", n)
+	}
+	if len(experts) != features.Experts {
+		t.Errorf("%d experts, expected %d", len(experts), features.Experts)
 	}
 }
 
-func TestReplay(t *testing.T) {
-	e := features.Lags{1, 5}
-	f := features.NewFrame(e.Columns(), 0)
-	y := []float64{10, 11, 12, 13, 14, 15, 16, 17}
-	f.Replay(7, 100, y, datasets.Window{From: 102, To: 108}, 3, e)
-	f.Append(8, 55, []float64{1, 2})
-	if !slices.Equal(f.Minute, []int32{102, 105, 55}) || f.Rows() != 3 {
-		t.Fatalf("minutes %v", f.Minute)
+func BenchmarkFollower(b *testing.B) {
+	spec := features.Spec{Hours: 72, Days: 7, Calendar: true}
+	f := features.NewFollower(spec, start, 1<<20, nil)
+	y := counts(12_000, 5)
+	for _, c := range y {
+		f.Observe(c)
 	}
-	if got := f.Row(1); got[f.Column("lag_1")] != 14 || got[f.Column("lag_5")] != 10 {
-		t.Errorf("row of minute 105: %v", got)
-	}
-	if got := f.Row(0); got[0] != 11 || !math.IsNaN(got[1]) {
-		t.Errorf("row of minute 102: %v", got)
-	}
-	if f.Column("no") != -1 {
-		t.Error("a column that is not there was found")
-	}
-}
-
-func TestTrim(t *testing.T) {
-	if got := features.Trim(features.DefaultLags(), 7*1440); !slices.Equal(got, []int{1, 2, 3, 4, 5, 10, 15, 30, 60, 1440}) {
-		t.Errorf("lags of a week: %v", got)
-	}
-}
-
-func TestScale(t *testing.T) {
-	if s := features.NewScale([]float64{0, math.NaN()}); s != 1 {
-		t.Errorf("of nothing: %g, want 1", s)
-	}
-}
-
-// BenchmarkReplay extracts a day of rows of one function with the default columns.
-func BenchmarkReplay(b *testing.B) {
-	const days = 9
-	y := counts(days*1440, 1)
-	set := features.NewSet(features.NewScale(y),
-		features.Lags(features.DefaultLags()), features.Rolling(features.DefaultWindows()),
-		features.Calendar{Start: start}, features.Components{Start: start, Origins: []features.Origin{decomposition(1440, 0.5)}})
-	w := datasets.Window{From: (days - 1) * 1440, To: days * 1440}
-	f := features.NewFrame(set.Columns(), 1440)
-	for b.Loop() {
-		f.Function, f.Minute, f.Data = f.Function[:0], f.Minute[:0], f.Data[:0]
-		f.Replay(1, 0, y, w, 1, set)
-	}
-	b.ReportMetric(1440*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	row := make([]float64, 0, 200)
+	b.Run("row", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			row = f.Append(row[:0], 1)
+			f.Observe(y[i%len(y)])
+		}
+	})
+	b.Run("experts", func(b *testing.B) {
+		for b.Loop() {
+			row = f.AppendExperts(row[:0], 1)
+		}
+	})
+	b.Run("observe", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			f.Observe(y[i%len(y)])
+		}
+	})
 }

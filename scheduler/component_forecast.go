@@ -45,6 +45,9 @@ type GoldenForecast struct {
 // goldenMinutes of counts are enough for the short lags and windows to be known.
 const goldenMinutes = 90
 
+// goldenSteps of them are forecast, so that the case has mixtures and errors in it.
+const goldenSteps = 60
+
 // goldenFunctions of each class are in a case.
 const goldenFunctions = 3
 
@@ -105,7 +108,7 @@ func (m *Models) forecastGolden(f *GoldenForecast) ([]forecast.Forecast, error) 
 		if len(row) != len(functions) {
 			return nil, fmt.Errorf("%s: %d counts of %d functions", GoldenFile, len(row), len(functions))
 		}
-		if i < len(f.Counts)-1 {
+		if i < len(f.Counts)-goldenSteps {
 			rt.Prime(f.Minute+i, row)
 		} else {
 			out = slices.Clone(rt.Step(f.Minute+i, row))

@@ -159,7 +159,7 @@ func TestReplay(t *testing.T) {
 		}, "cluster-0"},
 		{"leaf of a tree", func(m *scheduler.Models, _ *scheduler.Golden) {
 			m.Forecast.Clusters[0].Mean.Trees = modeltest.Stump(t, columns, "lag_1", 0.75, 0.001, math.Log(2)+0.001)
-		}, "o/a/trees"},
+		}, "forecast of o/a/"},
 		{"gap of a timer", func(m *scheduler.Models, _ *scheduler.Golden) { m.Forecast.Functions[2].IAT.Rate = 0.5 }, "o/a/timer"},
 		{"weight of a priority", func(m *scheduler.Models, _ *scheduler.Golden) {
 			m.Settings.Model.Weight[priority.Exec], m.Settings.Model.Weight[priority.Clock] = -0.49, 0.31

@@ -167,11 +167,11 @@ func TestVariables(t *testing.T) {
 }
 
 func TestLists(t *testing.T) {
-	c := mustResolve(t, "forecast:\n  lags: [1, 2]\n", []string{
-		"INCENDIO_FORECAST_WINDOWS=5, 60", "INCENDIO_SIMULATION_POLICIES=", "INCENDIO_FORECAST_TIME_LIMIT=1m30s",
+	c := mustResolve(t, "synthetic:\n  holidays: [1, 2]\n", []string{
+		"INCENDIO_FORECAST_TREES_IGNORE_COLUMN=5, 60", "INCENDIO_SIMULATION_POLICIES=", "INCENDIO_FORECAST_TIME_LIMIT=1m30s",
 		`INCENDIO_HOLIDAYS=[{"name": "a", "day": "2026-03-01"}]`,
 	})
-	if !slices.Equal(c.Forecast.Lags, []int{1, 2}) || !slices.Equal(c.Forecast.Windows, []int{5, 60}) || len(c.Simulation.Policies) != 0 ||
+	if !slices.Equal(c.Synthetic.Holidays, []int{1, 2}) || !slices.Equal(c.Forecast.Trees.IgnoreColumn, []int{5, 60}) || len(c.Simulation.Policies) != 0 ||
 		c.Forecast.TimeLimit != 90*time.Second || len(c.Holidays) != 1 || c.Holidays[0].Day != "2026-03-01" {
 		t.Errorf("%+v %+v %+v", c.Forecast, c.Simulation, c.Holidays)
 	}

@@ -1,6 +1,11 @@
 package interarrival
 
-import "slices"
+import (
+	"bytes"
+	"encoding/gob"
+	"fmt"
+	"slices"
+)
 
 // pseudo is the number of observations that the geometric distribution of the
 // function's rate weighs as much as: with few gaps seen, arrivals are near random.
@@ -118,4 +123,39 @@ func (f *Follower) Batch() float64 {
 		return 0
 	}
 	return f.hist.Batch
+}
+
+// saved is what MarshalBinary writes.
+type saved struct {
+	Hist            *Histogram
+	Last            int
+	Any, Online     bool
+	Minutes, Active int64
+	Sum             float64
+}
+
+// MarshalBinary returns all that f knows of its function.
+func (f *Follower) MarshalBinary() ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(saved{f.hist, f.last, f.any, f.online, f.minutes, f.active, f.sum})
+	return b.Bytes(), err
+}
+
+// UnmarshalBinary takes up what MarshalBinary returned; on an error f is as it was.
+func (f *Follower) UnmarshalBinary(data []byte) error {
+	var s saved
+	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&s); err != nil {
+		return fmt.Errorf("interarrival: state of a follower: %w", err)
+	}
+	if s.Hist != nil {
+		if err := s.Hist.Validate(); err != nil {
+			return err
+		}
+	}
+	*f = Follower{hist: s.Hist, last: s.Last, any: s.Any, online: s.Online, minutes: s.Minutes, active: s.Active, sum: s.Sum}
+	if f.hist != nil {
+		f.atLeast = make([]int64, len(f.hist.Gap)+1, max(learned, len(f.hist.Gap))+1)
+		f.accumulate()
+	}
+	return nil
 }

@@ -3,13 +3,13 @@ package modeltest
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/features/interarrival"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/internal/seed"
@@ -67,21 +67,21 @@ func Network(t testing.TB, name string) *agent.Network {
 // dispatched by an agent of its own.
 func Models(t testing.TB) *scheduler.Models {
 	t.Helper()
-	spec := forecast.Features{Lags: []int{1, 2}, Windows: []int{5}, Calendar: true, Components: true}
+	spec := features.Spec{Hours: 1, Calendar: true, Components: true}
 	calibration := forecast.Calibration{Edge: []float64{1}, Z: [][5]float64{{-1, 0, 1, 1.5, 2}, {-2, 0, 2, 2.5, 3}}}
 	f := &forecast.Model{
 		Features: spec,
 		Clusters: []forecast.Cluster{{
 			Name:        "c00",
-			Mean:        forecast.Head{Objective: "poisson", Link: forecast.Exp, File: "forecast/c00-mean.txt", Trees: Stump(t, spec.Columns(), "lag_1", 0.75, 0, math.Log(2))},
-			Median:      forecast.Head{Column: forecast.ZeroColumn},
+			Mean:        forecast.Head{Objective: "regression", Link: forecast.Residual, File: "forecast/c00-mean.txt", Trees: Stump(t, spec.Columns(), "lag_1", 0.75, 0, 0.5)},
+			Median:      forecast.Head{},
 			Calibration: calibration,
 		}},
 		Functions: []forecast.Function{
-			{Key: Key("failed"), Class: forecast.SeasonalNaive, Season: 30, Fallback: "time limit"},
+			{Key: Key("failed"), Class: forecast.Trees, Cluster: 0, Keep: 130, Fallback: "time limit"},
 			{Key: Key("idle"), Class: forecast.Zero},
 			{Key: Key("timer"), Class: forecast.Interarrival, IAT: &interarrival.Histogram{Gap: []int32{90}, Count: []int32{98}, Rate: 1. / 90, Batch: 2}},
-			{Key: Key("trees"), Class: forecast.Trees, Cluster: 0, Scale: 4, Cap: 1000},
+			{Key: Key("trees"), Class: forecast.Trees, Cluster: 0, Keep: 130},
 		},
 		Prophet: map[forecast.Key]*prophet.Fitted{
 			Key("trees"): {
@@ -89,7 +89,7 @@ func Models(t testing.TB) *scheduler.Models {
 				Changepoints: []float64{}, Delta: []float64{}, Seasonalities: []prophet.Seasonality{}, Holidays: []prophet.Holiday{}, Beta: []float64{},
 			},
 		},
-		Total: calibration,
+		Totals: []forecast.Function{},
 	}
 	if err := f.Compile(); err != nil {
 		t.Fatal(err)

@@ -69,30 +69,32 @@ func (c *Calibration) Quantile(mean float64, q int) float64 {
 	return max(0, mean+c.Z[level][q]*math.Sqrt(mean+varianceFloor))
 }
 
-// Interval returns the central interval of 90 %, between the quantiles 0.05 and 0.95,
-// of the count of a function of which f is the forecast.
-func (m *Model) Interval(k Key, f Forecast) (lower, upper float64) {
-	i, ok := m.byKey[k]
-	if !ok {
-		return 0, f.Q99 // nothing tells its quantile at 0.95
+// residual is the scaled residual at probability p in (0, 1): between the probabilities of
+// the table straight in units of a normal distribution, beyond them as between the last two.
+func (c *Calibration) residual(mean, p float64) float64 {
+	z := &c.Z[sort.Search(len(c.Edge), func(i int) bool { return mean < c.Edge[i] })]
+	i := 1
+	for i < quantiles-1 && p > probs[i] {
+		i++
 	}
-	switch fn := &m.Functions[i]; fn.Class {
-	case Trees:
-		c := &m.Clusters[fn.Cluster].Calibration
-		lower, upper = c.Quantile(f.Mean, P05), c.Quantile(f.Mean, P95)
-	case SeasonalNaive:
-		half := 1.6449 * math.Sqrt2 * math.Sqrt(f.Mean+varianceFloor) // as its other quantiles
-		lower, upper = max(0, f.Mean-half), f.Mean+half
-	case Interarrival:
-		p := f.Mean / fn.IAT.Batch
-		if p > 0.95 {
-			lower = fn.IAT.Batch
-		}
-		if p > 0.05 {
-			upper = fn.IAT.Batch
-		}
-	default:
-		return 0, f.Q99
-	}
-	return min(lower, f.Median), max(upper, f.Median)
+	a, b := scores[i-1], scores[i]
+	return z[i-1] + (normal(p)-a)/(b-a)*(z[i]-z[i-1])
 }
+
+// spread is half the width of the table between the probabilities 0.05 and 0.95, in units of
+// a normal distribution's mean absolute value.
+func (c *Calibration) spread(mean float64) float64 {
+	z := &c.Z[sort.Search(len(c.Edge), func(i int) bool { return mean < c.Edge[i] })]
+	return max(1e-3, (z[P95]-z[P05])/(scores[P95]-scores[P05])*math.Sqrt(2/math.Pi))
+}
+
+// normal is the quantile of the normal distribution at p in (0, 1).
+func normal(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
+
+// scores are the quantiles of the normal distribution at probs.
+var scores = func() (s [quantiles]float64) {
+	for i, p := range probs {
+		s[i] = normal(p)
+	}
+	return s
+}()

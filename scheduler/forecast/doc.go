@@ -11,15 +11,17 @@
 //
 // A function is of one [Class]:
 //
-//   - Trees: at least about one invocation an hour. A row of features (lags, rolling
-//     statistics, calendar and Prophet's components) goes through the gradient-boosted
-//     trees of the function's cluster, in units of the function's scale.
+//   - Trees: at least about one invocation an hour. A row of features, relative to the
+//     level of the function, goes through the gradient-boosted trees of its cluster; the
+//     trees and simple forecasts are mixed by how they did of late, and quantiles follow the
+//     function's own errors.
 //   - Interarrival: rarer. The chance that the next minute has an arrival is the hazard
 //     of the histogram of its inter-arrival times at the time that has passed: see the
 //     package features/interarrival.
-//   - SeasonalNaive: a function whose training met an error or a time limit. The count
-//     of one season ago.
 //   - Zero: never invoked in training. Its forecast is 0 until it is.
+//
+// Sums of functions are forecast by a [Totals], from trees of their own. What a Runtime has
+// learned since it began can be saved and taken up by another one, also of a newer model.
 //
 // Functions are matched by their key (owner, application, name), because the rows of a
 // trace at run time are not those of the trace that was learned from. A function that
@@ -28,5 +30,5 @@
 //
 // Trees are evaluated by github.com/dmitryikh/leaves from LightGBM's text format, and
 // features by the package features, the same code as in training: for equal histories
-// the rows, and so the forecasts, are equal bit for bit.
+// from the same minute on, the rows, and so the forecasts, are equal bit for bit.
 package forecast

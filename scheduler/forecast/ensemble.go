@@ -9,6 +9,7 @@ import (
 
 	"github.com/dmitryikh/leaves"
 
+	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
@@ -136,54 +137,27 @@ func (e *Ensemble) predict(row []float64, s *Scratch) float64 {
 	return s.out[0]
 }
 
-// largestExponent bounds the raw output under the link exp: beyond it no count can be meant.
-const largestExponent = 60
-
-// Forecast evaluates h, which must have been compiled as part of a model, for a row of a
-// function of the given scale: in counts, between 0 and limit.
-func (h *Head) Forecast(row []float64, scale, limit float64, s *Scratch) float64 {
-	raw := 0.0
-	if h.Trees != nil {
-		raw = h.Trees.Predict(row, s)
+// finish makes a forecast of the output of the trees of h, if it has any, and of the base of
+// the row, in units of z: in counts, between 0 and bound.
+func (h *Head) finish(raw, base, bound float64) float64 {
+	if h.Trees == nil {
+		return min(features.Count(base), bound)
 	}
-	return h.finish(raw, row, scale, limit)
+	if h.Link == Stabilised {
+		return min(features.Count(base+raw), bound)
+	}
+	c := features.Count(base)
+	return max(0, min(c+raw*math.Sqrt(c+varianceFloor), bound))
 }
 
-// Forecasts writes to out what Forecast returns for rows, shape (len(out), columns), of
-// functions of the scales and limits, a number each for a row. It takes less time.
-func (h *Head) Forecasts(rows, scale, limit, out []float64, s *Scratch) {
+// Forecasts writes to out what h forecasts from rows, shape (len(out), columns), of which
+// bound are the largest values to be believed.
+func (h *Head) Forecasts(rows, bound, out []float64, s *Scratch) {
 	width := len(rows) / max(1, len(out))
 	if h.Trees != nil {
 		h.Trees.PredictRows(rows, out, s)
 	}
 	for i := range out {
-		out[i] = h.finish(out[i], rows[i*width:(i+1)*width], scale[i], limit[i])
+		out[i] = h.finish(out[i], rows[i*width], bound[i])
 	}
-}
-
-// finish makes a forecast of the raw output of the trees, if h has any.
-func (h *Head) finish(raw float64, row []float64, scale, limit float64) float64 {
-	switch {
-	case h.Trees == nil:
-		if h.Column == ZeroColumn {
-			return 0
-		}
-		raw = row[h.index]
-	case h.Link == Exp:
-		raw = math.Exp(min(raw, largestExponent))
-	case h.Link == Residual:
-		base := row[h.index] * scale
-		if !(base > 0) { // also NaN
-			base = 0
-		}
-		return bounded(base+raw*math.Sqrt(base+varianceFloor), limit)
-	}
-	return bounded(raw*scale, limit)
-}
-
-func bounded(v, limit float64) float64 {
-	if !(v > 0) { // also NaN: a lag that the history does not reach yet
-		return 0
-	}
-	return min(v, limit)
 }

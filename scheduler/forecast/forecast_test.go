@@ -24,7 +24,7 @@ import (
 
 var start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-var spec = forecast.Features{Lags: []int{1, 2, 60}, Windows: []int{5, 30}, Calendar: true, Components: true}
+var spec = features.Spec{Hours: 2, Calendar: true, Components: true}
 
 // ensemble is a model file of one tree: left if column <= threshold.
 func ensemble(t testing.TB, column string, threshold, left, right float64) *forecast.Ensemble {
@@ -57,26 +57,26 @@ func model(t testing.TB) *forecast.Model {
 		Clusters: []forecast.Cluster{
 			{
 				Name:        "c00",
-				Mean:        forecast.Head{Objective: "poisson", Link: forecast.Exp, File: "forecast/c00-mean.txt", Trees: ensemble(t, "lag_1", 0.75, 0, math.Log(2))},
-				Median:      forecast.Head{Objective: "regression_l1", Link: forecast.Residual, Base: forecast.AdjustedColumn, File: "forecast/c00-median.txt", Trees: ensemble(t, "lag_2", 0.75, 0, 1)},
+				Mean:        forecast.Head{Objective: "regression", Link: forecast.Residual, File: "forecast/c00-mean.txt", Trees: ensemble(t, "lag_1", -0.5, 0, 2)},
+				Median:      forecast.Head{Objective: "regression_l1", Link: forecast.Stabilised, File: "forecast/c00-median.txt", Trees: ensemble(t, "lag_1", -0.5, 0, 1)},
 				Calibration: calibration(),
 			},
-			{Name: "c01", Mean: forecast.Head{Column: "mean_5"}, Median: forecast.Head{Column: forecast.ZeroColumn}, Calibration: calibration()},
+			{Name: "c01", Calibration: calibration()},
 		},
 		Functions: []forecast.Function{
-			{Key: key("rule"), Class: forecast.Trees, Cluster: 1, Scale: 3, Cap: 1000},
-			{Key: key("trees"), Class: forecast.Trees, Cluster: 0, Scale: 4, Cap: 1000},
+			{Key: key("rule"), Class: forecast.Trees, Cluster: 1, Keep: 130},
+			{Key: key("trees"), Class: forecast.Trees, Cluster: 0, Keep: 131},
 			{Key: key("timer"), Class: forecast.Interarrival, IAT: &interarrival.Histogram{Gap: []int32{90}, Count: []int32{98}, Rate: 1. / 90, Batch: 2}},
-			{Key: key("failed"), Class: forecast.SeasonalNaive, Season: 30, Fallback: "time limit"},
+			{Key: key("failed"), Class: forecast.Trees, Cluster: 1, Fallback: "time limit"},
 			{Key: key("idle"), Class: forecast.Zero},
 		},
+		Totals: []forecast.Function{{Key: forecast.Key{Name: forecast.TotalScope}, Class: forecast.Trees, Cluster: 1, Keep: 131}},
 		Prophet: map[forecast.Key]*prophet.Fitted{
 			key("trees"): {
 				Growth: prophet.Flat, Start: start, End: start.Add(time.Hour), YScale: 8, M: 0.25, SigmaObs: 0.1, Observations: 60,
 				Changepoints: []float64{}, Delta: []float64{}, Seasonalities: []prophet.Seasonality{}, Holidays: []prophet.Holiday{}, Beta: []float64{},
 			},
 		},
-		Total: calibration(),
 	}
 	if err := m.Compile(); err != nil {
 		t.Fatal(err)
@@ -171,14 +171,14 @@ func TestLoadRefuses(t *testing.T) {
 		name, file, from, to, want string
 	}{
 		{"missing trees", "forecast/c00-mean.txt", "", "", "c00"},
-		{"version", forecast.ModelFile, `"version": 1`, `"version": 2`, "version must be 1, got 2"},
-		{"unknown member", forecast.FunctionsFile, `"cap"`, `"cup"`, `unknown field "cup"`},
+		{"version", forecast.ModelFile, `"version": 2`, `"version": 1`, "version must be 2, got 1"},
+		{"unknown member", forecast.FunctionsFile, `"keep"`, `"kept"`, `unknown field "kept"`},
 		{"cluster", forecast.FunctionsFile, `"cluster": 1`, `"cluster": 2`, "cluster must be in [0, 2), got 2"},
 		{"class", forecast.FunctionsFile, `"zero"`, `"none"`, `got "none"`},
-		{"column", forecast.ModelFile, `"column": "mean_5"`, `"column": "mean_6"`, `"mean_6" is none of`},
+		{"keep", forecast.FunctionsFile, `"keep": 131`, `"keep": 131000`, "keep must be in"},
+		{"scope", forecast.ModelFile, `"key": "//total"`, `"key": "//sum"`, "scope of its own"},
 		{"features", forecast.ModelFile, `"calendar": true`, `"calendar": false`, "columns"},
-		{"link", forecast.ModelFile, `"exp"`, `"log"`, `got "log"`},
-		{"base", forecast.ModelFile, `"base": "adjusted"`, `"base": "adapted"`, `got "adapted"`},
+		{"link", forecast.ModelFile, `"residual"`, `"log"`, `got "log"`},
 		{"edges", forecast.ModelFile, "[\n     1\n    ]", "[]", "one edge less"},
 		{"quantiles", forecast.ModelFile, "-2,\n      0,", "-2,\n      9,", "not descend"},
 		{"decomposition", forecast.ProphetFile, `"y_scale": 8`, `"y_scale": 0`, "y_scale must be > 0"},
@@ -205,28 +205,30 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// Known answers of every class.
+// Known answers of every class, before the experts are known.
 func TestStep(t *testing.T) {
 	rt, err := forecast.NewRuntime(model(t), functions("trees", "rule", "timer", "failed", "idle", "new"), start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for minute := range 100 {
-		rt.Prime(minute, []float64{0, 0, 0, float64(minute), 0, 0})
+		rt.Prime(minute, []float64{9, 4, 0, 400, 0, 0})
 	}
-	// Lag 1 of the function trees is 4/4 > 0.75: mean 2*4. Lag 2 is 0: the median is that of
-	// the last hour, yhat of 8*0.25 with the drift to 4/60, and a residual of 0.
-	got := slices.Clone(rt.Step(100, []float64{4, 5, 6, 7, 0, 0}))
-	sd := math.Sqrt(8.25)
+	got := slices.Clone(rt.Step(100, []float64{9, 4, 6, 400, 0, 0}))
+	// The base is the constant; the trees add 1 in units of z, and two scaled residuals. The
+	// quantiles are those of the calibration, whose scale is that of what was expected.
+	sd := func(y float64) float64 { return math.Sqrt(y + 0.25) }
+	mean := 9 + 2*sd(9)
 	for i, want := range []forecast.Forecast{
-		{Mean: 8, Median: 4. / 60, Q90: 8 + 2*sd, Q99: 8 + 3*sd},
-		{Mean: 1, Median: 0, Q90: 1 + 2*math.Sqrt(1.25), Q99: 1 + 3*math.Sqrt(1.25)},
+		{Mean: mean, Median: math.Round(features.Count(features.Stabilise(9) + 1)), Q90: math.Round(mean + 2*sd(mean)), Q99: mean + 3*sd(mean)},
+		{Mean: 4, Median: 4, Q90: 4 + math.Round(2*sd(4)), Q99: 4 + math.Round(3*sd(4))},
 	} {
+		if i == 0 { // beyond 20 quantiles are not rounded
+			want.Q90 = mean + 2*sd(mean)
+		}
 		near(t, fmt.Sprintf("function %d", i), got[i], want)
 	}
-	if got[3].Mean != 71 || got[3].Median != 71 {
-		t.Errorf("seasonal naive is %+v, expected the count of minute 71", got[3])
-	}
+	near(t, "failed", got[3], forecast.Forecast{Mean: 400, Median: 400, Q90: 400 + 2*sd(400), Q99: 400 + 3*sd(400)})
 	if (got[4] != forecast.Forecast{}) || (got[5] != forecast.Forecast{}) {
 		t.Errorf("forecast of functions that were never invoked is %+v and %+v, expected 0", got[4], got[5])
 	}
@@ -243,7 +245,7 @@ func TestStep(t *testing.T) {
 func near(t *testing.T, name string, got, want forecast.Forecast) {
 	t.Helper()
 	for _, v := range [][2]float64{{got.Mean, want.Mean}, {got.Median, want.Median}, {got.Q90, want.Q90}, {got.Q99, want.Q99}} {
-		if math.Abs(v[0]-v[1]) > 1e-12*max(1, v[1]) { // a few roundings
+		if math.Abs(v[0]-v[1]) > 1e-6*max(1, v[1]) { // experts are kept in 32 bits
 			t.Errorf("%s: forecast is %+v, expected %+v", name, got, want)
 			return
 		}
@@ -322,8 +324,12 @@ func TestTableIsRuntime(t *testing.T) {
 		for i := range counts {
 			counts[i] = dense[i][minute]
 		}
-		if minute < w.From-1 {
+		if minute < w.From-1-forecast.Settle {
 			rt.Prime(minute, counts)
+			continue
+		}
+		if minute < w.From-1 {
+			rt.Step(minute, counts)
 			continue
 		}
 		live, stored := rt.Step(minute, counts), one.Step(minute, counts)
@@ -339,42 +345,117 @@ func TestTableIsRuntime(t *testing.T) {
 	}
 }
 
-// The run time sees the rows that the frames of training have, bit for bit: a head
-// that is a column shows it.
-func TestRowsAreThoseOfFrames(t *testing.T) {
-	tr := trace([]string{"trees"}, 3)
+// stepped runs rt over the minutes [from, to) of the trace and returns the last forecasts.
+func stepped(t testing.TB, rt *forecast.Runtime, dense [][]float64, from, to int) []forecast.Forecast {
+	t.Helper()
+	counts := make([]float64, len(dense))
+	var out []forecast.Forecast
+	for minute := from; minute < to; minute++ {
+		for i := range counts {
+			counts[i] = dense[i][minute]
+		}
+		out = rt.Step(minute, counts)
+	}
+	return slices.Clone(out)
+}
+
+// A run time that is saved in the middle and taken up elsewhere makes the forecasts of one that went
+// on.
+func TestRestoredRuntimeGoesOn(t *testing.T) {
+	m, tr := model(t), trace(allNames, 2)
 	dense, err := tr.Dense(context.Background(), tr.Span)
 	if err != nil {
 		t.Fatal(err)
 	}
-	origins := []features.Origin{{Fitted: model(t).Prophet[key("trees")]}}
-	frame := features.NewFrame(spec.Columns(), 0)
-	w := datasets.Window{From: 1440, To: 3 * 1440}
-	frame.Replay(0, 0, dense[0], w, 1, spec.Set(4, start, origins))
-	for i, column := range frame.Columns {
-		m := model(t)
-		m.Clusters[0].Mean = forecast.Head{Column: column}
-		m.Functions[slices.IndexFunc(m.Functions, func(f forecast.Function) bool { return f.Key == key("trees") })].Cap = math.MaxFloat64
-		if err := m.Compile(); err != nil {
-			t.Fatal(err)
-		}
-		rt, err := forecast.NewRuntime(m, tr.Functions, tr.Start)
+	runtime := func(names []string) *forecast.Runtime {
+		rt, err := forecast.NewRuntime(m, functions(names...), start)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for minute := range w.To - 1 {
-			got := rt.Step(minute, dense[0][minute:minute+1])[0].Mean
-			if minute+1 < w.From {
-				continue
-			}
-			want := frame.Row(minute + 1 - w.From)[i] * 4
-			if !(want > 0) { // forecasts are not negative, nor missing
-				want = 0
-			}
-			if math.Float64bits(got) != math.Float64bits(want) {
-				t.Fatalf("column %s, minute %d: run time has %v, frame %v", column, minute+1, got, want)
-			}
+		return rt
+	}
+	one, two := runtime(allNames), runtime(allNames)
+	stepped(t, one, dense, 0, 1700)
+	var state bytes.Buffer
+	if err := one.Save(&state); err != nil {
+		t.Fatal(err)
+	}
+	text := slices.Clone(state.Bytes())
+	if err := two.Restore(&state); err != nil {
+		t.Fatal(err)
+	}
+	for minute := 1700; minute < 2880; minute += 59 {
+		to := min(minute+59, 2880)
+		if a, b := stepped(t, one, dense, minute, to), stepped(t, two, dense, minute, to); !slices.Equal(a, b) {
+			t.Fatalf("minute %d: forecasts are %+v, expected %+v", to, b, a)
 		}
+	}
+	if err := runtime(allNames[:3]).Restore(bytes.NewReader(text)); err == nil || !strings.Contains(err.Error(), "functions") {
+		t.Errorf("error is %v, expected one about the functions", err)
+	}
+	swapped := slices.Clone(allNames)
+	slices.Reverse(swapped)
+	if err := runtime(swapped).Restore(bytes.NewReader(text)); err == nil || !strings.Contains(err.Error(), "class") {
+		t.Errorf("error is %v, expected one about a class", err)
+	}
+	if err := runtime(allNames).Restore(bytes.NewReader(text[:len(text)/2])); err == nil {
+		t.Error("half a state was taken up")
+	}
+}
+
+// What cannot be known in advance is learned as it comes: of a function whose trees are wrong, and of
+// one whose calibration is, the median and the quantiles are right after some hours.
+func TestRuntimeLearns(t *testing.T) {
+	rt, err := forecast.NewRuntime(model(t), functions("trees", "rule"), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rnd := seed.Stream(7, "learn")
+	var off, naive, n float64
+	var below [2]float64
+	for minute := range 4000 {
+		y := []float64{50, math.Max(0, math.Round(200+60*rnd.NormFloat64()))}
+		f := rt.Step(minute, y)
+		if minute < 1500 {
+			continue
+		}
+		lower, upper := rt.Interval(1)
+		off += math.Abs(f[0].Median - 50)
+		next := math.Max(0, math.Round(200+60*rnd.NormFloat64()))
+		naive += math.Abs(next - y[1])
+		if next <= f[1].Q90 {
+			below[0]++
+		}
+		if lower <= next && next <= upper {
+			below[1]++
+		}
+		n++
+	}
+	if off/n > 1 {
+		t.Errorf("the median of a constant is off by %v, though another expert knows it", off/n)
+	}
+	for i, share := range below {
+		if s := share / n; math.Abs(s-0.9) > 0.03 {
+			t.Errorf("interval %d covers %v, expected 0.9", i, s)
+		}
+	}
+}
+
+// Totals forecast sums, whatever the functions' own forecasts are.
+func TestTotals(t *testing.T) {
+	ts, err := forecast.NewTotals(model(t), functions(allNames...), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(ts.Scopes(), []string{forecast.TotalScope}) {
+		t.Fatalf("scopes are %v", ts.Scopes())
+	}
+	var got []forecast.Forecast
+	for minute := range 100 {
+		got = ts.Step(minute, []float64{1, 2, 3, 4, 0, 0})
+	}
+	if math.Abs(got[0].Mean-10) > 0.1 || got[0].Median != 10 {
+		t.Errorf("the sum of 10 is forecast as %+v", got[0])
 	}
 }
 
@@ -397,7 +478,7 @@ func TestStepDoesNotAllocate(t *testing.T) {
 		rt.Step(minute, counts)
 		minute++
 	}
-	for range 1000 {
+	for range 1500 {
 		step()
 	}
 	if n := testing.AllocsPerRun(500, step); n != 0 {
@@ -418,7 +499,7 @@ func TestForecastsAreSane(t *testing.T) {
 			minute += rapid.IntRange(1, 40).Draw(rt, "pause")
 			counts := make([]float64, len(allNames))
 			for i := range counts {
-				counts[i] = float64(rapid.SampledFrom([]int{0, 0, 1, 2, 1e9}).Draw(rt, "count"))
+				counts[i] = (rapid.SampledFrom([]float64{0, 0, 1, 2, 1e9, -1, math.NaN(), math.Inf(1)}).Draw(rt, "count"))
 			}
 			for i, f := range r.Step(minute, counts) {
 				if !(f.Mean >= 0 && f.Median >= 0 && f.Q90 >= f.Median && f.Q99 >= f.Q90) || math.IsInf(f.Mean+f.Q99, 0) {

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
@@ -20,7 +18,7 @@ import (
 )
 
 // FormatVersion is the version of the files that this package reads and writes.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // Names of the files of a model, relative to the bundle. The trees of a cluster stand
 // beside them, by the name that the cluster gives.
@@ -35,10 +33,9 @@ type Class string
 
 // The classes, see the package comment.
 const (
-	Trees         Class = "trees"
-	Interarrival  Class = "interarrival"
-	SeasonalNaive Class = "seasonal_naive"
-	Zero          Class = "zero"
+	Trees        Class = "trees"
+	Interarrival Class = "interarrival"
+	Zero         Class = "zero"
 )
 
 // A Key names a function independently of the trace that it is met in.
@@ -87,86 +84,38 @@ type Function struct {
 	Class Class `json:"class"`
 
 	// Of the class Trees.
-	Cluster int     `json:"cluster,omitempty"` // number in Model.Clusters
-	Scale   float64 `json:"scale,omitempty"`   // counts per minute, > 0; see features.Scale
-	Cap     float64 `json:"cap,omitempty"`     // largest mean and median that are believed, counts
+	Cluster int `json:"cluster,omitempty"` // number in Model.Clusters
+	Keep    int `json:"keep,omitempty"`    // minutes of history that its columns look back on
 
-	IAT    *interarrival.Histogram `json:"iat,omitempty"`    // of the class Interarrival
-	Season int                     `json:"season,omitempty"` // of the class SeasonalNaive: minutes, >= 1
+	IAT *interarrival.Histogram `json:"iat,omitempty"` // of the class Interarrival
 
-	// Fallback says why the function is not of the class that its history calls for;
-	// empty if it is.
+	// Fallback says what the function lacks that its history calls for, and why; empty if
+	// nothing.
 	Fallback string `json:"fallback,omitempty"`
 }
 
-// Features says which columns the rows of the trees have.
-type Features struct {
-	Lags       []int `json:"lags"`
-	Windows    []int `json:"windows"`
-	Calendar   bool  `json:"calendar"`
-	Components bool  `json:"components"` // of Prophet: trend, seasonal, holiday, yhat, drift, adjusted
-}
-
-// Set returns the extractors of one function of a trace that starts at start.
-func (s Features) Set(scale float64, start time.Time, origins []features.Origin) *features.Set {
-	parts := []features.Extractor{features.Lags(s.Lags), features.Rolling(s.Windows), rhythm{s.reach()}, smooth{}}
-	if s.Calendar {
-		parts = append(parts, features.Calendar{Start: start})
-	}
-	if s.Components {
-		parts = append(parts, features.Components{Start: start, Origins: origins}, level{start, origins})
-	}
-	return features.NewSet(features.Scale(scale), parts...)
-}
-
-// reach is the number of minutes that lags and windows look back.
-func (s Features) reach() int {
-	reach := 0
-	for _, v := range [][]int{s.Lags, s.Windows} {
-		for _, k := range v {
-			reach = max(reach, k)
-		}
-	}
-	return reach
-}
-
-// Columns are the names of the values of a row.
-func (s Features) Columns() []string { return s.Set(1, time.Unix(0, 0), nil).Columns() }
-
-// A Link turns the output of trees into a forecast in units of the scale.
+// A Link turns the output of trees into a forecast.
 type Link string
 
-// The links.
+// The links; b is the base of the row.
 const (
-	Direct   Link = "direct"   // the output is the forecast
-	Residual Link = "residual" // the output is the scaled residual of a column; see Head.Base
-	Exp      Link = "exp"      // the output is the logarithm of the forecast (poisson)
+	// Stabilised is of trees for the median: the output f is a difference in units of z, see
+	// features.Stabilise; the forecast is features.Count(b + f).
+	Stabilised Link = "stabilised"
+	// Residual is of trees for the mean: the output f is a scaled residual; with c =
+	// features.Count(b) the forecast is c + f sqrt(c + 1/4).
+	Residual Link = "residual"
 )
 
-// A Head forecasts one statistic of the count. It is either an ensemble of trees or,
-// where no trees beat it on the validation window, a single column of the row: lag_1
-// is the naive forecast, mean_60 a moving average, yhat Prophet alone, and the name
-// "zero" the constant 0.
+// A Head forecasts one statistic of the count by an ensemble of trees. Without one it
+// is the base of the row.
 type Head struct {
 	Objective string `json:"objective,omitempty"` // of the trees, e.g. regression_l1
 	Link      Link   `json:"link,omitempty"`
-	// Base is the column that trees of the link residual correct: with b its value and
-	// f the output, the forecast is b + f sqrt(b + 1/4), all in counts. With
-	// the column adjusted this is the residual mode of the hybrid ("prophet_boost").
-	Base string `json:"base,omitempty"`
-	File string `json:"file,omitempty"` // of the trees
-
-	Column string `json:"column,omitempty"` // instead of trees
+	File      string `json:"file,omitempty"` // of the trees
 
 	Trees *Ensemble `json:"-"`
-	index int       // of Column or Base in the row
 }
-
-// AdjustedColumn is Prophet's yhat at the level of the last hour.
-const AdjustedColumn = "adjusted"
-
-// ZeroColumn is the Column of a Head that is always 0.
-const ZeroColumn = "zero"
 
 // A Cluster has the model of functions with one pattern of arrivals.
 type Cluster struct {
@@ -179,13 +128,15 @@ type Cluster struct {
 // A Model is a trained forecaster. It is immutable after Compile and safe for
 // concurrent use.
 type Model struct {
-	Features  Features
+	Features  features.Spec
 	Clusters  []Cluster
 	Functions []Function // in order of their keys
 	Prophet   map[Key]*prophet.Fitted
 
-	// Total calibrates the sum of the means over all functions.
-	Total Calibration
+	// Totals are sums of functions that are forecast by themselves: all of them, and those of
+	// a trigger or of an owner. The name of the key is the scope, see TotalScope; owner and
+	// app are empty. They are of the class Trees.
+	Totals []Function
 
 	// Validation is the window that chose and calibrated, in minutes of the trace that
 	// was learned from; for the reader of a bundle.
@@ -198,10 +149,10 @@ type Model struct {
 // modelJSON is the layout of ModelFile.
 type modelJSON struct {
 	Version    int             `json:"version"`
-	Features   Features        `json:"features"`
+	Features   features.Spec   `json:"features"`
 	Columns    []string        `json:"columns"`
 	Clusters   []Cluster       `json:"clusters"`
-	Total      Calibration     `json:"total"`
+	Totals     []Function      `json:"totals"`
 	Validation datasets.Window `json:"validation"`
 }
 
@@ -228,7 +179,7 @@ func Load(files func(name string) ([]byte, error)) (*Model, error) {
 			return nil, fmt.Errorf("forecast: %s: version must be %d, got %d", name, FormatVersion, version)
 		}
 	}
-	m.Features, m.Clusters, m.Total, m.Validation = mj.Features, mj.Clusters, mj.Total, mj.Validation
+	m.Features, m.Clusters, m.Totals, m.Validation = mj.Features, mj.Clusters, mj.Totals, mj.Validation
 	m.Functions = fj.Functions
 	for i := range m.Clusters {
 		c := &m.Clusters[i]
@@ -286,7 +237,7 @@ func (m *Model) Files() (map[string][]byte, error) {
 		fitted = map[Key]*prophet.Fitted{}
 	}
 	for name, v := range map[string]any{
-		ModelFile:     modelJSON{FormatVersion, m.Features, m.Features.Columns(), m.Clusters, m.Total, m.Validation},
+		ModelFile:     modelJSON{FormatVersion, m.Features, m.Features.Columns(), m.Clusters, m.Totals, m.Validation},
 		FunctionsFile: functionsJSON{FormatVersion, m.Functions},
 		ProphetFile:   fitted,
 	} {
@@ -312,17 +263,10 @@ func (m *Model) Compile() error {
 }
 
 func (m *Model) compile() error {
-	for _, v := range [][]int{m.Features.Lags, m.Features.Windows} {
-		for _, k := range v {
-			if k < 1 || k > 1<<20 {
-				return fmt.Errorf("lags and windows must be in [1, %d] minutes, got %d", 1<<20, k)
-			}
-		}
+	if err := m.Features.Validate(); err != nil {
+		return err
 	}
 	m.columns = m.Features.Columns()
-	if err := m.Total.Validate(); err != nil {
-		return fmt.Errorf("total: %w", err)
-	}
 	files := map[string]bool{ModelFile: true, FunctionsFile: true, ProphetFile: true}
 	for i := range m.Clusters {
 		c := &m.Clusters[i]
@@ -351,6 +295,17 @@ func (m *Model) compile() error {
 			return fmt.Errorf("function %v: %w", f.Key, err)
 		}
 	}
+	scopes := map[string]bool{}
+	for i := range m.Totals {
+		f := &m.Totals[i]
+		if f.Key.Owner != "" || f.Key.App != "" || scopes[f.Key.Name] || !validScope(f.Key.Name) || f.Class != Trees {
+			return fmt.Errorf("total %v: must be of the class %s and have a scope of its own: %s, %s… or %s…", f.Key, Trees, TotalScope, TriggerScope, OwnerScope)
+		}
+		scopes[f.Key.Name] = true
+		if err := m.checkFunction(f); err != nil {
+			return fmt.Errorf("total %v: %w", f.Key, err)
+		}
+	}
 	for k, f := range m.Prophet {
 		if f == nil {
 			return fmt.Errorf("function %v: decomposition is null", k)
@@ -363,26 +318,20 @@ func (m *Model) compile() error {
 }
 
 func (m *Model) compileHead(h *Head) error {
-	switch {
-	case h.Column != "" && h.File == "" && h.Trees == nil:
-		if h.index = slices.Index(m.columns, h.Column); h.index < 0 && h.Column != ZeroColumn {
-			return fmt.Errorf("column %q is none of the features %v", h.Column, m.columns)
+	if h.Trees == nil || h.File == "" {
+		if *h != (Head{}) {
+			return errors.New("a head must have both trees and their file, or nothing")
 		}
-	case h.Column == "" && h.File != "" && h.Trees != nil:
-		if !strings.HasPrefix(h.File, "forecast/") || !strings.HasSuffix(h.File, ".txt") {
-			return fmt.Errorf("file of trees must be named forecast/*.txt, got %q", h.File)
-		}
-		if n := h.Trees.Columns(); n != len(m.columns) {
-			return fmt.Errorf("%s: trees have %d columns, expected %d", h.File, n, len(m.columns))
-		}
-		if h.Link != Direct && h.Link != Residual && h.Link != Exp {
-			return fmt.Errorf("%s: link must be %s, %s or %s, got %q", h.File, Direct, Residual, Exp, h.Link)
-		}
-		if h.index = slices.Index(m.columns, h.Base); (h.index >= 0) != (h.Link == Residual) {
-			return fmt.Errorf("%s: trees of the link %s, and no others, have a column of the features as base, got %q", h.File, Residual, h.Base)
-		}
-	default:
-		return errors.New("a head must have either a column or a file of trees")
+		return nil
+	}
+	if !strings.HasPrefix(h.File, "forecast/") || !strings.HasSuffix(h.File, ".txt") {
+		return fmt.Errorf("file of trees must be named forecast/*.txt, got %q", h.File)
+	}
+	if n := h.Trees.Columns(); n != len(m.columns) {
+		return fmt.Errorf("%s: trees have %d columns, expected %d", h.File, n, len(m.columns))
+	}
+	if h.Link != Stabilised && h.Link != Residual {
+		return fmt.Errorf("%s: link must be %s or %s, got %q", h.File, Stabilised, Residual, h.Link)
 	}
 	return nil
 }
@@ -393,24 +342,17 @@ func (m *Model) checkFunction(f *Function) error {
 		if f.Cluster < 0 || f.Cluster >= len(m.Clusters) {
 			return fmt.Errorf("cluster must be in [0, %d), got %d", len(m.Clusters), f.Cluster)
 		}
-		if !(f.Scale > 0) || math.IsInf(f.Scale, 0) {
-			return fmt.Errorf("scale must be > 0, got %g", f.Scale)
-		}
-		if !(f.Cap > 0) || math.IsInf(f.Cap, 0) {
-			return fmt.Errorf("cap must be > 0, got %g", f.Cap)
+		if f.Keep < 0 || f.Keep > m.Features.Reach() {
+			return fmt.Errorf("keep must be in [0, %d] minutes, got %d", m.Features.Reach(), f.Keep)
 		}
 	case Interarrival:
 		if f.IAT == nil {
 			return errors.New("class interarrival needs a histogram")
 		}
 		return f.IAT.Validate()
-	case SeasonalNaive:
-		if f.Season < 1 || f.Season > 1<<20 {
-			return fmt.Errorf("season must be in [1, %d] minutes, got %d", 1<<20, f.Season)
-		}
 	case Zero:
 	default:
-		return fmt.Errorf("class must be %s, %s, %s or %s, got %q", Trees, Interarrival, SeasonalNaive, Zero, f.Class)
+		return fmt.Errorf("class must be %s, %s or %s, got %q", Trees, Interarrival, Zero, f.Class)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package forecast
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -33,10 +32,18 @@ var (
 	_ Source = (*Table)(nil)
 )
 
+// Settle is the number of minutes that a Runtime should be stepped, not only primed,
+// before its forecasts are used: so long it takes to know which experts and quantiles fit a
+// function. Before, forecasts are those of the trees, with the quantiles of the cluster.
+const Settle = 720
+
 // A Runtime forecasts the functions of one trace or platform. It is not safe for
 // concurrent use; several can share a Model.
 type Runtime struct {
+	columns   []string // of the model's rows
 	functions []predictor
+	clusters  []*Cluster
+	members   [][]int // of each cluster, numbers of its functions
 	out       []Forecast
 	scratch   scratch
 	next      int // the minute that is expected, -1 before the first
@@ -44,6 +51,17 @@ type Runtime struct {
 
 // NewRuntime returns a Runtime for functions, of which start is minute 0, a midnight UTC.
 func NewRuntime(m *Model, functions []datasets.Function, start time.Time) (*Runtime, error) {
+	known := make([]*Function, len(functions))
+	for i := range functions {
+		if k, ok := m.byKey[KeyOf(&functions[i])]; ok {
+			known[i] = &m.Functions[k]
+		}
+	}
+	return newRuntime(m, known, start)
+}
+
+// newRuntime returns a Runtime of functions of m; nil is one that m does not know.
+func newRuntime(m *Model, functions []*Function, start time.Time) (*Runtime, error) {
 	if m.byKey == nil {
 		return nil, fmt.Errorf("forecast: the model must be compiled before it runs")
 	}
@@ -51,13 +69,20 @@ func NewRuntime(m *Model, functions []datasets.Function, start time.Time) (*Runt
 		return nil, fmt.Errorf("forecast: start must be a midnight UTC, got %v", start)
 	}
 	rt := &Runtime{
+		columns:   m.columns,
 		functions: make([]predictor, len(functions)),
+		members:   make([][]int, len(m.Clusters)),
 		out:       make([]Forecast, len(functions)),
-		scratch:   newScratch(m),
 		next:      -1,
 	}
-	for i := range functions {
-		rt.functions[i] = newPredictor(m, KeyOf(&functions[i]), start)
+	for i := range m.Clusters {
+		rt.clusters = append(rt.clusters, &m.Clusters[i])
+	}
+	for i, f := range functions {
+		rt.functions[i] = newPredictor(m, f, start)
+		if rt.functions[i].cluster != nil {
+			rt.members[f.Cluster] = append(rt.members[f.Cluster], i)
+		}
 	}
 	return rt, nil
 }
@@ -72,15 +97,65 @@ func (rt *Runtime) Prime(minute int, counts []float64) {
 }
 
 // Step implements Source. It does not allocate once the functions it does not know
-// have shown themselves.
+// have shown themselves, and those it knows at all levels of demand.
 func (rt *Runtime) Step(minute int, counts []float64) []Forecast {
 	rt.advance(minute, counts)
 	for i := range rt.functions {
 		p := &rt.functions[i]
 		p.observe(minute, counts[i])
-		rt.out[i] = p.forecast(minute+1, &rt.scratch)
+		if p.cluster == nil {
+			rt.out[i] = occasional(p.arrivals.PArrival(minute+1), p.arrivals.Batch())
+		}
+	}
+	s := &rt.scratch
+	for c, members := range rt.members {
+		for len(members) > 0 {
+			n := min(batchRows, len(members))
+			s.clear()
+			for _, i := range members[:n] {
+				rt.functions[i].prepare(s)
+			}
+			s.evaluate(rt.clusters[c])
+			for j, i := range members[:n] {
+				rt.out[i] = rt.functions[i].finish(s, j)
+			}
+			members = members[n:]
+		}
 	}
 	return rt.out
+}
+
+// Quantile is the count of function i in the minute that was forecast last that is not
+// exceeded with probability p in (0, 1). It lies in order with the forecast's own.
+func (rt *Runtime) Quantile(i int, p float64) float64 {
+	f := &rt.functions[i]
+	if f.cluster == nil {
+		return occasionalQuantile(f.arrivals.PArrival(rt.next), f.arrivals.Batch(), p)
+	}
+	shift := -1
+	for q := range probs {
+		if p == probs[q] {
+			shift = q
+		}
+	}
+	v := f.errors.at(&f.cluster.Calibration, f.last.Mean, p, shift)
+	for _, k := range [...]struct{ p, v float64 }{{0.5, f.last.Median}, {probs[P90], f.last.Q90}, {probs[P99], f.last.Q99}} {
+		switch {
+		case p == k.p:
+			return k.v
+		case p < k.p:
+			v = min(v, k.v)
+		default:
+			v = max(v, k.v)
+		}
+	}
+	return v
+}
+
+// Interval is the central interval of 90 % of function i in the minute that was forecast
+// last, between the quantiles 0.05 and 0.95.
+func (rt *Runtime) Interval(i int) (lower, upper float64) {
+	return rt.Quantile(i, probs[P05]), rt.Quantile(i, probs[P95])
 }
 
 func (rt *Runtime) advance(minute int, counts []float64) {
@@ -104,138 +179,152 @@ func (rt *Runtime) advance(minute int, counts []float64) {
 	rt.next = minute + 1
 }
 
-// scratch is what the evaluation of one row needs, one per goroutine.
+// scratch is what the evaluation of rows needs, one per goroutine.
 type scratch struct {
-	row   []float64
-	trees Scratch
-
-	// Of many rows of one function.
-	rows, mean, median []float64
+	rows         []float64
+	experts      []float32 // of each row
+	bound        []float64
+	mean, median []float64
+	simple       []float64
+	trees        Scratch
 }
 
-func newScratch(m *Model) scratch {
-	return scratch{row: make([]float64, 0, len(m.columns))}
+func (s *scratch) clear() {
+	s.rows, s.experts, s.bound = s.rows[:0], s.experts[:0], s.bound[:0]
+}
+
+// Numbers of the experts that are trees; the simple ones follow.
+const (
+	medianTrees = iota
+	meanTrees
+	simpleExperts
+	allExperts = simpleExperts + features.Experts
+)
+
+// evaluate runs the trees of c on the rows.
+func (s *scratch) evaluate(c *Cluster) {
+	n := len(s.bound)
+	if cap(s.mean) < n {
+		s.mean, s.median = make([]float64, n), make([]float64, n)
+	}
+	s.mean, s.median = s.mean[:n], s.median[:n]
+	c.Mean.Forecasts(s.rows, s.bound, s.mean, &s.trees)
+	c.Median.Forecasts(s.rows, s.bound, s.median, &s.trees)
+	for i := range n {
+		e := s.experts[i*allExperts:]
+		e[medianTrees], e[meanTrees] = float32(s.median[i]), float32(s.mean[i])
+	}
 }
 
 // A predictor follows one function.
 type predictor struct {
-	class    Class
-	cluster  *Cluster
-	set      *features.Set
-	past     *features.History // nil for the classes without one
-	cap      float64
-	season   int
+	// Of the class Trees; nil of the others.
+	cluster *Cluster
+	follow  *features.Follower
+	median  mixture
+	mean    mixture
+	errors  residuals
+	experts []float32 // of the forecast that waits for its count
+	waits   bool
+	exact   float64 // the median before it was rounded
+	last    Forecast
+
 	arrivals interarrival.Follower
 }
 
-func newPredictor(m *Model, k Key, start time.Time) predictor {
-	i, ok := m.byKey[k]
-	if !ok {
-		return predictor{class: Interarrival, arrivals: interarrival.Follow(nil)}
+func newPredictor(m *Model, f *Function, start time.Time) predictor {
+	switch {
+	case f == nil || f.Class == Zero:
+		return predictor{arrivals: interarrival.Follow(nil)}
+	case f.Class == Interarrival:
+		return predictor{arrivals: interarrival.Follow(f.IAT)}
 	}
-	f := &m.Functions[i]
-	p := predictor{class: f.Class}
-	switch f.Class {
-	case Trees:
-		var origins []features.Origin
-		if fitted, ok := m.Prophet[k]; ok {
-			origins = []features.Origin{{From: 0, Fitted: fitted}}
-		}
-		p.cluster = &m.Clusters[f.Cluster]
-		p.cap = f.Cap
-		p.set = m.Features.Set(f.Scale, start, origins)
-		p.past = features.NewHistory(features.Reach(p.set))
-	case SeasonalNaive:
-		p.season = f.Season
-		p.past = features.NewHistory(f.Season)
-	case Zero:
-		p.class, p.arrivals = Interarrival, interarrival.Follow(nil)
-	default:
-		p.arrivals = interarrival.Follow(f.IAT)
+	var origins []features.Origin
+	if fitted, ok := m.Prophet[f.Key]; ok {
+		origins = []features.Origin{{From: 0, Fitted: fitted}}
 	}
+	p := predictor{cluster: &m.Clusters[f.Cluster], follow: features.NewFollower(m.Features, start, f.Keep, origins)}
+	p.median, p.mean = newMixture(allExperts, medianTrees), newMixture(allExperts, meanTrees)
+	p.experts = make([]float32, allExperts)
 	return p
 }
 
 func (p *predictor) reset(minute int) {
-	if p.past != nil {
-		p.past.Reset(minute)
+	if p.follow != nil {
+		p.follow.Reset(minute)
 	}
 }
 
+// observe takes the count of a minute. What is no count is taken for missing.
 func (p *predictor) observe(minute int, count float64) {
-	if p.past != nil {
-		p.past.Append(count)
+	if !(count >= 0) || math.IsInf(count, 0) {
+		count = math.NaN()
+	}
+	count = min(count, features.LargestCount)
+	if p.follow == nil {
+		p.arrivals.Observe(minute, count)
 		return
 	}
-	p.arrivals.Observe(minute, count)
+	p.judge(count)
+	p.follow.Observe(count)
 }
 
-// forecast is that of minute now, which must be the one after the last observed.
-func (p *predictor) forecast(now int, s *scratch) Forecast {
-	switch p.class {
-	case Trees:
-		s.row = p.set.Append(s.row[:0], now, p.past)
-		return p.evaluate(s)
-	case SeasonalNaive:
-		v := p.past.Lag(p.season)
-		if !(v > 0) {
-			v = 0
-		}
-		sd := math.Sqrt(v + varianceFloor)
-		// No window has calibrated a fallback: the quantiles are those of a normal
-		// distribution with the variance of a difference of two Poisson counts.
-		return Forecast{Mean: v, Median: v, Q90: v + 1.2816*math.Sqrt2*sd, Q99: v + 2.3263*math.Sqrt2*sd}
+// judge compares the last forecast with the count that came. It needs nothing of the
+// follower.
+func (p *predictor) judge(count float64) {
+	if !p.waits {
+		return
 	}
-	return occasional(p.arrivals.PArrival(now), p.arrivals.Batch())
+	p.waits = false
+	if count != count {
+		return
+	}
+	sign := 0.0
+	switch {
+	case p.exact > count:
+		sign = 1
+	case p.exact < count:
+		sign = -1
+	}
+	p.median.observe(p.experts, p.exact, sign, memory)
+	p.mean.observe(p.experts, p.last.Mean, p.last.Mean-count, memory)
+	p.errors.observe(&p.cluster.Calibration, p.last, count)
+}
+
+// prepare appends the row of the next minute, and what the simple experts say.
+func (p *predictor) prepare(s *scratch) {
+	s.rows = p.follow.Append(s.rows, 1)
+	s.simple = p.follow.AppendExperts(s.simple[:0], 1)
+	s.experts = append(s.experts, 0, 0)
+	for _, v := range s.simple {
+		s.experts = append(s.experts, float32(v))
+	}
+	s.bound = append(s.bound, p.follow.Bound())
+}
+
+// finish forecasts from row i of s, which was prepared and evaluated.
+func (p *predictor) finish(s *scratch, i int) Forecast {
+	copy(p.experts, s.experts[i*allExperts:(i+1)*allExperts])
+	p.exact = min(p.median.forecast(p.experts), s.bound[i])
+	f := Forecast{Mean: min(p.mean.forecast(p.experts), s.bound[i]), Median: whole(p.exact)}
+	p.errors.fill(&p.cluster.Calibration, &f)
+	p.last, p.waits = f, true
+	return f
 }
 
 // occasional is the forecast of a count that is batch with probability p, else 0.
 func occasional(p, batch float64) Forecast {
-	f := Forecast{Mean: p * batch}
-	for _, q := range []struct {
-		to   *float64
-		prob float64
-	}{{&f.Median, 0.5}, {&f.Q90, 0.9}, {&f.Q99, 0.99}} {
-		if p > 1-q.prob {
-			*q.to = batch
-		}
-	}
-	return f
-}
-
-// evaluate forecasts from the row in s.
-func (p *predictor) evaluate(s *scratch) Forecast {
-	scale := float64(p.set.Scale())
-	return p.combine(
-		p.cluster.Mean.Forecast(s.row, scale, p.cap, &s.trees),
-		p.cluster.Median.Forecast(s.row, scale, p.cap, &s.trees))
-}
-
-// evaluateRows calls each with the forecasts from the rows in s, in order.
-func (p *predictor) evaluateRows(s *scratch, each func(i int, f Forecast)) {
-	width, scale := len(p.set.Columns()), float64(p.set.Scale())
-	n := len(s.rows) / width
-	s.mean, s.median = slices.Grow(s.mean[:0], n)[:n], slices.Grow(s.median[:0], n)[:n]
-	for _, h := range []struct {
-		head *Head
-		out  []float64
-	}{{&p.cluster.Mean, s.mean}, {&p.cluster.Median, s.median}} {
-		if h.head.Trees != nil {
-			h.head.Trees.PredictRows(s.rows, h.out, &s.trees)
-		}
-		for i := range n {
-			h.out[i] = h.head.finish(h.out[i], s.rows[i*width:(i+1)*width], scale, p.cap)
-		}
-	}
-	for i := range n {
-		each(i, p.combine(s.mean[i], s.median[i]))
+	return Forecast{
+		Mean:   p * batch,
+		Median: occasionalQuantile(p, batch, probs[P50]),
+		Q90:    occasionalQuantile(p, batch, probs[P90]),
+		Q99:    occasionalQuantile(p, batch, probs[P99]),
 	}
 }
 
-// combine makes a forecast of the mean and the median.
-func (p *predictor) combine(mean, median float64) Forecast {
-	f := Forecast{Mean: mean, Median: median}
-	f.Q90 = max(f.Median, p.cluster.Calibration.Quantile(f.Mean, P90))
-	f.Q99 = max(f.Q90, p.cluster.Calibration.Quantile(f.Mean, P99))
-	return f
+func occasionalQuantile(p, batch, q float64) float64 {
+	if p > 1-q {
+		return batch
+	}
+	return 0
 }

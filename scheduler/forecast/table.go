@@ -26,7 +26,7 @@ const fields = 4
 
 // Precompute forecasts every minute of w as a Runtime would that is primed with the
 // minutes of the trace before it, as many as its features reach back, and stepped
-// through w. The result does not depend on workers; 0 means one per processor.
+// through the last Settle minutes before w and through w. The result does not depend on workers; 0 means one per processor.
 func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Window, workers int) (*Table, error) {
 	if m.byKey == nil {
 		return nil, fmt.Errorf("forecast: the model must be compiled before it runs")
@@ -45,14 +45,16 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 	}
 	predictors := make([]predictor, len(t.Functions))
 	from := m.WarmUp(t.Span, w.From)
+	settle := max(from, w.From-Settle)
 	for i := range predictors {
-		predictors[i] = newPredictor(m, KeyOf(&t.Functions[i]), t.Start)
+		var f *Function
+		if k, ok := m.byKey[KeyOf(&t.Functions[i])]; ok {
+			f = &m.Functions[k]
+		}
+		predictors[i] = newPredictor(m, f, t.Start)
 		predictors[i].reset(from)
 	}
 	scratches := make([]scratch, workers)
-	for i := range scratches {
-		scratches[i] = newScratch(m)
-	}
 	for day := from / datasets.MinutesPerDay; day*datasets.MinutesPerDay < w.To; day++ {
 		c, err := t.Day(ctx, day)
 		if err != nil {
@@ -75,19 +77,32 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 						}
 					}
 					p, s := &predictors[i], &scratches[k]
-					s.rows = s.rows[:0]
-					for now := first; now < last; now++ {
-						switch {
-						case now < w.From:
-						case p.class == Trees: // all minutes of the day at once
-							s.rows = p.set.Append(s.rows, now, p.past)
-						default:
-							tab.set(now, i, p.forecast(now, s))
+					counts := dense[first-day*datasets.MinutesPerDay:]
+					if p.cluster == nil {
+						for now := first; now < last; now++ {
+							if now >= w.From {
+								tab.set(now, i, occasional(p.arrivals.PArrival(now), p.arrivals.Batch()))
+							}
+							p.arrivals.Observe(now, counts[now-first])
 						}
-						p.observe(now, dense[now-day*datasets.MinutesPerDay])
+						continue
 					}
-					if p.class == Trees {
-						p.evaluateRows(s, func(j int, f Forecast) { tab.set(max(first, w.From)+j, i, f) })
+					// Rows do not depend on forecasts: those of the day are evaluated at once.
+					s.clear()
+					begin := max(first, min(settle, last))
+					for now := first; now < last; now++ {
+						if now >= begin {
+							p.prepare(s)
+						}
+						p.follow.Observe(counts[now-first])
+					}
+					s.evaluate(p.cluster)
+					for now := begin; now < last; now++ {
+						f := p.finish(s, now-begin)
+						if now >= w.From {
+							tab.set(now, i, f)
+						}
+						p.judge(counts[now-first])
 					}
 				}
 				return nil
@@ -104,10 +119,7 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 // minute from on have all the history that the model reaches back to, and a day more
 // for the inter-arrival times, inside the span.
 func (m *Model) WarmUp(span datasets.Window, from int) int {
-	reach := max(datasets.MinutesPerDay, m.Features.reach())
-	for i := range m.Functions {
-		reach = max(reach, m.Functions[i].Season)
-	}
+	reach := max(datasets.MinutesPerDay, m.Features.Reach())
 	return min(from, max(span.From, from-reach-datasets.MinutesPerDay))
 }
 

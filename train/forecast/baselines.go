@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/features/prophet"
 )
 
@@ -16,25 +15,13 @@ type baseline interface {
 }
 
 // lagged is the naive forecast of a season.
-type lagged struct {
-	past   *features.History
-	season int
-}
+type lagged struct{ ring []float64 }
 
-func newLagged(from, season int) *lagged {
-	l := &lagged{features.NewHistory(season), season}
-	l.past.Reset(from)
-	return l
-}
+func newLagged(season int) *lagged { return &lagged{make([]float64, season)} }
 
-func (l *lagged) observe(_ int, count float64) { l.past.Append(count) }
+func (l *lagged) observe(minute int, count float64) { l.ring[minute%len(l.ring)] = count }
 
-func (l *lagged) point(int) float64 {
-	if v := l.past.Lag(l.season); v > 0 {
-		return v
-	}
-	return 0
-}
+func (l *lagged) point(now int) float64 { return l.ring[now%len(l.ring)] }
 
 // alphas are the smoothing factors that exponential smoothing chooses from.
 var alphas = [...]float64{0.02, 0.05, 0.1, 0.2, 0.4, 0.8}

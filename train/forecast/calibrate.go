@@ -1,10 +1,8 @@
 package forecast
 
 import (
-	"context"
 	"slices"
 
-	"github.com/incendio-faas/incendio/datasets"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 )
 
@@ -78,68 +76,4 @@ func quantile(sorted []float64, p float64) float64 {
 		return sorted[len(sorted)-1]
 	}
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
-}
-
-// calibrateTotal calibrates the sum of the means of all functions on the validation
-// minutes that were drawn; means has those of each cluster's rows.
-func (t *trainer) calibrateTotal(ctx context.Context, means [][]float64) error {
-	valid := t.splits.Valid
-	sum := make([]float64, valid.Len())
-	actual := make([]float64, valid.Len())
-	for c, s := range t.samples {
-		for i, m := range means[c] {
-			at := int(s.valid.frame.Minute[i]) - valid.From
-			sum[at] += m
-			actual[at] += s.valid.count[i]
-		}
-	}
-	if err := t.addRare(ctx, sum, actual); err != nil {
-		return err
-	}
-	var mean, count []float64
-	for i, used := range t.validMinutes {
-		if used {
-			mean, count = append(mean, sum[i]), append(count, actual[i])
-		}
-	}
-	t.model.Total = calibrate(mean, count)
-	return nil
-}
-
-// addRare adds the forecasts and counts of the functions without trees in the
-// validation window, from histograms of the training window alone.
-func (t *trainer) addRare(ctx context.Context, sum, actual []float64) error {
-	valid := t.splits.Valid
-	from := max(t.splits.Train.From, valid.From-datasets.MinutesPerDay)
-	for i := range t.trace.Functions {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		f := datasets.FunctionID(i)
-		if _, ok := t.clusterOf[f]; ok && t.failed[f] == "" || len(t.series[i].minute) == 0 {
-			continue
-		}
-		fn := online.Function{Key: online.KeyOf(&t.trace.Functions[i]), Class: online.Interarrival, IAT: t.series[i].iat(t.splits.Train)}
-		m := &online.Model{Functions: []online.Function{fn}, Features: t.features, Total: gaussian()}
-		if err := m.Compile(); err != nil {
-			return err
-		}
-		rt, err := online.NewRuntime(m, t.trace.Functions[i:i+1], t.trace.Start)
-		if err != nil {
-			return err
-		}
-		counts := make([]float64, valid.To-from)
-		t.series[i].dense(counts, datasets.Window{From: from, To: valid.To})
-		for k, c := range counts {
-			if now := from + k; now >= valid.From {
-				actual[now-valid.From] += c
-			}
-			if next := from + k + 1 - valid.From; next < 0 || next >= len(sum) {
-				rt.Prime(from+k, counts[k:k+1])
-			} else {
-				sum[next] += rt.Step(from+k, counts[k:k+1])[0].Mean
-			}
-		}
-	}
-	return nil
 }

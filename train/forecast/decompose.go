@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
@@ -25,14 +24,14 @@ type decomposer struct {
 	cutoffs  []int
 	holidays [][]prophet.Holiday
 	refits   int // how many of them are rolling origins
-	began    time.Time
 }
 
-// A decomposition is that of one function.
-type decomposition struct {
-	origins []features.Origin // fitted on the training window, for rows
-	final   *prophet.Fitted   // fitted on everything, for the run time
-	failed  string            // why there is none
+// A Decomposition is that of one series. The zero value is that of a series that goes
+// without.
+type Decomposition struct {
+	Origins []features.Origin // fitted on the training window, for rows
+	Final   *prophet.Fitted   // fitted on everything, for the run time
+	Failed  string            // why there is none
 }
 
 // newDecomposer prepares the model; totals are the counts of all functions per minute
@@ -41,7 +40,7 @@ type decomposition struct {
 func newDecomposer(o Options, t *datasets.Trace, s datasets.Splits, holidays []datasets.Holiday, totals []float64, rep *Report) (*decomposer, error) {
 	all := datasets.Window{From: s.Train.From, To: s.Valid.To}
 	grid := fit.Minutes(t, all)
-	d := &decomposer{options: o, trace: t, train: s.Train, all: all, cutoffs: o.cutoffs(s.Train.Len()), began: time.Now()}
+	d := &decomposer{options: o, trace: t, train: s.Train, all: all, cutoffs: o.cutoffs(s.Train.Len())}
 	d.refits = len(d.cutoffs)
 	if s.Valid.Len() > 0 {
 		d.cutoffs = append(d.cutoffs, all.Len())
@@ -134,13 +133,17 @@ func Calendar(holidays []datasets.Holiday, t *datasets.Trace, w datasets.Window)
 	return out
 }
 
-// fit decomposes series over the window all. A series that fails, or that the time
-// limit leaves no time for, says so; the others are not harmed.
-func (d *decomposer) fit(ctx context.Context, series [][]float64) ([]decomposition, error) {
-	out := make([]decomposition, len(series))
-	if limit := d.options.TimeLimit; limit > 0 && time.Since(d.began) > limit {
+// Decompose decomposes series, dense counts of the training and the validation window. A
+// series that fails, or that comes when the time has expired, says so; the others are not
+// harmed. Without Options.Components nothing is decomposed.
+func (d *decomposer) Decompose(ctx context.Context, series [][]float64, expired func() bool) ([]Decomposition, error) {
+	out := make([]Decomposition, len(series))
+	if !d.options.Components {
+		return out, nil
+	}
+	if expired() {
 		for i := range out {
-			out[i].failed = fmt.Sprintf("time limit of %v passed before the decomposition", limit)
+			out[i].Failed = fmt.Sprintf("time limit of %v passed before the decomposition", d.options.TimeLimit)
 		}
 		return out, nil
 	}
@@ -153,21 +156,21 @@ func (d *decomposer) fit(ctx context.Context, series [][]float64) ([]decompositi
 			if ctx.Err() != nil {
 				return nil, err
 			}
-			out[i] = decomposition{failed: fmt.Sprintf("decomposition: %v", err)}
+			out[i] = Decomposition{Failed: fmt.Sprintf("decomposition: %v", err)}
 		}
 	}
 	return out, nil
 }
 
-func (d *decomposer) fitInto(ctx context.Context, series [][]float64, out []decomposition) error {
+func (d *decomposer) fitInto(ctx context.Context, series [][]float64, out []Decomposition) error {
 	rolling, err := d.fleet.RollingHolidays(ctx, series, d.cutoffs, d.holidays, d.options.Workers)
 	if err != nil {
 		return err
 	}
 	for i := range out {
-		out[i] = decomposition{final: rolling[len(rolling)-1].Fitted[i]}
+		out[i] = Decomposition{Final: rolling[len(rolling)-1].Fitted[i]}
 		for _, o := range rolling[:d.refits] {
-			out[i].origins = append(out[i].origins, features.Origin{From: d.train.From + o.Cutoff, Fitted: o.Fitted[i]})
+			out[i].Origins = append(out[i].Origins, features.Origin{From: d.train.From + o.Cutoff, Fitted: o.Fitted[i]})
 		}
 	}
 	return nil

@@ -12,14 +12,18 @@
 //  4. Prophet decomposes each function at rolling origins: a row of training data has
 //     the components of the last fit before its minute, extrapolated, as it would have
 //     had on that day. No feature has seen its own target.
-//  5. Rows are drawn from all functions and minutes, seeded, up to a limit.
-//  6. Per cluster, boosted trees are fitted for the median (absolute error) and for the
-//     mean (Poisson, squared error), directly and on what Prophet leaves over. The
-//     validation window stops the boosting and chooses, also among forecasts that are
-//     no model at all: trees that do not beat a moving average are not used.
-//  7. The errors on the validation window calibrate the intervals.
+//  5. Rows are drawn up to a limit, evenly over classes of demand and weighted by what they
+//     stand for, seeded.
+//  6. Per cluster, boosted trees are fitted for the median (absolute error) and for the mean
+//     (squared error) of what the base of a row leaves over. The validation rows stop
+//     the boosting and choose between trees and base; then trees are fitted on all rows
+//     ([Boost]).
+//  7. The errors on the validation rows calibrate the quantiles that a run time starts from.
 //  8. Prophet is fitted once more up to the end of the validation window; this fit is
-//     what the model carries.
+//     what the model carries ([Compose]).
+//
+// Sums of functions (all, of a trigger, of an owner) go the same way, as series of a cluster of
+// their own.
 //
 // [Evaluate] judges a fixed model on a window that it has not seen, and [Backtest]
 // trains one per cutoff of a rolling origin; both report the same figures for the

@@ -52,6 +52,7 @@ type evaluation struct {
 	trace   *datasets.Trace
 	options EvaluateOptions
 	tallies []*tally
+	scopes  []string    // sums of functions that are judged, the first is all of them; nil before the first window
 	hours   [][]float64 // per function: mean count of each hour
 	example *Example
 	notes   []string
@@ -83,7 +84,7 @@ func (e *evaluation) tally(name string) *tally {
 func (e *evaluation) report(w datasets.Window, cutoffs []int) *BacktestReport {
 	r := &BacktestReport{Trace: e.trace.Name, Label: e.trace.Label(), Horizon: 1, Window: w, Cutoffs: cutoffs, Floors: floors(e.hours), Notes: []string{}, Example: e.example}
 	for _, t := range e.tallies {
-		r.Models = append(r.Models, t.report()...)
+		r.Models = append(r.Models, t.report(e.scopes)...)
 	}
 	r.compare()
 	if e.trace.Label() == datasets.SemiSynthetic {
@@ -103,15 +104,13 @@ const calibrationRows = 200_000
 // A pass is one window of an evaluation.
 type pass struct {
 	*evaluation
-	m, light  *online.Model
-	series    []sparse
-	history   datasets.Window // before the window
-	calib     datasets.Window
-	w         datasets.Window
-	season    int
-	wholes    []*online.Calibration // of the baselines' totals
-	calibs    []*online.Calibration // of the baselines' functions
-	totalHist []float64
+	m, light *online.Model
+	series   []sparse
+	history  datasets.Window // before the window
+	calib    datasets.Window
+	w        datasets.Window
+	season   int
+	calibs   []*online.Calibration // of the baselines' functions
 }
 
 // window judges the models on w.
@@ -133,21 +132,24 @@ func (e *evaluation) window(ctx context.Context, m, light *online.Model, w datas
 	if err := p.judge(ctx); err != nil {
 		return err
 	}
+	if err := p.judgeSums(); err != nil {
+		return err
+	}
 	p.exemplify()
 	return nil
 }
 
-// baselines of function f that have seen the history up to the minute to.
-func (p *pass) baselines(f int, counts []float64, to int) []baseline {
+// baselines of the series of that key that have seen the history up to the minute to.
+func (p *pass) baselines(k online.Key, counts []float64, to int) []baseline {
 	mean := 0.0
 	for _, c := range counts[:p.history.Len()] {
 		mean += c
 	}
 	from := p.history.From
 	out := []baseline{
-		decomposed{p.m.Prophet[online.KeyOf(&p.trace.Functions[f])], p.trace.Start, mean / float64(p.history.Len())},
-		newLagged(from, p.season),
-		newLagged(from, 1),
+		decomposed{p.m.Prophet[k], p.trace.Start, mean / float64(p.history.Len())},
+		newLagged(p.season),
+		newLagged(1),
 		&smoothing{until: p.w.From},
 	}
 	for _, b := range out {
@@ -175,49 +177,19 @@ func (p *pass) blocks(ctx context.Context, do func(part, f int, counts []float64
 
 func (p *pass) parts() int { return (len(p.series) + blockFunctions - 1) / blockFunctions }
 
-// partials are sums per minute, one per block.
-type partials [][]float64
-
-func newPartials(parts, minutes int) partials {
-	out := make(partials, parts)
-	flat := make([]float64, parts*minutes)
-	for i := range out {
-		out[i] = flat[i*minutes : (i+1)*minutes]
-	}
-	return out
-}
-
-func (p partials) sum() []float64 {
-	if len(p) == 0 {
-		return nil
-	}
-	out := slices.Clone(p[0])
-	for _, part := range p[1:] {
-		for i, v := range part {
-			out[i] += v
-		}
-	}
-	return out
-}
-
 // calibrateBaselines measures the errors of the baselines in the window before w.
 func (p *pass) calibrateBaselines(ctx context.Context) error {
 	type row struct{ mean, count float64 }
 	rows := make([][][]row, p.parts())
 	share := min(1, calibrationRows/float64(len(p.series)*p.calib.Len()))
 	key := seed.Key(p.options.Seed, "forecast/baselines")
-	whole := make([]partials, len(baselineNames))
-	for k := range whole {
-		whole[k] = newPartials(p.parts(), p.calib.Len())
-	}
 	err := p.blocks(ctx, func(part, f int, counts []float64) {
 		if rows[part] == nil {
 			rows[part] = make([][]row, len(baselineNames))
 		}
-		for k, b := range p.baselines(f, counts, p.calib.From) {
+		for k, b := range p.baselines(online.KeyOf(&p.trace.Functions[f]), counts, p.calib.From) {
 			for now := p.calib.From; now < p.calib.To; now++ {
 				y, v := counts[now-p.history.From], b.point(now)
-				whole[k][part][now-p.calib.From] += v
 				if share >= 1 || seed.Uniform(key, uint64(f)<<32|uint64(now)) < share {
 					rows[part][k] = append(rows[part][k], row{v, y})
 				}
@@ -228,13 +200,6 @@ func (p *pass) calibrateBaselines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.totalHist = make([]float64, p.history.Len())
-	for _, s := range p.series {
-		part := s.in(p.history)
-		for i, m := range part.minute {
-			p.totalHist[int(m)-p.history.From] += float64(part.count[i])
-		}
-	}
 	for k := range baselineNames {
 		var mean, count []float64
 		for _, part := range rows {
@@ -244,8 +209,6 @@ func (p *pass) calibrateBaselines(ctx context.Context) error {
 		}
 		c := calibrate(mean, count)
 		p.calibs = append(p.calibs, &c)
-		c = calibrate(whole[k].sum(), p.totalHist[p.calib.From-p.history.From:])
-		p.wholes = append(p.wholes, &c)
 	}
 	return nil
 }
@@ -256,10 +219,8 @@ func (p *pass) judge(ctx context.Context) error {
 	if p.light != nil {
 		models = append(models, p.light)
 	}
-	totals := make([]partials, len(p.tallies))
 	spent := make([][]time.Duration, len(p.tallies))
-	for k := range totals {
-		totals[k] = newPartials(p.parts(), p.w.Len())
+	for k := range spent {
 		spent[k] = make([]time.Duration, p.parts())
 	}
 	errs := make([]error, p.parts())
@@ -271,8 +232,6 @@ func (p *pass) judge(ctx context.Context) error {
 		actual := counts[p.w.From-from:]
 		p.hours[f] = append(p.hours[f], hourly(actual)...)
 		scale, n := p.naiveError(counts[:p.history.Len()])
-		fn := &p.trace.Functions[f]
-		key := online.KeyOf(fn)
 		for k, m := range models {
 			began := time.Now()
 			rt, err := online.NewRuntime(m, p.trace.Functions[f:f+1], p.trace.Start)
@@ -281,27 +240,29 @@ func (p *pass) judge(ctx context.Context) error {
 				return
 			}
 			s := &p.tallies[k].function[f]
-			for now := m.WarmUp(p.trace.Span, p.w.From); now < p.w.From-1; now++ {
-				rt.Prime(now, counts[now-from:now-from+1])
-			}
+			p.warm(m, func(now int, step bool) {
+				if c := counts[now-from : now-from+1]; step {
+					rt.Step(now, c)
+				} else {
+					rt.Prime(now, c)
+				}
+			})
 			for i, y := range actual {
 				at := p.w.From + i - 1
 				fc := rt.Step(at, counts[at-from:at-from+1])[0]
 				c := claim{point: fc.Median, mean: fc.Mean, median: fc.Median, q90: fc.Q90, q99: fc.Q99}
-				c.lower, c.upper = m.Interval(key, fc)
+				c.lower, c.upper = rt.Interval(0)
 				s.add(y, c)
-				totals[k][part][i] += fc.Mean
 			}
 			spent[k][part] += time.Since(began)
 		}
-		for j, b := range p.baselines(f, counts, p.w.From) {
+		for j, b := range p.baselines(online.KeyOf(&p.trace.Functions[f]), counts, p.w.From) {
 			k := len(models) + j
 			began := time.Now()
 			s := &p.tallies[k].function[f]
 			for i, y := range actual {
 				v := b.point(p.w.From + i)
 				s.add(y, claimed(p.calibs[j], v))
-				totals[k][part][i] += v
 				b.observe(p.w.From+i, y)
 			}
 			spent[k][part] += time.Since(began)
@@ -317,27 +278,115 @@ func (p *pass) judge(ctx context.Context) error {
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
 		return errs[i]
 	}
-	actual := make([]float64, p.w.Len())
-	for _, s := range p.series {
-		part := s.in(p.w)
-		for i, m := range part.minute {
-			actual[int(m)-p.w.From] += float64(part.count[i])
-		}
-	}
-	scale, n := p.naiveError(p.totalHist)
 	for k, t := range p.tallies {
 		for _, d := range spent[k] {
 			t.predict += d
 		}
 		t.rows += len(p.series) * p.w.Len()
-		t.total.scale += scale
-		t.total.scaleN += n
-		for i, v := range totals[k].sum() {
-			if k < len(models) {
-				c := claimed(&models[k].Total, v)
-				t.total.add(actual[i], c)
+	}
+	return nil
+}
+
+// warm feeds what comes before the window: minutes of history, of which the last are
+// stepped.
+func (p *pass) warm(m *online.Model, feed func(now int, step bool)) {
+	settle := p.w.From - 1 - online.Settle
+	for now := m.WarmUp(p.trace.Span, p.w.From); now < p.w.From-1; now++ {
+		feed(now, now >= settle)
+	}
+}
+
+// judgeSums judges the sums of functions. The hybrid and the baselines forecast them
+// directly.
+func (p *pass) judgeSums() error {
+	models := []*online.Model{p.m}
+	if p.light != nil {
+		models = append(models, p.light)
+	}
+	if p.scopes == nil {
+		p.scopes = []string{online.TotalScope}
+		for i := range p.m.Totals {
+			if s := p.m.Totals[i].Key.Name; s != online.TotalScope {
+				p.scopes = append(p.scopes, s)
+			}
+		}
+		for _, t := range p.tallies {
+			t.sums = make([]sums, len(p.scopes))
+		}
+	}
+	from := p.history.From
+	series := make(map[string][]float64, len(p.scopes))
+	for _, scope := range p.scopes {
+		y := make([]float64, p.w.To-from)
+		for f := range p.series {
+			if online.InScope(scope, &p.trace.Functions[f]) {
+				for i, m := range p.series[f].minute {
+					y[int(m)-from] += float64(p.series[f].count[i])
+				}
+			}
+		}
+		series[scope] = y
+	}
+	for k, m := range models {
+		began := time.Now()
+		ts, err := online.NewTotals(m, nil, p.trace.Start)
+		if err != nil {
+			return err
+		}
+		at := make([]int, len(p.scopes)) // number of the scope in the model
+		for i, scope := range p.scopes {
+			at[i] = slices.Index(ts.Scopes(), scope)
+		}
+		counts := make([]float64, len(ts.Scopes()))
+		load := func(now int) {
+			for i, scope := range p.scopes {
+				if at[i] >= 0 {
+					counts[at[i]] = series[scope][now-from]
+				}
+			}
+		}
+		p.warm(m, func(now int, step bool) {
+			if load(now); step {
+				ts.StepSums(now, counts)
 			} else {
-				t.total.add(actual[i], claimed(p.wholes[k-len(models)], v))
+				ts.PrimeSums(now, counts)
+			}
+		})
+		for now := p.w.From; now < p.w.To; now++ {
+			load(now - 1)
+			out := ts.StepSums(now-1, counts)
+			for i, scope := range p.scopes {
+				if at[i] < 0 { // too rare for a model of its own
+					p.tallies[k].sums[i].add(series[scope][now-from], claim{})
+					continue
+				}
+				fc := out[at[i]]
+				p.tallies[k].sums[i].add(series[scope][now-from], claim{
+					point: fc.Median, mean: fc.Mean, median: fc.Median, q90: fc.Q90, q99: fc.Q99,
+					lower: ts.Quantile(at[i], 0.05), upper: ts.Quantile(at[i], 0.95),
+				})
+			}
+		}
+		p.tallies[k].predict += time.Since(began)
+	}
+	for i, scope := range p.scopes {
+		y, key := series[scope], online.Key{Name: scope}
+		scale, n := p.naiveError(y[:p.history.Len()])
+		for _, t := range p.tallies {
+			t.sums[i].scale += scale
+			t.sums[i].scaleN += n
+		}
+		for j, b := range p.baselines(key, y, p.calib.From) {
+			var mean, count []float64
+			for now := p.calib.From; now < p.calib.To; now++ {
+				mean, count = append(mean, b.point(now)), append(count, y[now-from])
+				b.observe(now, y[now-from])
+			}
+			c := calibrate(mean, count)
+			s := &p.tallies[len(models)+j].sums[i]
+			for now := p.w.From; now < p.w.To; now++ {
+				s.add(y[now-from], claimed(&c, b.point(now)))
+				b.observe(now, y[now-from])
 			}
 		}
 	}
@@ -401,13 +450,16 @@ func (p *pass) exemplify() {
 	from := p.history.From
 	counts := make([]float64, p.w.To-from)
 	p.series[best].dense(counts, datasets.Window{From: from, To: p.w.To})
-	for now := p.m.WarmUp(p.trace.Span, p.w.From); now < min(p.w.To, p.w.From+exampleMinutes)-1; now++ {
-		if now < p.w.From-1 {
-			rt.Prime(now, counts[now-from:now-from+1])
-			continue
+	p.warm(p.m, func(now int, step bool) {
+		if c := counts[now-from : now-from+1]; step {
+			rt.Step(now, c)
+		} else {
+			rt.Prime(now, c)
 		}
+	})
+	for now := p.w.From - 1; now < min(p.w.To, p.w.From+exampleMinutes)-1; now++ {
 		fc := rt.Step(now, counts[now-from:now-from+1])[0]
-		lower, upper := p.m.Interval(key, fc)
+		lower, upper := rt.Interval(0)
 		x.Minute = append(x.Minute, now+1)
 		x.Actual = append(x.Actual, counts[now+1-from])
 		x.Mean, x.Median = append(x.Mean, fc.Mean), append(x.Median, fc.Median)

@@ -13,13 +13,13 @@ func Origins(ctx context.Context, o Options, t *datasets.Trace, s datasets.Split
 	if err != nil {
 		return nil, err
 	}
-	parts, err := d.fit(ctx, series)
+	parts, err := d.Decompose(ctx, series, func() bool { return false })
 	if err != nil {
 		return nil, err
 	}
 	var out [][]features.Origin
 	for _, p := range parts {
-		out = append(out, p.origins)
+		out = append(out, p.Origins)
 	}
 	return out, nil
 }

@@ -24,7 +24,7 @@ const (
 
 // Scopes over which errors are gathered.
 const (
-	TotalScope  = "total"           // the sum of all functions, minute by minute
+	TotalScope  = online.TotalScope // the sum of all functions, minute by minute
 	PooledScope = "pooled"          // all minutes of all functions
 	MedianScope = "median_function" // the median over the functions that were invoked
 )
@@ -49,9 +49,9 @@ func (n *Number) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(n))
 }
 
-// Figures judge one model on one scope. Errors are in counts per minute. Of the
-// hybrid and of lightgbm, the total is forecast by the sum of the means and a function
-// by its median, which is what the absolute error asks for; RMSE is that of the mean.
+// Figures judge one model on one scope. Errors are in counts per minute. The hybrid and
+// lightgbm forecast by the median, which is what the absolute error asks for; RMSE is
+// that of the mean. Sums of functions are forecast directly.
 type Figures struct {
 	Name  string `json:"name"`
 	Scope string `json:"scope"`
@@ -183,14 +183,15 @@ func (s *sums) figures(name, scope string) Figures {
 type tally struct {
 	name     string
 	function []sums // per function
-	total    sums
+	sums     []sums // per scope of a sum of functions
 	fit      time.Duration
 	predict  time.Duration
 	rows     int
 }
 
-// report returns the figures of the three scopes.
-func (t *tally) report() []Figures {
+// report returns the figures of the scopes: the sum of all functions, pooled, the median
+// function, and further sums.
+func (t *tally) report(scopes []string) []Figures {
 	var pooled sums
 	var per []Figures
 	for _, s := range t.function {
@@ -221,7 +222,10 @@ func (t *tally) report() []Figures {
 	for _, l := range levelNames {
 		median.Pinball[l] = over(func(f Figures) Number { return f.Pinball[l] })
 	}
-	out := []Figures{t.total.figures(t.name, TotalScope), pooled.figures(t.name, PooledScope), median}
+	out := []Figures{t.sums[0].figures(t.name, TotalScope), pooled.figures(t.name, PooledScope), median}
+	for i := 1; i < len(scopes); i++ {
+		out = append(out, t.sums[i].figures(t.name, scopes[i]))
+	}
 	for i := range out {
 		out[i].Timing = FigureTiming{Fit: t.fit.Seconds(), Predict: t.predict.Seconds() * 1e6 / max(1, float64(t.rows))}
 	}
@@ -257,11 +261,11 @@ func floors(hours [][]float64) []Floor {
 
 // compare notes where a baseline has no larger WAPE than the hybrid.
 func (r *BacktestReport) compare() {
-	for _, scope := range []string{TotalScope, PooledScope, MedianScope} {
-		ours, ok := r.Model(Incendio, scope)
-		if !ok {
+	for _, ours := range r.Models {
+		if ours.Name != Incendio {
 			continue
 		}
+		scope := ours.Scope
 		for _, f := range r.Models {
 			if f.Scope == scope && f.Name != Incendio && f.WAPE <= ours.WAPE {
 				r.Notes = append(r.Notes, fmt.Sprintf("%s does not beat %s on the scope %s: WAPE %.4f against %.4f", Incendio, f.Name, scope, float64(ours.WAPE), float64(f.WAPE)))

@@ -69,13 +69,21 @@ func TestNoFutureInComponents(t *testing.T) {
 		if same == 0 || changed == 0 {
 			t.Errorf("function %d: %d decompositions before the change and %d that it changed: the test shows nothing", i, same, changed)
 		}
-		a := features.Components{Start: trace.Start, Origins: before[i]}
-		b := features.Components{Start: trace.Start, Origins: after[i]}
-		past := features.NewHistory(1)
-		for minute := before[i][0].From; minute < now; minute += 41 {
-			if x, y := a.Append(nil, minute, past), b.Append(nil, minute, past); !slices.Equal(x, y) {
-				t.Fatalf("function %d: the features at minute %d are %v, with another future %v", i, minute, x, y)
+		spec := features.SpecFor(splits.Train.Len())
+		spec.Components = true
+		a := features.NewFollower(spec, trace.Start, spec.Reach(), before[i])
+		b := features.NewFollower(spec, trace.Start, spec.Reach(), after[i])
+		for minute := range now {
+			if minute >= before[i][0].From && minute%41 == 0 {
+				for _, ahead := range []int{1, 60} {
+					x, y := a.Append(nil, ahead), b.Append(nil, ahead)
+					if !slices.EqualFunc(x, y, func(v, w float64) bool { return math.Float64bits(v) == math.Float64bits(w) }) {
+						t.Fatalf("function %d: the features at minute %d are %v, with another future %v", i, minute, x, y)
+					}
+				}
 			}
+			a.Observe(series[i][minute])
+			b.Observe(series[i][minute])
 		}
 	}
 }

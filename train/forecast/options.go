@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/features/prophet/fit"
 	"github.com/incendio-faas/incendio/internal/option"
@@ -16,8 +15,9 @@ import (
 // Options configure Train. Start from DefaultOptions: the zero value is not valid.
 type Options struct {
 	// Trees configure the boosting. The objective and its metric are set per head, the
-	// workers are those below. Default: 150 trees of 31 leaves, learning rate 0.1, at
-	// least 40 rows a leaf, early stopping after 15 rounds.
+	// workers are those below. Default: at most 300 trees of 31 leaves, learning rate 0.05, at
+	// least 40 rows a leaf, half of the columns and 0.7 of the rows a tree, early stopping
+	// after 25 rounds.
 	Trees gbdt.Options `mapstructure:"trees" json:"trees"`
 	// MinRate is the number of invocations per hour of the training window from which a
 	// function gets trees, > 0. Default 1.
@@ -27,19 +27,15 @@ type Options struct {
 	// MinClusterFunctions is the number of functions per cluster that limits their number
 	// in small traces, >= 1. Default 20.
 	MinClusterFunctions int `mapstructure:"min_cluster_functions" json:"min_cluster_functions"`
-	// Components puts Prophet's components among the features and lets trees be fitted to
-	// what Prophet leaves over; without them the model is plain boosted trees. Default true.
+	// Components puts Prophet's components among the features and the experts; without them
+	// the model is plain boosted trees. Default true.
 	Components bool `mapstructure:"components" json:"components"`
 	// Calendar puts the phases of day and week among the features where the training
 	// window covers two periods of a day. Default true.
 	Calendar bool `mapstructure:"calendar" json:"calendar"`
-	// Lags and Windows of the features, minutes; those that exceed half of the training
-	// window are left out. Default features.DefaultLags and features.DefaultWindows.
-	Lags    []int `mapstructure:"lags" json:"lags"`
-	Windows []int `mapstructure:"windows" json:"windows"`
 	// Growth of Prophet's trend, linear or flat. Default flat: a slope estimated from days
 	// of counts and extrapolated by a day or two errs more than it explains, and what the
-	// level does meanwhile the column drift tells.
+	// level does meanwhile the columns tell.
 	Growth prophet.Growth `mapstructure:"growth" json:"growth"`
 	// ChangepointPriorScale of Prophet, > 0. Default 0.05.
 	ChangepointPriorScale float64 `mapstructure:"changepoint_prior_scale" json:"changepoint_prior_scale"`
@@ -48,11 +44,11 @@ type Options struct {
 	RefitMinutes int `mapstructure:"refit_minutes" json:"refit_minutes"`
 	// MaxRefits bounds the number of rolling origins, >= 2. Default 14.
 	MaxRefits int `mapstructure:"max_refits" json:"max_refits"`
-	// MaxRows bounds the rows of training data, drawn at random where there are more,
-	// >= 1000. A quarter of it bounds those of validation. Default 200000.
+	// MaxRows bounds the rows of training data, >= 1000. Where there are more they are drawn,
+	// evenly over classes of demand, and weighted by what they stand for. A quarter of it,
+	// but at least 12000, bounds those of validation. Default 400000.
 	MaxRows int `mapstructure:"max_rows" json:"max_rows"`
-	// TimeLimit ends the decomposition; functions that it did not reach fall back to the
-	// seasonal naive forecast. 0, the default, is no limit. With a limit, what is trained
+	// TimeLimit ends the decomposition; functions that it did not reach go without one. 0, the default, is no limit. With a limit, what is trained
 	// depends on the speed of the machine.
 	TimeLimit time.Duration `mapstructure:"time_limit" json:"time_limit"`
 	// Seed of the draws of rows and clusters. Default 1.
@@ -65,9 +61,12 @@ type Options struct {
 // DefaultOptions returns the defaults.
 func DefaultOptions() Options {
 	trees := gbdt.DefaultOptions()
-	trees.NumIterations = 150
+	trees.NumIterations = 300
+	trees.LearningRate = 0.05
 	trees.MinDataInLeaf = 40
-	trees.EarlyStoppingRound = 15
+	trees.FeatureFraction = 0.5
+	trees.BaggingFraction, trees.BaggingFreq = 0.7, 1
+	trees.EarlyStoppingRound = 25
 	return Options{
 		Trees:                 trees,
 		MinRate:               1,
@@ -75,13 +74,11 @@ func DefaultOptions() Options {
 		MinClusterFunctions:   20,
 		Components:            true,
 		Calendar:              true,
-		Lags:                  features.DefaultLags(),
-		Windows:               features.DefaultWindows(),
 		Growth:                prophet.Flat,
 		ChangepointPriorScale: 0.05,
 		RefitMinutes:          datasets.MinutesPerDay,
 		MaxRefits:             14,
-		MaxRows:               200_000,
+		MaxRows:               400_000,
 		Seed:                  1,
 	}
 }
@@ -94,14 +91,6 @@ func (o Options) Validate() error {
 	check(o.MinRate > 0 && !math.IsInf(o.MinRate, 0), "min_rate", "greater than 0", o.MinRate)
 	check(o.MaxClusters >= 1, "max_clusters", "at least 1", o.MaxClusters)
 	check(o.MinClusterFunctions >= 1, "min_cluster_functions", "at least 1", o.MinClusterFunctions)
-	minutes := func(key string, values []int) {
-		check(len(values) > 0, key, "not empty", values)
-		for i, v := range values {
-			check(v >= 1 && (i == 0 || v > values[i-1]), key, "ascending from 1", values)
-		}
-	}
-	minutes("lags", o.Lags)
-	minutes("windows", o.Windows)
 	check(o.Growth == prophet.Linear || o.Growth == prophet.Flat, "growth", fmt.Sprintf("%s or %s", prophet.Linear, prophet.Flat), fmt.Sprintf("%q", o.Growth))
 	check(o.ChangepointPriorScale > 0 && !math.IsInf(o.ChangepointPriorScale, 0), "changepoint_prior_scale", "greater than 0", o.ChangepointPriorScale)
 	check(o.RefitMinutes >= 1, "refit_minutes", "at least 1", o.RefitMinutes)

@@ -14,6 +14,7 @@ type Report struct {
 	Splits     datasets.Splits      `json:"splits"`
 	Classes    map[online.Class]int `json:"classes"` // functions per class
 	Clusters   []ClusterReport      `json:"clusters"`
+	Rows       []Stratum            `json:"rows"`
 	Importance []Importance         `json:"importance"` // over all trees that are used, descending
 	Fallbacks  []Fallback           `json:"fallbacks"`  // in order of function; not empty is exit code 3
 	Notes      []string             `json:"notes"`      // what whoever reads the figures must know
@@ -28,6 +29,19 @@ type Timing struct {
 	Decompose float64 `json:"decompose_s"` // Prophet, and the rows of features
 	Boost     float64 `json:"boost_s"`
 	Total     float64 `json:"total_s"`
+}
+
+// A Stratum says which share of the rows of one class of demand was drawn.
+type Stratum struct {
+	// Below is the mean count of a minute that the functions stay below, and the largest
+	// stratum before it does not; 0 of the class above all edges.
+	Below     float64 `json:"below,omitempty"`
+	Sums      bool    `json:"sums,omitempty"` // sums of functions, which are a stratum of their own
+	Series    int     `json:"series"`
+	TrainRows int     `json:"train_rows"` // that there are
+	ValidRows int     `json:"valid_rows"`
+	Train     float64 `json:"train_share"` // in (0, 1]
+	Valid     float64 `json:"valid_share"`
 }
 
 // A ClusterReport says how the heads of a cluster were chosen.
@@ -45,10 +59,10 @@ type ClusterReport struct {
 //
 //	mean_i 2 (y_i ln(y_i/m_i) - (y_i - m_i))
 //
-// both in counts; the smallest is chosen.
+// both in counts and weighted by the rows that a row stands for; the smallest is chosen.
 type Candidate struct {
 	Head       string  `json:"head"`                 // median or mean
-	Name       string  `json:"name"`                 // objective/link of trees, or a column
+	Name       string  `json:"name"`                 // objective/link of trees, or "base"
 	Iterations int     `json:"iterations,omitempty"` // trees
 	Score      float64 `json:"score"`
 	Chosen     bool    `json:"chosen"`

@@ -2,9 +2,8 @@ package forecast
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"runtime"
+	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -16,126 +15,155 @@ import (
 // batchFunctions are decomposed at once: their dense series are held in memory.
 const batchFunctions = 512
 
-// A sample is rows with their targets.
-type sample struct {
-	frame *features.Frame
-	count []float64
-	scale []float64
-	limit []float64 // of the function's forecasts
+// A Sample is rows with their targets, those of the training window and those of the
+// validation window.
+type Sample struct{ train, valid *part }
+
+type part struct {
+	frame  *features.Frame
+	count  []float64
+	bound  []float64 // largest forecast that is believed
+	weight []float32 // how many rows each stands for
 }
 
-func newSample(columns []string) *sample { return &sample{frame: features.NewFrame(columns, 0)} }
+func newSample(columns []string) *Sample { return &Sample{newPart(columns), newPart(columns)} }
 
-func (s *sample) append(o *sample) {
+func newPart(columns []string) *part { return &part{frame: features.NewFrame(columns, 0)} }
+
+func (s *part) append(o *part) {
 	s.frame.Function = append(s.frame.Function, o.frame.Function...)
 	s.frame.Minute = append(s.frame.Minute, o.frame.Minute...)
 	s.frame.Data = append(s.frame.Data, o.frame.Data...)
 	s.count = append(s.count, o.count...)
-	s.scale = append(s.scale, o.scale...)
-	s.limit = append(s.limit, o.limit...)
+	s.bound = append(s.bound, o.bound...)
+	s.weight = append(s.weight, o.weight...)
 }
 
-// A sampler draws which rows are used.
+// demandEdges part functions by the mean count of a minute of the training window.
+var demandEdges = [...]float64{0.01, 0.1, 1, 10, 100}
+
+// demandClass is the number of edges that the mean count of a minute reaches.
+func demandClass(rate float64) int {
+	return sort.Search(len(demandEdges), func(i int) bool { return rate < demandEdges[i] })
+}
+
+// A sampler draws which rows are used. Every class of demand, and the sums, have the same
+// number of rows as far as they have so many: functions are mostly rare, minutes that
+// matter are not. A row stands for as many as its class has for each one drawn.
 type sampler struct {
-	key   uint64
-	share float64 // of the training rows
-	valid []bool  // minutes of the validation window; the same of all functions, so that they can be summed
+	key    uint64
+	first  int // first minute with a row
+	strata [len(demandEdges) + 2]stratum
 }
 
-func newSampler(o Options, s datasets.Splits, functions, firstRow int) sampler {
-	p := sampler{key: seed.Key(o.Seed, "forecast/rows"), valid: make([]bool, s.Valid.Len())}
-	p.share = min(1, float64(o.MaxRows)/float64(max(1, functions*(s.Train.To-firstRow))))
-	minutes := max(1, min(s.Valid.Len(), o.MaxRows/4/max(1, functions)))
-	order := seed.Stream(o.Seed, "forecast/valid minutes").Perm(s.Valid.Len())
-	for _, i := range order[:min(minutes, len(order))] {
-		p.valid[i] = true
+type stratum struct {
+	series       int
+	train, valid float64 // shares of the minutes that are drawn, in (0, 1]
+	rows         [2]int  // that there are
+}
+
+func newSampler(o Options, s datasets.Splits, p *Plan, first int) *sampler {
+	d := &sampler{key: seed.Key(o.Seed, "forecast/rows"), first: first}
+	for i := range p.series {
+		d.strata[stratumOf(&p.series[i])].series++
 	}
-	return p
+	shares := func(part int, minutes, budget int, to func(*stratum) *float64) {
+		left, classes := float64(budget), 0
+		order := make([]*stratum, 0, len(d.strata))
+		for i := range d.strata {
+			if st := &d.strata[i]; st.series > 0 {
+				st.rows[part] = st.series * minutes
+				order = append(order, st)
+			}
+		}
+		sort.SliceStable(order, func(i, j int) bool { return order[i].rows[part] < order[j].rows[part] })
+		classes = len(order)
+		for _, st := range order { // the smallest first: what it does not need is the others'
+			quota := left / float64(classes)
+			*to(st) = min(1, quota/float64(max(1, st.rows[part])))
+			left -= *to(st) * float64(st.rows[part])
+			classes--
+		}
+	}
+	shares(0, s.Train.To-first, o.MaxRows, func(s *stratum) *float64 { return &s.train })
+	shares(1, s.Valid.Len(), max(minValidRows, o.MaxRows/4), func(s *stratum) *float64 { return &s.valid })
+	return d
 }
 
-func (p sampler) train(f datasets.FunctionID, minute int) bool {
-	return p.share >= 1 || seed.Uniform(p.key, uint64(f)<<32|uint64(minute)) < p.share
+// minValidRows is a floor for the rows that choose and calibrate, whatever the options.
+const minValidRows = 12_000
+
+// stratumOf is the class of demand of a function; sums are one of their own.
+func stratumOf(s *planned) int {
+	if s.scope != "" {
+		return len(demandEdges) + 1
+	}
+	return s.demand
 }
 
-// fillRows decomposes the functions with trees, in batches, and appends their rows to
-// the samples of their clusters, in order of function.
-func (t *trainer) fillRows(ctx context.Context) error {
-	d, err := newDecomposer(t.options, t.trace, t.splits, t.holidays, t.totals, t.report)
+// report says how many rows are drawn of each class.
+func (d *sampler) report() []Stratum {
+	out := []Stratum{}
+	for i := range d.strata {
+		st := &d.strata[i]
+		if st.series == 0 {
+			continue
+		}
+		s := Stratum{Series: st.series, Train: st.train, Valid: st.valid, TrainRows: st.rows[0], ValidRows: st.rows[1]}
+		switch {
+		case i > len(demandEdges):
+			s.Sums = true
+		case i < len(demandEdges):
+			s.Below = demandEdges[i]
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// drawRows replays the series from, from+1, … whose decompositions are parts and appends
+// their rows to those of their clusters, in order.
+func (p *Plan) drawRows(ctx context.Context, from int, parts []Decomposition, draw *sampler, workers int, to []*Sample) error {
+	drawn := make([]*Sample, len(parts))
+	err := parallel(ctx, len(parts), workers, func(i int) {
+		y := make([]float64, p.all.Len())
+		p.series[from+i].counts.dense(y, p.all)
+		drawn[i] = p.rowsOf(&p.series[from+i], y, parts[i].Origins, draw)
+	})
 	if err != nil {
-		return fmt.Errorf("decompose functions: %w", err)
+		return err
 	}
-	firstRow := t.splits.Train.From + d.cutoffs[0]
-	draw := newSampler(t.options, t.splits, len(t.trees), firstRow)
-	t.validMinutes = draw.valid
-	if draw.share < 1 {
-		t.report.note("rows: %.3g of the training rows are drawn, to stay below max_rows", draw.share)
-	}
-	for from := 0; from < len(t.trees); from += batchFunctions {
-		batch := t.trees[from:min(from+batchFunctions, len(t.trees))]
-		flat := make([]float64, len(batch)*d.all.Len())
-		series := make([][]float64, len(batch))
-		for i, f := range batch {
-			series[i] = flat[i*d.all.Len() : (i+1)*d.all.Len()]
-			t.series[f].dense(series[i], d.all)
-		}
-		parts := make([]decomposition, len(batch))
-		if t.options.Components {
-			if parts, err = d.fit(ctx, series); err != nil {
-				return fmt.Errorf("decompose functions: %w", err)
-			}
-		}
-		train, valid := make([]*sample, len(batch)), make([]*sample, len(batch))
-		err := parallel(ctx, len(batch), t.options.Workers, func(i int) {
-			if parts[i].failed == "" {
-				train[i], valid[i] = t.rowsOf(batch[i], series[i], parts[i].origins, firstRow, draw)
-			}
-		})
-		if err != nil {
-			return err
-		}
-		for i, f := range batch {
-			if parts[i].failed != "" {
-				t.failed[f] = parts[i].failed
-				continue
-			}
-			if parts[i].final != nil {
-				t.fitted[f] = parts[i].final
-			}
-			t.samples[t.clusterOf[f]].train.append(train[i])
-			t.samples[t.clusterOf[f]].valid.append(valid[i])
-		}
+	for i, s := range drawn {
+		c := p.series[from+i].cluster
+		to[c].train.append(s.train)
+		to[c].valid.append(s.valid)
 	}
 	return nil
 }
 
-// rowsOf replays one function; y has its counts in the training and validation window.
-func (t *trainer) rowsOf(f datasets.FunctionID, y []float64, origins []features.Origin, firstRow int, draw sampler) (train, valid *sample) {
-	s := t.splits
-	set := t.features.Set(t.scale[f], t.trace.Start, origins)
-	columns := set.Columns()
-	train, valid = newSample(columns), newSample(columns)
-	past := features.NewHistory(features.Reach(set))
-	past.Reset(s.Train.From)
+// rowsOf replays one series, whose counts in the training and the validation window are y.
+func (p *Plan) rowsOf(s *planned, y []float64, origins []features.Origin, draw *sampler) *Sample {
+	st := draw.strata[stratumOf(s)]
+	out := newSample(p.features.Columns())
+	f := features.NewFollower(p.features, p.trace.Start, s.keep, origins)
+	f.Reset(p.all.From)
 	for i, c := range y {
-		now := s.Train.From + i
-		var to *sample
-		switch {
-		case now >= s.Valid.From && draw.valid[now-s.Valid.From]:
-			to = valid
-		case now >= firstRow && now < s.Train.To && draw.train(f, now):
-			to = train
+		now := p.all.From + i
+		to, share := out.train, st.train
+		if now >= p.splits.Valid.From {
+			to, share = out.valid, st.valid
 		}
-		if to != nil {
-			to.frame.Data = set.Append(to.frame.Data, now, past)
-			to.frame.Function = append(to.frame.Function, f)
+		if now >= draw.first && (share >= 1 || seed.Uniform(draw.key, uint64(s.function)<<32|uint64(now)) < share) {
+			to.frame.Data = f.Append(to.frame.Data, 1)
+			to.frame.Function = append(to.frame.Function, s.function)
 			to.frame.Minute = append(to.frame.Minute, int32(now))
 			to.count = append(to.count, c)
-			to.scale = append(to.scale, t.scale[f])
-			to.limit = append(to.limit, t.limit[f])
+			to.bound = append(to.bound, f.Bound())
+			to.weight = append(to.weight, float32(1/share))
 		}
-		past.Append(c)
+		f.Observe(c)
 	}
-	return train, valid
+	return out
 }
 
 // parallel calls do for all of 0..n-1.
@@ -158,15 +186,4 @@ func parallel(ctx context.Context, n, workers int, do func(int)) error {
 	}
 	wg.Wait()
 	return ctx.Err()
-}
-
-// limitOf is the largest forecast that is believed of a function: twice the largest
-// count of its history. An extrapolated trend stays within reason by it, as the bound
-// on parallelism keeps it in the paper (Section V-B).
-func limitOf(s sparse) float64 {
-	var largest float64
-	for _, c := range s.count {
-		largest = math.Max(largest, float64(c))
-	}
-	return max(10, 2*largest)
 }
