@@ -1,7 +1,12 @@
 package forecast
 
-// memory is the factor by which a mixture forgets in a minute: about 100 minutes count.
-const memory = 0.99
+const (
+	// memory is the factor by which the mixture of all experts forgets in a minute: about 100
+	// minutes count, as functions change their ways.
+	memory = 0.99
+	// guardMemory is that of the choice between the trees and the mixture: about 500 minutes.
+	guardMemory = 0.998
+)
 
 // A mixture weighs experts by what they would have spared: ML-Poly of Gaillard, Stoltz and
 // van Erven ("A second-order bound with excess losses", COLT 2014), in its gradient form,
@@ -52,3 +57,45 @@ func (m mixture) observe(experts []float32, forecast, gradient, keep float64) {
 		m.Square[k] = keep*m.Square[k] + r*r
 	}
 }
+
+// A blend forecasts one statistic of a function: it mixes all experts, and then the result with the
+// trees. Over so many experts a mixture pays for its freedom, some percent where the
+// trees are the best; between two it does not.
+type blend struct {
+	All   mixture
+	Guard mixture // of the trees and of All
+	Pair  [2]float32
+	Last  float64
+}
+
+// newBlend returns a blend that trusts one expert, the trees, until it knows better.
+func newBlend(trusted int) blend {
+	return blend{All: newMixture(allExperts, trusted), Guard: newMixture(2, 0)}
+}
+
+// forecast mixes what the experts say; trusted is the number of the trees.
+func (b *blend) forecast(experts []float32, trusted int, bound float64) float64 {
+	b.Pair = [2]float32{experts[trusted], float32(b.All.forecast(experts))}
+	b.Last = min(b.Guard.forecast(b.Pair[:]), bound)
+	return b.Last
+}
+
+// observe takes the count that came; slope is the derivative of the loss at a forecast.
+func (b *blend) observe(experts []float32, count float64, slope func(forecast, count float64) float64) {
+	mixed := float64(b.Pair[1])
+	b.All.observe(experts, mixed, slope(mixed, count), memory)
+	b.Guard.observe(b.Pair[:], b.Last, slope(b.Last, count), guardMemory)
+}
+
+// absolute and squared are the slopes of the losses of a median and of a mean.
+func absolute(forecast, count float64) float64 {
+	switch {
+	case forecast > count:
+		return 1
+	case forecast < count:
+		return -1
+	}
+	return 0
+}
+
+func squared(forecast, count float64) float64 { return forecast - count }

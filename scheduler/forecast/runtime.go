@@ -221,12 +221,11 @@ type predictor struct {
 	// Of the class Trees; nil of the others.
 	cluster *Cluster
 	follow  *features.Follower
-	median  mixture
-	mean    mixture
+	median  blend
+	mean    blend
 	errors  residuals
 	experts []float32 // of the forecast that waits for its count
 	waits   bool
-	exact   float64 // the median before it was rounded
 	last    Forecast
 
 	arrivals interarrival.Follower
@@ -244,7 +243,7 @@ func newPredictor(m *Model, f *Function, start time.Time) predictor {
 		origins = []features.Origin{{From: 0, Fitted: fitted}}
 	}
 	p := predictor{cluster: &m.Clusters[f.Cluster], follow: features.NewFollower(m.Features, start, f.Keep, origins)}
-	p.median, p.mean = newMixture(allExperts, medianTrees), newMixture(allExperts, meanTrees)
+	p.median, p.mean = newBlend(medianTrees), newBlend(meanTrees)
 	p.experts = make([]float32, allExperts)
 	return p
 }
@@ -279,15 +278,8 @@ func (p *predictor) judge(count float64) {
 	if count != count {
 		return
 	}
-	sign := 0.0
-	switch {
-	case p.exact > count:
-		sign = 1
-	case p.exact < count:
-		sign = -1
-	}
-	p.median.observe(p.experts, p.exact, sign, memory)
-	p.mean.observe(p.experts, p.last.Mean, p.last.Mean-count, memory)
+	p.median.observe(p.experts, count, absolute)
+	p.mean.observe(p.experts, count, squared)
 	p.errors.observe(&p.cluster.Calibration, p.last, count)
 }
 
@@ -305,8 +297,10 @@ func (p *predictor) prepare(s *scratch) {
 // finish forecasts from row i of s, which was prepared and evaluated.
 func (p *predictor) finish(s *scratch, i int) Forecast {
 	copy(p.experts, s.experts[i*allExperts:(i+1)*allExperts])
-	p.exact = min(p.median.forecast(p.experts), s.bound[i])
-	f := Forecast{Mean: min(p.mean.forecast(p.experts), s.bound[i]), Median: whole(p.exact)}
+	f := Forecast{
+		Mean:   p.mean.forecast(p.experts, meanTrees, s.bound[i]),
+		Median: whole(p.median.forecast(p.experts, medianTrees, s.bound[i])),
+	}
 	p.errors.fill(&p.cluster.Calibration, &f)
 	p.last, p.waits = f, true
 	return f

@@ -22,11 +22,10 @@ type savedRuntime struct {
 // savedPredictor follows for every function.
 type savedPredictor struct {
 	Follow, Arrivals []byte
-	Median, Mean     mixture
+	Median, Mean     blend
 	Errors           residuals
 	Experts          []float32
 	Waits            bool
-	Exact            float64
 	Last             Forecast
 }
 
@@ -40,7 +39,7 @@ func (rt *Runtime) Save(w io.Writer) error {
 	}
 	for i := range rt.functions {
 		p := &rt.functions[i]
-		s := savedPredictor{Median: p.median, Mean: p.mean, Errors: p.errors, Experts: p.experts, Waits: p.waits, Exact: p.exact, Last: p.last}
+		s := savedPredictor{Median: p.median, Mean: p.mean, Errors: p.errors, Experts: p.experts, Waits: p.waits, Last: p.last}
 		var err error
 		if p.follow != nil {
 			s.Follow, err = p.follow.MarshalBinary()
@@ -95,9 +94,14 @@ func (p *predictor) restore(d *gob.Decoder) error {
 	if p.follow == nil {
 		return p.arrivals.UnmarshalBinary(s.Arrivals)
 	}
-	for _, n := range []int{len(s.Median.Regret), len(s.Median.Square), len(s.Mean.Regret), len(s.Mean.Square), len(s.Experts)} {
-		if n != allExperts {
-			return fmt.Errorf("%d experts, expected %d", n, allExperts)
+	for _, b := range []*blend{&s.Median, &s.Mean} {
+		for _, n := range []int{len(b.All.Regret), len(b.All.Square), len(s.Experts)} {
+			if n != allExperts {
+				return fmt.Errorf("%d experts, expected %d", n, allExperts)
+			}
+		}
+		if len(b.Guard.Regret) != len(b.Pair) || len(b.Guard.Square) != len(b.Pair) {
+			return errors.New("guards of another number of experts")
 		}
 	}
 	for i := range s.Errors.Levels {
@@ -114,6 +118,6 @@ func (p *predictor) restore(d *gob.Decoder) error {
 		return err
 	}
 	p.median, p.mean, p.errors, p.experts = s.Median, s.Mean, s.Errors, s.Experts
-	p.waits, p.exact, p.last = s.Waits, s.Exact, s.Last
+	p.waits, p.last = s.Waits, s.Last
 	return nil
 }

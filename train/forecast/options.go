@@ -46,7 +46,7 @@ type Options struct {
 	MaxRefits int `mapstructure:"max_refits" json:"max_refits"`
 	// MaxRows bounds the rows of training data, >= 1000. Where there are more they are drawn,
 	// evenly over classes of demand, and weighted by what they stand for. A quarter of it,
-	// but at least 12000, bounds those of validation. Default 400000.
+	// but at least 12000, bounds those of validation. Default 200000.
 	MaxRows int `mapstructure:"max_rows" json:"max_rows"`
 	// TimeLimit ends the decomposition; functions that it did not reach go without one. 0, the default, is no limit. With a limit, what is trained
 	// depends on the speed of the machine.
@@ -78,7 +78,7 @@ func DefaultOptions() Options {
 		ChangepointPriorScale: 0.05,
 		RefitMinutes:          datasets.MinutesPerDay,
 		MaxRefits:             14,
-		MaxRows:               400_000,
+		MaxRows:               200_000,
 		Seed:                  1,
 	}
 }
