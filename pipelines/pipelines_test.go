@@ -48,6 +48,7 @@ func tiny(store string) pipelines.Config {
 	c.Synthetic.Functions, c.Synthetic.Days, c.Synthetic.Holidays = 30, 2, []int{}
 	c.Forecast.Trees.NumIterations, c.Forecast.Trees.NumLeaves = 8, 7
 	c.Forecast.MaxClusters, c.Forecast.MaxRefits, c.Forecast.MaxRows = 1, 2, 2000
+	c.Forecast.Ahead = []int{60}
 	c.Priority.Search.Trials, c.Priority.Search.Startup, c.Priority.Finalists = 7, 2, 2
 	c.Learning.Windows, c.Learning.WindowMinutes, c.Learning.AgentWindows, c.Learning.AgentWindowMinutes = 1, 10, 2, 10
 	c.Agent.TotalTimesteps, c.Agent.FineTuneTimesteps, c.Agent.Hidden = 100, 50, 8

@@ -116,6 +116,34 @@ func (f *Follower) PArrival(now int) float64 {
 	return (float64(seen) + pseudo*f.hist.Rate) / (float64(f.atLeast[at]) + pseudo)
 }
 
+// AppendPath appends the probabilities of an arrival in the minutes now, now+1, …, so many, which come after
+// the last one observed: that of the next arrival by its hazard, and of those after it by the gaps
+// that were seen, as in a renewal process. They are in [0, 1].
+func (f *Follower) AppendPath(out []float64, now, minutes int) []float64 {
+	from := len(out)
+	for range minutes {
+		out = append(out, 0)
+	}
+	if f.hist == nil {
+		return out
+	}
+	p := out[from:]
+	total := float64(f.atLeast[0]) + pseudo
+	none := 1.0 // probability of no arrival yet
+	for k := range p {
+		h := f.PArrival(now + k)
+		p[k] = min(1, p[k]+none*h)
+		none *= 1 - h
+		for i, gap := range f.hist.Gap {
+			if k+int(gap) >= minutes {
+				break
+			}
+			p[k+int(gap)] += p[k] * float64(f.hist.Count[i]) / total
+		}
+	}
+	return out
+}
+
 // Batch is the number of invocations that an arrival is expected to be: the mean count
 // of the minutes with arrivals, >= 1; 0 if nothing is known of the function.
 func (f *Follower) Batch() float64 {

@@ -62,17 +62,35 @@ func (c *Calibration) Validate() error {
 	return nil
 }
 
+// level is the number of the level of a forecast.
+func (c *Calibration) level(mean float64) int {
+	return sort.Search(len(c.Edge), func(i int) bool { return mean < c.Edge[i] })
+}
+
+// Bias returns, for each level, the mean scaled residual of counts about forecasts.
+func (c *Calibration) Bias(forecast, count []float64) []float64 {
+	sum, n := make([]float64, len(c.Z)), make([]float64, len(c.Z))
+	for i, m := range forecast {
+		l := c.level(m)
+		sum[l] += ScaledResidual(m, count[i])
+		n[l]++
+	}
+	for l := range sum {
+		sum[l] /= max(1, n[l])
+	}
+	return sum
+}
+
 // Quantile returns the quantile number q (P05 to P99) of the count whose mean is
 // forecast to be mean; >= 0.
 func (c *Calibration) Quantile(mean float64, q int) float64 {
-	level := sort.Search(len(c.Edge), func(i int) bool { return mean < c.Edge[i] })
-	return max(0, mean+c.Z[level][q]*math.Sqrt(mean+varianceFloor))
+	return max(0, mean+c.Z[c.level(mean)][q]*math.Sqrt(mean+varianceFloor))
 }
 
 // residual is the scaled residual at probability p in (0, 1): between the probabilities of
 // the table straight in units of a normal distribution, beyond them as between the last two.
 func (c *Calibration) residual(mean, p float64) float64 {
-	z := &c.Z[sort.Search(len(c.Edge), func(i int) bool { return mean < c.Edge[i] })]
+	z := &c.Z[c.level(mean)]
 	i := 1
 	for i < quantiles-1 && p > probs[i] {
 		i++
@@ -84,7 +102,7 @@ func (c *Calibration) residual(mean, p float64) float64 {
 // spread is half the width of the table between the probabilities 0.05 and 0.95, in units of
 // a normal distribution's mean absolute value.
 func (c *Calibration) spread(mean float64) float64 {
-	z := &c.Z[sort.Search(len(c.Edge), func(i int) bool { return mean < c.Edge[i] })]
+	z := &c.Z[c.level(mean)]
 	return max(1e-3, (z[P95]-z[P05])/(scores[P95]-scores[P05])*math.Sqrt(2/math.Pi))
 }
 

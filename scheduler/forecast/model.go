@@ -123,6 +123,30 @@ type Cluster struct {
 	Mean        Head        `json:"mean"`
 	Median      Head        `json:"median"`
 	Calibration Calibration `json:"calibration"`
+
+	// Later forecast further ahead than the next minute, in order of how far.
+	Later []Later `json:"later,omitempty"`
+}
+
+// MaxAhead is the furthest minute that can be forecast: the last one of a day.
+const MaxAhead = datasets.MinutesPerDay
+
+// A Later forecasts one minute that lies further ahead, from a row for that minute.
+type Later struct {
+	Minutes     int         `json:"minutes"` // ahead, in [2, MaxAhead]; 1 is the next minute
+	Median      Head        `json:"median"`
+	Calibration Calibration `json:"calibration"` // about the median
+	// Bias is the mean of the scaled residuals of each level of the calibration.
+	Bias []float64 `json:"bias"`
+}
+
+// heads are all of them.
+func (c *Cluster) heads() []*Head {
+	out := []*Head{&c.Mean, &c.Median}
+	for i := range c.Later {
+		out = append(out, &c.Later[i].Median)
+	}
+	return out
 }
 
 // A Model is a trained forecaster. It is immutable after Compile and safe for
@@ -183,7 +207,7 @@ func Load(files func(name string) ([]byte, error)) (*Model, error) {
 	m.Functions = fj.Functions
 	for i := range m.Clusters {
 		c := &m.Clusters[i]
-		for _, h := range []*Head{&c.Mean, &c.Median} {
+		for _, h := range c.heads() {
 			if h.File == "" {
 				continue
 			}
@@ -226,7 +250,7 @@ func load(files func(string) ([]byte, error), name string, to any) error {
 func (m *Model) Files() (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for i := range m.Clusters {
-		for _, h := range []*Head{&m.Clusters[i].Mean, &m.Clusters[i].Median} {
+		for _, h := range m.Clusters[i].heads() {
 			if h.Trees != nil {
 				out[h.File] = h.Trees.Text()
 			}
@@ -273,7 +297,16 @@ func (m *Model) compile() error {
 		if err := c.Calibration.Validate(); err != nil {
 			return fmt.Errorf("cluster %q: %w", c.Name, err)
 		}
-		for _, h := range []*Head{&c.Mean, &c.Median} {
+		for k := range c.Later {
+			l := &c.Later[k]
+			if err := l.Calibration.Validate(); err != nil {
+				return fmt.Errorf("cluster %q, %d minutes ahead: %w", c.Name, l.Minutes, err)
+			}
+			if l.Minutes < 2 || l.Minutes > MaxAhead || k > 0 && l.Minutes <= c.Later[k-1].Minutes || len(l.Bias) != len(l.Calibration.Z) {
+				return fmt.Errorf("cluster %q: minutes ahead must ascend in [2, %d] and have a bias for each level, got %d with %d", c.Name, MaxAhead, l.Minutes, len(l.Bias))
+			}
+		}
+		for _, h := range c.heads() {
 			if err := m.compileHead(h); err != nil {
 				return fmt.Errorf("cluster %q: %w", c.Name, err)
 			}

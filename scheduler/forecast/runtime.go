@@ -186,6 +186,7 @@ type scratch struct {
 	bound        []float64
 	mean, median []float64
 	simple       []float64
+	chance       []float64 // of a path
 	trees        Scratch
 }
 

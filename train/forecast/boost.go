@@ -46,8 +46,9 @@ var trials = [...]trial{
 // Boost fits the trees of a cluster from the rows of its series. The validation rows stop the
 // boosting and say whether the trees beat the base of the row, which otherwise stands for
 // them; then trees of as many rounds are fitted on all rows. The errors on the validation
-// rows, of the trees that had not seen them, calibrate the quantiles.
-func Boost(ctx context.Context, name string, spec features.Spec, s *Sample, o Options, rec train.Recorder) (*Boosted, error) {
+// rows, of the trees that had not seen them, calibrate the quantiles. So it is for the next minute,
+// whose median and mean have trees, and for each distance ahead, where the median has.
+func Boost(ctx context.Context, name string, spec features.Spec, ahead []int, s *Sample, o Options, rec train.Recorder) (*Boosted, error) {
 	out := &Boosted{
 		Cluster: online.Cluster{Name: name, Calibration: gaussian()},
 		Rows:    s.train.frame.Rows(), ValidRows: s.valid.frame.Rows(),
@@ -61,43 +62,10 @@ func Boost(ctx context.Context, name string, spec features.Spec, s *Sample, o Op
 		out.Failed = fmt.Sprintf("trees of cluster %s: %d rows of training and %d of validation", name, out.Rows, out.ValidRows)
 		return out, nil
 	}
-	both := newPart(spec.Columns())
-	both.append(s.train)
-	both.append(s.valid)
 	for _, tr := range trials {
-		base := predict(ctx, online.Head{}, s.valid, o.Workers)
-		best := Candidate{Head: tr.head, Name: features.BaseColumn, Score: score(tr.head, s.valid, base)}
-		predicted, head := base, online.Head{}
-		out.Candidates = append(out.Candidates, best)
-
-		m, h, err := fitTrees(ctx, tr, name, s.train, s.valid, 0, o, rec, out)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err == nil {
-			trees := predict(ctx, h, s.valid, o.Workers)
-			c := Candidate{Head: tr.head, Name: tr.objective + "/" + string(tr.link), Iterations: len(m.Trees), Score: score(tr.head, s.valid, trees)}
-			out.Candidates = append(out.Candidates, c)
-			if c.Score < best.Score {
-				best, predicted = c, trees
-				if m, head, err = fitTrees(ctx, tr, name, both, nil, c.Iterations, o, rec, out); err == nil {
-					for j, g := range normalised(m.Importance(gbdt.ByGain)) {
-						out.gain[j] += g * float64(out.Rows)
-					}
-				}
-			}
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+		head, predicted, err := out.head(ctx, tr, name, &s.sample, o, rec)
 		if err != nil {
-			out.Failed = fmt.Sprintf("trees of cluster %s: %v", name, err)
-			out.Warnings = append(out.Warnings, fmt.Errorf("cluster %s: %s: %w", name, tr.objective, err))
-		}
-		for i := range out.Candidates {
-			if c := &out.Candidates[i]; c.Head == tr.head {
-				c.Chosen = c.Name == best.Name
-			}
+			return nil, err
 		}
 		if tr.head == medianHead {
 			out.Cluster.Median = head
@@ -106,7 +74,61 @@ func Boost(ctx context.Context, name string, spec features.Spec, s *Sample, o Op
 			out.Cluster.Calibration = calibrate(predicted, s.valid.count)
 		}
 	}
+	for k, h := range ahead {
+		if s.later[k].train.frame.Rows() == 0 || s.later[k].valid.frame.Rows() == 0 {
+			continue
+		}
+		tr := trials[0]
+		tr.head = fmt.Sprintf("%s-%d", medianHead, h)
+		head, predicted, err := out.head(ctx, tr, name, &s.later[k], o, rec)
+		if err != nil {
+			return nil, err
+		}
+		l := online.Later{Minutes: h, Median: head, Calibration: calibrate(predicted, s.later[k].valid.count)}
+		l.Bias = l.Calibration.Bias(predicted, s.later[k].valid.count)
+		out.Cluster.Later = append(out.Cluster.Later, l)
+	}
 	return out, nil
+}
+
+// head fits and chooses one head, and returns what the choice forecast for the validation rows
+// before it had seen them.
+func (out *Boosted) head(ctx context.Context, tr trial, name string, s *sample, o Options, rec train.Recorder) (online.Head, []float64, error) {
+	base := predict(ctx, online.Head{}, s.valid, o.Workers)
+	best := Candidate{Head: tr.head, Name: features.BaseColumn, Score: score(tr, s.valid, base)}
+	out.Candidates = append(out.Candidates, best)
+	predicted, head := base, online.Head{}
+	m, h, err := fitTrees(ctx, tr, name, s.train, s.valid, 0, o, rec, out)
+	if err == nil {
+		trees := predict(ctx, h, s.valid, o.Workers)
+		c := Candidate{Head: tr.head, Name: tr.objective + "/" + string(tr.link), Iterations: len(m.Trees), Score: score(tr, s.valid, trees)}
+		out.Candidates = append(out.Candidates, c)
+		if c.Score < best.Score {
+			best, predicted = c, trees
+			both := newPart(s.train.frame.Columns)
+			both.append(s.train)
+			both.append(s.valid)
+			if m, head, err = fitTrees(ctx, tr, name, both, nil, c.Iterations, o, rec, out); err == nil {
+				for j, g := range normalised(m.Importance(gbdt.ByGain)) {
+					out.gain[j] += g * float64(s.train.frame.Rows())
+				}
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return online.Head{}, nil, ctx.Err()
+	}
+	if err != nil {
+		out.Failed = fmt.Sprintf("trees of cluster %s: %v", name, err)
+		out.Warnings = append(out.Warnings, fmt.Errorf("cluster %s: %s: %w", name, tr.head, err))
+		head = online.Head{}
+	}
+	for i := range out.Candidates {
+		if c := &out.Candidates[i]; c.Head == tr.head {
+			c.Chosen = c.Name == best.Name
+		}
+	}
+	return head, predicted, nil
 }
 
 // fitTrees fits the trees of a trial and reads them back as the run time will. With a part
@@ -175,8 +197,8 @@ func predict(ctx context.Context, head online.Head, s *part, workers int) []floa
 
 // score is the weighted pooled WAPE of a median and the weighted mean Poisson deviance of a
 // mean.
-func score(head string, s *part, predicted []float64) float64 {
-	if head == medianHead {
+func score(tr trial, s *part, predicted []float64) float64 {
+	if tr.link == online.Stabilised {
 		return wape(s, predicted)
 	}
 	return deviance(s, predicted)

@@ -28,6 +28,7 @@ func options() forecast.Options {
 	o.MaxRows = 15_000
 	o.Trees.NumIterations, o.Trees.LearningRate = 40, 0.2
 	o.MaxClusters = 2
+	o.Ahead = []int{10}
 	return o
 }
 
@@ -209,7 +210,7 @@ func TestReport(t *testing.T) {
 				chosen[k.Head] = k.Score
 			}
 		}
-		if len(best) != 2 || !maps.Equal(best, chosen) {
+		if len(best) != 3 || !maps.Equal(best, chosen) {
 			t.Errorf("cluster %s: chosen are %v, best %v", c.Name, chosen, best)
 		}
 	}

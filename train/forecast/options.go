@@ -9,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/features/prophet/fit"
 	"github.com/incendio-faas/incendio/internal/option"
+	online "github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/train/gbdt"
 )
 
@@ -48,6 +49,10 @@ type Options struct {
 	// evenly over classes of demand, and weighted by what they stand for. A quarter of it,
 	// but at least 12000, bounds those of validation. Default 200000.
 	MaxRows int `mapstructure:"max_rows" json:"max_rows"`
+	// Ahead are the minutes ahead, beside the next one, that get trees of their own, in [2, 1440],
+	// ascending; those of more than a quarter of the training window are left out. Default 2,
+	// 5, 10, 15, 30, 60, 1440.
+	Ahead []int `mapstructure:"ahead" json:"ahead"`
 	// TimeLimit ends the decomposition; functions that it did not reach go without one. 0, the default, is no limit. With a limit, what is trained
 	// depends on the speed of the machine.
 	TimeLimit time.Duration `mapstructure:"time_limit" json:"time_limit"`
@@ -79,6 +84,7 @@ func DefaultOptions() Options {
 		RefitMinutes:          datasets.MinutesPerDay,
 		MaxRefits:             14,
 		MaxRows:               200_000,
+		Ahead:                 []int{2, 5, 10, 15, 30, 60, 1440},
 		Seed:                  1,
 	}
 }
@@ -96,6 +102,9 @@ func (o Options) Validate() error {
 	check(o.RefitMinutes >= 1, "refit_minutes", "at least 1", o.RefitMinutes)
 	check(o.MaxRefits >= 2, "max_refits", "at least 2", o.MaxRefits)
 	check(o.MaxRows >= 1000, "max_rows", "at least 1000", o.MaxRows)
+	for i, h := range o.Ahead {
+		check(h >= 2 && h <= online.MaxAhead && (i == 0 || h > o.Ahead[i-1]), "ahead", fmt.Sprintf("ascending in [2, %d]", online.MaxAhead), o.Ahead)
+	}
 	check(o.TimeLimit >= 0, "time_limit", "not negative", o.TimeLimit)
 	check(o.Workers >= 0, "workers", "not negative", o.Workers)
 	return out.Err()

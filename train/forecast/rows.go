@@ -16,8 +16,13 @@ import (
 const batchFunctions = 512
 
 // A Sample is rows with their targets, those of the training window and those of the
-// validation window.
-type Sample struct{ train, valid *part }
+// validation window: of the next minute, and of minutes further ahead.
+type Sample struct {
+	sample
+	later []sample // in order of Plan.ahead
+}
+
+type sample struct{ train, valid *part }
 
 type part struct {
 	frame  *features.Frame
@@ -26,7 +31,18 @@ type part struct {
 	weight []float32 // how many rows each stands for
 }
 
-func newSample(columns []string) *Sample { return &Sample{newPart(columns), newPart(columns)} }
+func newSample(columns []string, later int) *Sample {
+	s := &Sample{sample: sample{newPart(columns), newPart(columns)}}
+	for range later {
+		s.later = append(s.later, sample{newPart(columns), newPart(columns)})
+	}
+	return s
+}
+
+func (s *sample) append(o *sample) {
+	s.train.append(o.train)
+	s.valid.append(o.valid)
+}
 
 func newPart(columns []string) *part { return &part{frame: features.NewFrame(columns, 0)} }
 
@@ -51,9 +67,11 @@ func demandClass(rate float64) int {
 // number of rows as far as they have so many: functions are mostly rare, minutes that
 // matter are not. A row stands for as many as its class has for each one drawn.
 type sampler struct {
-	key    uint64
-	first  int // first minute with a row
-	strata [len(demandEdges) + 2]stratum
+	key   uint64
+	first int // first minute with a row
+	// Of the rows of the next minute, the shares that are drawn for minutes further ahead.
+	laterTrain, laterValid float64
+	strata                 [len(demandEdges) + 2]stratum
 }
 
 type stratum struct {
@@ -87,8 +105,22 @@ func newSampler(o Options, s datasets.Splits, p *Plan, first int) *sampler {
 	}
 	shares(0, s.Train.To-first, o.MaxRows, func(s *stratum) *float64 { return &s.train })
 	shares(1, s.Valid.Len(), max(minValidRows, o.MaxRows/4), func(s *stratum) *float64 { return &s.valid })
+	var train, valid float64
+	for _, st := range d.strata {
+		train += st.train * float64(st.rows[0])
+		valid += st.valid * float64(st.rows[1])
+	}
+	d.laterTrain = min(1, laterRows*float64(o.MaxRows)/max(1, train))
+	d.laterValid = min(1, max(minLaterRows, laterRows/4*float64(o.MaxRows))/max(1, valid))
 	return d
 }
+
+// laterRows is the budget of each distance ahead, as a share of that of the next minute, and
+// minLaterRows the least number of rows that choose and calibrate there.
+const (
+	laterRows    = 0.125
+	minLaterRows = 4000
+)
 
 // minValidRows is a floor for the rows that choose and calibrate, whatever the options.
 const minValidRows = 12_000
@@ -135,8 +167,10 @@ func (p *Plan) drawRows(ctx context.Context, from int, parts []Decomposition, dr
 	}
 	for i, s := range drawn {
 		c := p.series[from+i].cluster
-		to[c].train.append(s.train)
-		to[c].valid.append(s.valid)
+		to[c].append(&s.sample)
+		for k := range s.later {
+			to[c].later[k].append(&s.later[k])
+		}
 	}
 	return nil
 }
@@ -144,26 +178,40 @@ func (p *Plan) drawRows(ctx context.Context, from int, parts []Decomposition, dr
 // rowsOf replays one series, whose counts in the training and the validation window are y.
 func (p *Plan) rowsOf(s *planned, y []float64, origins []features.Origin, draw *sampler) *Sample {
 	st := draw.strata[stratumOf(s)]
-	out := newSample(p.features.Columns())
+	out := newSample(p.features.Columns(), len(p.ahead))
 	f := features.NewFollower(p.features, p.trace.Start, s.keep, origins)
 	f.Reset(p.all.From)
-	for i, c := range y {
-		now := p.all.From + i
-		to, share := out.train, st.train
-		if now >= p.splits.Valid.From {
-			to, share = out.valid, st.valid
-		}
-		if now >= draw.first && (share >= 1 || seed.Uniform(draw.key, uint64(s.function)<<32|uint64(now)) < share) {
-			to.frame.Data = f.Append(to.frame.Data, 1)
-			to.frame.Function = append(to.frame.Function, s.function)
-			to.frame.Minute = append(to.frame.Minute, int32(now))
-			to.count = append(to.count, c)
-			to.bound = append(to.bound, f.Bound())
-			to.weight = append(to.weight, float32(1/share))
+	for _, c := range y {
+		p.drawRow(&out.sample, f, s, y, 1, st, draw, 1, 1)
+		for k, h := range p.ahead {
+			p.drawRow(&out.later[k], f, s, y, h, st, draw, draw.laterTrain, draw.laterValid)
 		}
 		f.Observe(c)
 	}
 	return out
+}
+
+// drawRow appends the row of the minute that lies so far ahead of what f knows, if it is drawn; train
+// and valid are further shares.
+func (p *Plan) drawRow(to *sample, f *features.Follower, s *planned, y []float64, ahead int, st stratum, draw *sampler, train, valid float64) {
+	at := f.Minute() + ahead - 1
+	if at < draw.first || at >= p.all.To {
+		return
+	}
+	part, share := to.train, st.train*train
+	if at >= p.splits.Valid.From {
+		part, share = to.valid, st.valid*valid
+	}
+	key := draw.key + uint64(ahead-1)
+	if share < 1 && seed.Uniform(key, uint64(s.function)<<32|uint64(at)) >= share {
+		return
+	}
+	part.frame.Data = f.Append(part.frame.Data, ahead)
+	part.frame.Function = append(part.frame.Function, s.function)
+	part.frame.Minute = append(part.frame.Minute, int32(at))
+	part.count = append(part.count, y[at-p.all.From])
+	part.bound = append(part.bound, f.Bound())
+	part.weight = append(part.weight, float32(1/share))
 }
 
 // parallel calls do for all of 0..n-1.

@@ -65,7 +65,7 @@ func trainOn(ctx context.Context, t *datasets.Trace, s datasets.Splits, holidays
 	rep.Rows = draw.report()
 	rows := make([]*Sample, len(p.clusters))
 	for c := range rows {
-		rows[c] = newSample(p.features.Columns())
+		rows[c] = newSample(p.features.Columns(), len(p.ahead))
 	}
 	learned := make([]Decomposition, len(p.series))
 	for from := 0; from < len(p.series); from += batchFunctions {
@@ -88,7 +88,7 @@ func trainOn(ctx context.Context, t *datasets.Trace, s datasets.Splits, holidays
 	boosted := make([]*Boosted, len(p.clusters))
 	for c, sample := range rows {
 		name := p.clusters[c].name
-		if boosted[c], err = Boost(ctx, name, p.features, sample, o, rec); err != nil {
+		if boosted[c], err = Boost(ctx, name, p.features, p.ahead, sample, o, rec); err != nil {
 			return nil, nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
 		rows[c] = nil
@@ -114,6 +114,7 @@ type Plan struct {
 	features features.Spec
 	series   []planned // functions with trees, ascending, then the sums
 	clusters []group
+	ahead    []int // minutes ahead that get trees, beside the next one
 }
 
 // A planned series is a function with trees, or a sum of functions.
@@ -140,6 +141,11 @@ func newPlan(ctx context.Context, t *datasets.Trace, s datasets.Splits, counts [
 	p.features = features.SpecFor(s.Train.Len())
 	p.features.Calendar = p.features.Calendar && o.Calendar
 	p.features.Components = o.Components
+	for _, h := range o.Ahead {
+		if 4*h <= s.Train.Len() {
+			p.ahead = append(p.ahead, h)
+		}
+	}
 	least := o.MinRate / 60 * float64(s.Train.Len())
 	var shapes [][]float64
 	for f := range counts {

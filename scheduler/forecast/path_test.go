@@ -1,0 +1,133 @@
+package forecast_test
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/scheduler/forecast"
+)
+
+// withLater has trees for 5 and for 60 minutes ahead, which add 1 and 3 in units of z.
+func withLater(t testing.TB) *forecast.Model {
+	t.Helper()
+	m := model(t)
+	head := func(name string, add float64) forecast.Head {
+		return forecast.Head{Objective: "regression_l1", Link: forecast.Stabilised, File: "forecast/" + name + ".txt", Trees: ensemble(t, "lag_1", 1e6, add, 0)}
+	}
+	wide := forecast.Calibration{Edge: []float64{}, Z: [][5]float64{{-3, 0, 3, 4, 6}}}
+	m.Clusters[1].Later = []forecast.Later{
+		{Minutes: 5, Median: head("c01-median-5", 1), Calibration: wide, Bias: []float64{0.5}},
+		{Minutes: 60, Median: head("c01-median-60", 3), Calibration: wide, Bias: []float64{0.5}},
+	}
+	if err := m.Compile(); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestPath(t *testing.T) {
+	m := withLater(t)
+	rt, err := forecast.NewRuntime(m, functions("rule", "timer", "idle"), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rt.Path(0, 5, nil); err == nil {
+		t.Error("a path without a step before")
+	}
+	for minute := range 100 {
+		rt.Prime(minute, []float64{400, 0, 0})
+	}
+	next := slices.Clone(rt.Step(100, []float64{400, 1, 0}))
+	path, err := rt.Path(0, forecast.MaxAhead, nil)
+	if err != nil || len(path) != forecast.MaxAhead || path[0] != next[0] {
+		t.Fatalf("path of %d minutes begins with %+v, expected %+v (%v)", len(path), path[0], next[0], err)
+	}
+	z := features.Stabilise(400)
+	for _, c := range []struct {
+		ahead int
+		add   float64
+	}{{2, math.Log(2) / math.Log(5)}, {5, 1}, {20, 1 + 2*math.Log(4)/math.Log(12)}, {60, 3}, {61, 3}, {1440, 3}} {
+		f := path[c.ahead-1]
+		want := features.Count(z + c.add)
+		if math.Abs(f.Median-want) > 1e-6*want {
+			t.Errorf("%d minutes ahead the median is %v, expected %v", c.ahead, f.Median, want)
+		}
+		if f.Q90 < f.Median || f.Q99 < f.Q90 || f.Mean < 0 {
+			t.Errorf("%d minutes ahead: %+v", c.ahead, f)
+		}
+	}
+	if a, b := path[1], path[59]; a.Q99-a.Median >= b.Q99-b.Median {
+		t.Errorf("quantiles do not widen with the distance: %+v, %+v", a, b)
+	}
+	// Half a standard deviation above the median.
+	if f := path[59]; math.Abs(f.Mean-(f.Median+0.5*math.Sqrt(f.Median+0.25))) > 1e-6*f.Mean {
+		t.Errorf("mean is %v with a median of %v", f.Mean, f.Median)
+	}
+	// A timer of 90 minutes rings once every 90 minutes.
+	timer, err := rt.Path(1, 200, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, f := range timer {
+		if due := k+1 == 90 || k+1 == 180; due != (f.Median == 2) {
+			t.Errorf("%d minutes after it rang: %+v", k+1, f)
+		}
+	}
+	for _, n := range []int{0, forecast.MaxAhead + 1} {
+		if _, err := rt.Path(0, n, nil); err == nil {
+			t.Errorf("a path of %d minutes", n)
+		}
+	}
+	files, err := m.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := forecast.Load(reader(files))
+	if err != nil || len(loaded.Clusters[1].Later) != 2 || loaded.Clusters[1].Later[1].Median.Trees == nil {
+		t.Errorf("what was written is read as %+v (%v)", loaded, err)
+	}
+}
+
+// Paths change nothing, and are finite and in order whatever came before.
+func TestPathsAreSane(t *testing.T) {
+	m, tr := withLater(t), trace(allNames, 2)
+	dense, err := tr.Dense(context.Background(), tr.Span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime := func() *forecast.Runtime {
+		rt, err := forecast.NewRuntime(m, tr.Functions, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rt
+	}
+	one, two := runtime(), runtime()
+	var out []forecast.Forecast
+	for minute := 0; minute < 1500; minute += 50 {
+		stepped(t, one, dense, minute, minute+50)
+		stepped(t, two, dense, minute, minute+50)
+		for i := range allNames {
+			if out, err = two.Path(i, 300, out[:0]); err != nil {
+				t.Fatal(err)
+			}
+			for k, f := range out {
+				if !(f.Mean >= 0 && f.Median >= 0 && f.Q90 >= f.Median && f.Q99 >= f.Q90) || math.IsInf(f.Mean+f.Q99, 0) {
+					t.Fatalf("function %s, %d minutes ahead: %+v", allNames[i], k+1, f)
+				}
+			}
+		}
+		if minute == 1450 {
+			if c := stepped(t, one, dense, 1500, 1501); !slices.Equal(c, stepped(t, two, dense, 1500, 1501)) {
+				t.Error("looking ahead changed the next forecast")
+			}
+		}
+	}
+	i := slices.Index(allNames, "rule")
+	if n := testing.AllocsPerRun(20, func() { out, _ = two.Path(i, 60, out[:0]) }); n != 0 {
+		t.Errorf("a path allocates %v times", n)
+	}
+}
