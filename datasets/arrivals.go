@@ -2,9 +2,12 @@ package datasets
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
+	"unsafe"
 
+	"github.com/incendio-faas/incendio/internal/memory"
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
@@ -90,6 +93,10 @@ func (d *drawer) drawn(ctx context.Context, c *Counts, w Window, yield func(Invo
 	var batch, spare []Invocation
 	for m, cells := range byMinute(c) {
 		batch = batch[:0]
+		if err := d.fits(c.Day, cells, w); err != nil {
+			yield(Invocation{}, err)
+			return false
+		}
 		for _, cell := range cells {
 			at := c.Day*MinutesPerDay + int(cell.minute)
 			if at < w.From || at >= w.To {
@@ -117,6 +124,28 @@ func (d *drawer) drawn(ctx context.Context, c *Counts, w Window, yield func(Invo
 		}
 	}
 	return true
+}
+
+// fits refuses a minute whose invocations do not fit into memory.
+func (d *drawer) fits(day int, cells []cell, w Window) error {
+	var all, most int64
+	var busiest cell
+	for _, c := range cells {
+		if at := day*MinutesPerDay + int(c.minute); at < w.From || at >= w.To {
+			continue
+		}
+		if all += c.count; c.count > most {
+			most, busiest = c.count, c
+		}
+	}
+	// A slice grows by copying, and sorting takes another.
+	const bytes = 3 * int64(unsafe.Sizeof(Invocation{}))
+	if all < 1<<20 { // as nearly always
+		return nil
+	}
+	f := d.functions[busiest.function]
+	return memory.Check(float64(all)*float64(bytes), fmt.Sprintf("minute %d of the trace with %d invocations, %d of them of function %q,",
+		day*MinutesPerDay+int(busiest.minute), all, most, f.Name))
 }
 
 // observed yields single invocations with durations for those that lack one, the n-th

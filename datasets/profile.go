@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync"
+
+	"github.com/incendio-faas/incendio/internal/parallel"
 )
 
 // SlotMinutes is the length of the slots of [Profile].Day.
@@ -62,20 +64,17 @@ func classOf(n, span int64) int {
 
 // Profile reads the whole trace, several days at once, and returns its profile.
 func (t *Trace) Profile(ctx context.Context) (Profile, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	work, inside := parallel.WithContext(ctx)
 	byFunction := make([]int64, len(t.Functions))
 	var slots [MinutesPerDay / SlotMinutes]int64
 	days := make(chan int)
 	var mu sync.Mutex
-	var work sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), max(1, t.Days())) {
-		work.Go(func() {
+		work.Go(func() error {
 			for day := range days {
-				c, err := t.Day(ctx, day)
+				c, err := t.Day(inside, day)
 				if err != nil {
-					cancel(err)
-					return
+					return err
 				}
 				// Sums of whole numbers: the order of the days does not matter.
 				mu.Lock()
@@ -90,18 +89,21 @@ func (t *Trace) Profile(ctx context.Context) (Profile, error) {
 				}
 				mu.Unlock()
 			}
+			return nil
 		})
 	}
 send:
 	for day := range t.Days() {
 		select {
 		case days <- day:
-		case <-ctx.Done():
+		case <-inside.Done():
 			break send
 		}
 	}
 	close(days)
-	work.Wait()
+	if err := work.Wait(); err != nil {
+		return Profile{}, err
+	}
 	if err := context.Cause(ctx); err != nil {
 		return Profile{}, err
 	}

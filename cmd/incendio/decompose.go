@@ -555,7 +555,7 @@ func (d *decomposed) draw(dir string) ([]string, error) {
 	if len(d.forecast.Time) < 2 {
 		return nil, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
 	base := filepath.Base(d.name)
@@ -585,7 +585,7 @@ func (d *decomposed) draw(dir string) ([]string, error) {
 		if err := p.draw(&b); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(p.name, b.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(p.name, b.Bytes(), 0o666); err != nil {
 			return nil, err
 		}
 		names = append(names, p.name)

@@ -35,12 +35,18 @@ const (
 )
 
 // exitCode maps an error to its code. The order matters where an error is of two
-// kinds: a damaged file that is also missing is damage.
+// kinds: a file of a bundle that cannot be read because the machine has no more open
+// files or a bad disk is no damage, but a damaged file that is also missing is.
 func exitCode(err error) int {
 	for _, k := range []struct {
 		is   error
 		code int
 	}{
+		{syscall.EMFILE, codeTemporary},
+		{syscall.ENFILE, codeTemporary},
+		{syscall.EIO, codeTemporary},
+		{syscall.ENOSPC, codeTemporary},
+		{syscall.EDQUOT, codeTemporary},
 		{bundle.ErrIntegrity, codeIntegrity},
 		{parquet.ErrCorrupt, codeIntegrity},
 		{parquet.ErrQuarantine, codeInput},
@@ -50,9 +56,6 @@ func exitCode(err error) int {
 		{parquet.ErrLocked, codeLocked},
 		{stage.ErrLocked, codeLocked},
 		{context.DeadlineExceeded, codeDeadline},
-		{syscall.ENOSPC, codeTemporary},
-		{syscall.EDQUOT, codeTemporary},
-		{syscall.EIO, codeTemporary},
 		{bundle.ErrNotFound, codeNotFound},
 		{parquet.ErrNotFound, codeNotFound},
 		{fs.ErrNotExist, codeNotFound},

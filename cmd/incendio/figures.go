@@ -23,7 +23,7 @@ func (s *comparison) draw(rep *sim.SweepReport, window string) error {
 	for _, p := range rep.Points {
 		value := strconv.FormatFloat(p.Value, 'g', -1, 64)
 		dir := filepath.Join(s.out, rep.Parameter+"-"+value)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
 		if err := s.drawPoint(dir, ", "+rep.Parameter+" "+value, p.Report, window); err != nil {
@@ -65,7 +65,7 @@ func writeFigures(dir string, figures []report.Figure) error {
 }
 
 func writeWhole(name string, data []byte) error {
-	if err := os.WriteFile(name, data, 0o644); err != nil {
+	if err := os.WriteFile(name, data, 0o666); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil

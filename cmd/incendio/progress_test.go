@@ -14,8 +14,12 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
+
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/internal/memory"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/pipelines"
 )
 
@@ -119,10 +123,29 @@ func TestExitCode(t *testing.T) {
 		{wrap(context.DeadlineExceeded), 12},
 		{wrap(&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}), 75},
 		{wrap(syscall.EIO), 75},
+		{fmt.Errorf("%w: %w", bundle.ErrIntegrity, &fs.PathError{Op: "open", Path: "x", Err: syscall.EMFILE}), 75}, // no damage
+		{fmt.Errorf("%w: %w", parquet.ErrCorrupt, syscall.ENFILE), 75},
+		{errors.Join(pipelines.ErrRefused, syscall.EDQUOT), 75},
+		{usage(wrap(syscall.EMFILE)), 75},
+		{fmt.Errorf("%w: %w", bundle.ErrIntegrity, syscall.EACCES), 6},
+		{wrap(memory.ErrTooLarge), 1},
 		{errors.Join(errors.New("other"), syscall.ENOSPC), 75},
 	} {
 		if got := exitCode(c.err); got != c.want {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+// A panic, of a worker too, is an error with its stack and exit code 1.
+func TestPanic(t *testing.T) {
+	for name, f := range map[string]func(){
+		"itself": func() { panic("boom") },
+		"worker": func() { _ = parallel.For(t.Context(), 3, 2, func(int) { panic("boom") }) },
+	} {
+		err := execute(t.Context(), &cobra.Command{Run: func(*cobra.Command, []string) { f() }, Args: cobra.ArbitraryArgs})
+		if err == nil || exitCode(err) != codeError || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "progress_test.go") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

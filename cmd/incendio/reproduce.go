@@ -93,7 +93,7 @@ func (a *app) reproduce(cmd *cobra.Command, s study.Study, out string, seeds int
 	if err := set.Validate(); err != nil {
 		return usage(err)
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o777); err != nil {
 		return err
 	}
 	env, err := a.env(set.Config)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	module "github.com/incendio-faas/incendio"
+	"github.com/incendio-faas/incendio/internal/memory"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/pipelines/stage"
 )
@@ -49,7 +52,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, root)
 	if s := caught.Load(); s != 0 {
 		fmt.Fprintf(stderr, "incendio: stopped by %v; what was stored before is as it was\n", syscall.Signal(s))
 		return 128 + int(s)
@@ -62,6 +65,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "incendio: %v\n", err)
 	return exitCode(err)
+}
+
+// execute runs a command. A panic, of a worker too, is an error with its stack.
+func execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("internal error, please report it: %w", parallel.Caught(v))
+		}
+	}()
+	return root.ExecuteContext(ctx)
 }
 
 // output keeps the first error of writing to standard output: a listing that was cut
@@ -87,6 +100,8 @@ type app struct {
 	json       bool
 	logLevel   string
 	logFormat  string
+
+	memoryLimit string
 }
 
 func (a *app) command() *cobra.Command {
@@ -107,6 +122,9 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 			if _, err := a.logger(); err != nil {
 				return err
 			}
+			if err := a.limitMemory(); err != nil {
+				return err
+			}
 			return checkExclusions(cmd)
 		},
 	}
@@ -114,6 +132,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	f := root.PersistentFlags()
 	f.StringVar(&a.configFile, "config", "", "configuration `file` (YAML, JSON or TOML)")
+	f.StringVar(&a.memoryLimit, "memory-limit", "", "refuse what needs more memory than this `size`, such as 4GiB (default: that of the control group or machine)")
 	f.BoolVar(&a.json, "json", false, "print JSON on standard output")
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: warn on a terminal, else info)")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
@@ -140,6 +159,21 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		},
 	})
 	return root
+}
+
+// limitMemory tells the runtime how much memory there is, unless GOMEMLIMIT did.
+func (a *app) limitMemory() error {
+	switch {
+	case a.memoryLimit != "":
+		limit, err := memory.ParseSize(a.memoryLimit)
+		if err != nil {
+			return usage(fmt.Errorf("--memory-limit %w", err))
+		}
+		debug.SetMemoryLimit(limit)
+	case os.Getenv("GOMEMLIMIT") == "":
+		debug.SetMemoryLimit(memory.Machine())
+	}
+	return nil
 }
 
 // known refuses what is left of a command line that should name a command.

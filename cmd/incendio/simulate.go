@@ -328,7 +328,7 @@ func (s *comparison) write(rep *sim.SweepReport, window string) error {
 	if s.out == "" {
 		return nil
 	}
-	if err := os.MkdirAll(s.out, 0o755); err != nil {
+	if err := os.MkdirAll(s.out, 0o777); err != nil {
 		return err
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -19,6 +19,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/internal/missing"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
 
@@ -460,12 +461,12 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 		done       chan *parsed
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var workers sync.WaitGroup
-	defer workers.Wait()
+	workers, ctx := parallel.WithContext(ctx)
+	defer func() { _ = workers.Wait() }() // there are none but panics
 	defer cancel()
 	jobs, ordered := make(chan *job), make(chan *job, in.opts.Workers)
 	free := sync.Pool{New: func() any { b := make([]byte, blockSize); return &b }}
-	workers.Go(func() {
+	workers.Go(func() error {
 		defer close(jobs)
 		defer close(ordered)
 		for j := (&job{block: rest, buf: buf}); ; {
@@ -473,26 +474,26 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 			select {
 			case ordered <- j:
 			case <-ctx.Done():
-				return
+				return nil
 			}
 			if j.err != nil {
-				return
+				return nil
 			}
 			select {
 			case jobs <- j:
 			case <-ctx.Done():
-				return
+				return nil
 			}
 			next := &job{buf: *free.Get().(*[]byte)}
 			next.block, next.long, next.err = blocks.next(next.buf)
 			if next.err == io.EOF {
-				return
+				return nil
 			}
 			j = next
 		}
 	})
 	for range in.opts.Workers {
-		workers.Go(func() {
+		workers.Go(func() error {
 			s := scanner{header: h}
 			for j := range jobs {
 				if j.long {
@@ -501,6 +502,7 @@ func (in *Input) readCounts(ctx context.Context, f *sourceFile, day int, t *tabl
 					j.done <- s.scan(j.block)
 				}
 			}
+			return nil
 		})
 	}
 

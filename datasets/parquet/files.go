@@ -33,10 +33,10 @@ type handle interface {
 type disk struct{}
 
 func (disk) create(path string, how int) (handle, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o644)
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o666)
 }
 
-func (disk) mkdir(path string) error      { return os.MkdirAll(path, 0o755) }
+func (disk) mkdir(path string) error      { return os.MkdirAll(path, 0o777) }
 func (disk) rename(from, to string) error { return os.Rename(from, to) }
 func (disk) exchange(a, b string) error   { return exchange(a, b) }
 func (disk) link(from, to string) error   { return os.Link(from, to) }

@@ -14,9 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 )
 
 // IngestOptions say how a trace is taken in.
@@ -351,7 +350,7 @@ func (w *writer) addDay(day int, c *datasets.Counts, invocations string) error {
 		return fmt.Errorf("day %d: %d rows: must be at most %d", day, len(c.Minute), maxRows)
 	}
 	entry := dayEntry{Rows: int64(len(c.Minute)), Invocations: c.Total(), InvocationsSHA256: invocations}
-	var g errgroup.Group
+	var g parallel.Group
 	g.Go(func() error {
 		entry.SHA256 = c.Digest()
 		return nil

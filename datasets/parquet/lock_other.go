@@ -12,7 +12,7 @@ import (
 // lock creates the lock file at path, which must not exist: one that a killed
 // process left has to be removed by hand.
 func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w: %s exists", ErrLocked, path)
 	}

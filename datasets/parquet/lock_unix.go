@@ -12,7 +12,10 @@ import (
 // lock takes the lock file at path without waiting. The system releases it when
 // the process ends, however it ends.
 func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o666)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("a lock must be a file of its own, and is a link: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}

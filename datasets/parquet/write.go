@@ -12,7 +12,8 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
-	"golang.org/x/sync/errgroup"
+
+	"github.com/incendio-faas/incendio/internal/parallel"
 )
 
 // writeFile writes the columns to a new file at path and makes it durable. Equal
@@ -125,7 +126,7 @@ func (o *fileWriter) group(columns []Column) error { return o.groups([][]Column{
 // groups encodes row groups at the same time, and writes them in order.
 func (o *fileWriter) groups(groups [][]Column) error {
 	chunks := make([][]*chunk, len(groups))
-	var g errgroup.Group
+	var g parallel.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, columns := range groups {
 		chunks[i] = make([]*chunk, len(columns))

@@ -109,11 +109,24 @@ func newJournal() *journal {
 	return &journal{imported: map[string]int{}, collected: map[string]string{}, aliases: map[string]*reign{}, verdicts: map[string]Entry{}}
 }
 
+// maxJournal bounds the journal, in bytes. One of a million entries has about 500 MB.
+const maxJournal = 1 << 30
+
 // readJournal reads and verifies the journal. A file that does not exist is an empty
 // journal. What a crash in the middle of a write leaves, the beginning of the next entry
 // without its end, does not count as an entry.
 func readJournal(name string) (*journal, error) {
-	data, err := os.ReadFile(name)
+	info, err := os.Lstat(name)
+	var data []byte
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("journal %s is not a regular file: %w", name, ErrIntegrity)
+	case info.Size() > maxJournal:
+		return nil, fmt.Errorf("journal %s has %d bytes, expected at most %d: %w", name, info.Size(), int64(maxJournal), ErrIntegrity)
+	default:
+		data, err = os.ReadFile(name)
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read journal: %w: %w", ErrIntegrity, err)
 	}

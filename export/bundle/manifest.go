@@ -30,6 +30,9 @@ const (
 // maxManifest bounds manifest.json, in bytes. One of 10,000 files has about 2 MB.
 const maxManifest = 64 << 20
 
+// maxFiles bounds the files of a bundle together, in bytes: they are read into memory.
+const maxFiles = 4 << 30
+
 // Media types of the files of a bundle.
 const (
 	MediaTypeJSON     = "application/json"
@@ -192,6 +195,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 func validateFiles(files []Descriptor) error {
 	names := make(map[string]bool, len(files))
+	total := int64(0)
 	for i, f := range files {
 		if err := validName(f.Name); err != nil {
 			return fmt.Errorf("manifest: files[%d]: %w", i, err)
@@ -204,6 +208,9 @@ func validateFiles(files []Descriptor) error {
 				i, f.Name, f.MediaType, f.Digest, f.Size)
 		}
 		names[f.Name] = true
+		if total += f.Size; f.Size > maxFiles || total > maxFiles {
+			return fmt.Errorf("manifest: files[%d] (%s): size %d: expected at most %d bytes of all files together", i, f.Name, f.Size, int64(maxFiles))
+		}
 	}
 	for _, f := range files {
 		for dir := range folders(f.Name) {

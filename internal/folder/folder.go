@@ -27,7 +27,7 @@ type Folder struct {
 func Create(dir string) (*Folder, error) {
 	_, err := os.Stat(dir)
 	made := errors.Is(err, os.ErrNotExist)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
@@ -43,7 +43,7 @@ func Create(dir string) (*Folder, error) {
 // File writes one file, which is on the disk when it returns. Write returns the number
 // of rows of data that it wrote.
 func (f *Folder) File(name string, write func(*bufio.Writer) (rows int64, err error)) (err error) {
-	out, err := os.OpenFile(filepath.Join(f.dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	out, err := os.OpenFile(filepath.Join(f.dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}

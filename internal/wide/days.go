@@ -4,10 +4,10 @@ import (
 	"context"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/measure"
+	"github.com/incendio-faas/incendio/internal/parallel"
 )
 
 // A File is one day of one metric.
@@ -117,8 +117,8 @@ type Days struct {
 // depend on the number of workers.
 func (d *Days) Read(ctx context.Context, sink datasets.Sink, emit func(*Day) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var workers sync.WaitGroup
-	defer workers.Wait()
+	workers, ctx := parallel.WithContext(ctx)
+	defer func() { _ = workers.Wait() }() // there are none but panics
 	defer cancel()
 	jobs := d.jobs()
 	queue := make(chan *job, len(jobs))
@@ -127,16 +127,19 @@ func (d *Days) Read(ctx context.Context, sink datasets.Sink, emit func(*Day) err
 	}
 	close(queue)
 	for range min(d.Workers, len(jobs)) {
-		workers.Go(func() {
+		workers.Go(func() error {
 			for j := range queue {
-				day, err := d.read(ctx, j)
-				close(j.events)
+				day, err := func() (*Day, error) {
+					defer close(j.events) // after a panic too, so that nobody waits
+					return d.read(ctx, j)
+				}()
 				select {
 				case j.done <- result{day, err}:
 				case <-ctx.Done():
-					return
+					return nil
 				}
 			}
+			return nil
 		})
 	}
 	for _, j := range jobs {

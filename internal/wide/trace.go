@@ -8,31 +8,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/archive"
 	"github.com/incendio-faas/incendio/internal/measure"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 // SurveyAll surveys files, several at a time.
 func SurveyAll(ctx context.Context, files []*archive.Member, workers int) ([]*Outline, error) {
 	outlines, errs := make([]*Outline, len(files)), make([]error, len(files))
-	next := make(chan int)
-	var group sync.WaitGroup
-	for range max(1, min(workers, len(files))) {
-		group.Go(func() {
-			for i := range next {
-				outlines[i], errs[i] = surveyMember(ctx, files[i])
-			}
-		})
+	err := parallel.For(ctx, len(files), max(1, workers), func(i int) {
+		outlines[i], errs[i] = surveyMember(ctx, files[i])
+	})
+	if err != nil {
+		return nil, err
 	}
-	for i := range files {
-		next <- i
-	}
-	close(next)
-	group.Wait()
 	for _, err := range errs { // that of the first file, whichever came first
 		if err != nil {
 			return nil, err

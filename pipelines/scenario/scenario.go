@@ -11,9 +11,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -79,7 +78,7 @@ type Build func(o sim.Options) sim.NewStack
 // returns. Up to workers run at once. One that has no requests is left out.
 func Run(ctx context.Context, t *datasets.Trace, o sim.Options, build Build, workers int) ([]Figures, error) {
 	out := make([]Figures, len(all))
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(max(1, workers))
 	for i, s := range all {
 		g.Go(func() error {

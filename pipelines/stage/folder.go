@@ -26,26 +26,20 @@ func (f Folder) Read(name string) ([]byte, error) { return os.ReadFile(f.Path(na
 // Write replaces a file, all or nothing, and makes the folders above it.
 func (f Folder) Write(name string, data []byte) error {
 	to := f.Path(name)
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(to), ".tmp-*")
+	// In a folder of its own the file has a free name and the mode that the umask leaves.
+	dir, err := os.MkdirTemp(filepath.Dir(to), ".tmp-")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // fails once renamed, as it should
-	if _, err := tmp.Write(data); err != nil {
-		tmp.Close()
-		return err
+	tmp := filepath.Join(dir, filepath.Base(to))
+	err = os.WriteFile(tmp, data, 0o666)
+	if err == nil {
+		err = os.Rename(tmp, to)
 	}
-	if err := tmp.Chmod(0o644); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), to)
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // A Reader reads files by name: a [Folder], or a [Place] in it.
@@ -156,7 +150,7 @@ func (p *Place) Out(name string) (string, error) {
 		return "", p.undeclared(name, "outputs", p.out)
 	}
 	to := p.folder.Path(name)
-	return to, os.MkdirAll(filepath.Dir(to), 0o755)
+	return to, os.MkdirAll(filepath.Dir(to), 0o777)
 }
 
 // Read returns the content of an input.
@@ -185,5 +179,5 @@ func (p *Place) Clear(name string) error {
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}
-	return os.MkdirAll(to, 0o755)
+	return os.MkdirAll(to, 0o777)
 }

@@ -160,7 +160,7 @@ func (f Folder) Claim() error {
 			return fmt.Errorf("%s is not empty and not a run folder: choose another one", f)
 		}
 	}
-	return os.MkdirAll(f.Path(StateFolder), 0o755)
+	return os.MkdirAll(f.Path(StateFolder), 0o777)
 }
 
 // Progress shows how far a long step is. Implementations must be safe for use by

@@ -12,7 +12,10 @@ import (
 // Lock takes the lock of one step of the folder without waiting; another process that has
 // it is [ErrLocked]. The system releases it when the process ends, however it ends.
 func (f Folder) Lock(step string) (unlock func(), err error) {
-	file, err := os.OpenFile(f.Path(state(step, ".lock")), os.O_CREATE|os.O_RDWR, 0o644)
+	file, err := os.OpenFile(f.Path(state(step, ".lock")), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o666)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("a lock must be a file of its own, and is a link: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/report"
@@ -161,7 +160,7 @@ func runFive(ctx context.Context, l *lab) (*five, error) {
 	l.say("One seed: these studies show distributions, not means.")
 	results := make([]*sim.Result, len(policies))
 	seen := make([]outcomes, len(policies))
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(l.Workers)
 	for i, p := range policies {
 		g.Go(func() error {

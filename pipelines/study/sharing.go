@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -79,7 +78,7 @@ func sharings(ctx context.Context, l *lab, rows []string) (map[string][][]shared
 			out[r][k] = make([]shared, n)
 		}
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(l.Workers)
 	for k, load := range sharingLoads {
 		for i := range n {

@@ -6,9 +6,8 @@ import (
 	"math"
 	"runtime"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 )
 
 // A Table holds the forecasts of a window of a trace, rounded to float32. Forecasts
@@ -61,7 +60,7 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 			return nil, fmt.Errorf("forecast: precompute: read day %d: %w", day, err)
 		}
 		first, last := max(from, day*datasets.MinutesPerDay), min(w.To, (day+1)*datasets.MinutesPerDay)
-		var g errgroup.Group
+		var g parallel.Group
 		for k := range workers {
 			g.Go(func() error {
 				dense := make([]float64, datasets.MinutesPerDay)

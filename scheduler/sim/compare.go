@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/scheduler/policy"
 )
 
@@ -127,7 +126,7 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 		rows = append(rows[:len(rows):len(rows)], native)
 	}
 	results := make([]*Result, len(rows)+1)
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(workers)
 	// Those that share the CPU in their own way have many more events than others; begun
 	// first, they do not keep one worker busy when the others are done.

@@ -7,9 +7,8 @@ import (
 	"maps"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
@@ -135,7 +134,7 @@ func spread(ctx context.Context, n, workers int, f func(ctx context.Context, i i
 	if workers < 1 {
 		return fmt.Errorf("sim: workers must be at least 1, got %d", workers)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(workers)
 	for i := range n {
 		g.Go(func() error { return f(ctx, i) })

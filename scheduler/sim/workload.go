@@ -11,6 +11,9 @@ import (
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/queueing"
+	"unsafe"
+
+	"github.com/incendio-faas/incendio/internal/memory"
 )
 
 // A Workload is the requests of a window of a trace and of the warm-up before it,
@@ -42,6 +45,9 @@ func Load(ctx context.Context, t *datasets.Trace, o Options) (*Workload, error) 
 	w, err := Stream(ctx, t, o)
 	if err != nil {
 		return nil, err
+	}
+	if err := memory.Check(float64(w.all)*float64(unsafe.Sizeof(request{})), fmt.Sprintf("a window of %d requests", w.all)); err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
 	}
 	items := make([]request, 0, w.all)
 	err = w.each(ctx, t, func(_ uint64, r request) error {

@@ -76,7 +76,7 @@ func TrainClusters(ctx context.Context, episode Episode, windows []datasets.Wind
 	a.Clusters.Global = agent.Choice{Rule: global.curves.Expert}
 	k := len(a.Clusters.Centroids)
 	a.Cluster, a.ClusterCurves = make([]*agent.Network, k), make([]Curves, k)
-	err = parallel(ctx, o, k, func(ctx context.Context, c int) error {
+	err = judgeAll(ctx, o, k, func(ctx context.Context, c int) error {
 		var own []datasets.Window
 		for i, w := range windows {
 			if a.Assignment[i] == c {
@@ -152,7 +152,7 @@ func Environments(ctx context.Context, episode Episode, windows []datasets.Windo
 		return nil, errors.New("agent: no windows")
 	}
 	vectors := make([][]float64, len(windows))
-	err := parallel(ctx, o, len(windows), func(ctx context.Context, i int) error {
+	err := judgeAll(ctx, o, len(windows), func(ctx context.Context, i int) error {
 		w := windows[i]
 		if w.Len() != windows[0].Len() {
 			return fmt.Errorf("agent: window %v has %d minutes, the first has %d", w, w.Len(), windows[0].Len())

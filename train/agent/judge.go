@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/agent"
 	"github.com/incendio-faas/incendio/scheduler/policy"
@@ -70,7 +68,7 @@ func compare(ctx context.Context, episode Episode, windows []datasets.Window, o 
 	}
 	key := seed.Key(o.Seed, "agent/judge")
 	results := make([]float64, len(candidates)*len(windows)*o.JudgeSeeds)
-	err := parallel(ctx, o, len(results), func(ctx context.Context, i int) error {
+	err := judgeAll(ctx, o, len(results), func(ctx context.Context, i int) error {
 		run, candidate := i/len(candidates), i%len(candidates)
 		w, s := windows[run/o.JudgeSeeds], uint64(run%o.JudgeSeeds)
 		m, err := measure(ctx, episode, w, key+s, o, candidates[candidate])
@@ -118,14 +116,10 @@ func compare(ctx context.Context, episode Episode, windows []datasets.Window, o 
 	return c, nil
 }
 
-// parallel calls do(0) to do(n-1) on as many goroutines as o allows.
-func parallel(ctx context.Context, o Options, n int, do func(ctx context.Context, i int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	workers := o.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	g.SetLimit(workers)
+// judgeAll calls do(0) to do(n-1) on as many goroutines as o allows.
+func judgeAll(ctx context.Context, o Options, n int, do func(ctx context.Context, i int) error) error {
+	g, ctx := parallel.WithContext(ctx)
+	g.SetLimit(parallel.Workers(o.Workers))
 	for i := range n {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {

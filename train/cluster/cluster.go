@@ -15,11 +15,10 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/incendio-faas/incendio/internal/option"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
@@ -89,25 +88,10 @@ func KMeans(ctx context.Context, points [][]float64, o Options) (*Result, error)
 	last := min(o.MaxClusters, len(points))
 	results := make([]*Result, last-first+1)
 
-	workers := o.Workers
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	var wg sync.WaitGroup
-	jobs := make(chan int)
-	for range min(workers, len(results)) {
-		wg.Go(func() {
-			for i := range jobs {
-				results[i] = best(ctx, points, first+i, sample, o)
-			}
-		})
-	}
-	for i := range results {
-		jobs <- i
-	}
-	close(jobs)
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	err := parallel.For(ctx, len(results), o.Workers, func(i int) {
+		results[i] = best(ctx, points, first+i, sample, o)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	chosen := results[0]

@@ -186,7 +186,7 @@ func predict(ctx context.Context, head online.Head, s *part, workers int) []floa
 	out := make([]float64, len(s.count))
 	const chunk = 1024
 	// The only error is that of ctx, which the caller asks.
-	_ = parallel(ctx, (len(s.count)+chunk-1)/chunk, workers, func(b int) {
+	_ = parallel.For(ctx, (len(s.count)+chunk-1)/chunk, workers, func(b int) {
 		var scratch online.Scratch
 		from, to := b*chunk, min((b+1)*chunk, len(s.count))
 		width := len(s.frame.Columns)

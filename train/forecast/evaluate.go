@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 )
@@ -166,7 +167,7 @@ func (p *pass) baselines(k online.Key, counts []float64, to int) []baseline {
 func (p *pass) blocks(ctx context.Context, do func(part, f int, counts []float64)) error {
 	n := len(p.series)
 	all := datasets.Window{From: p.history.From, To: p.w.To}
-	return parallel(ctx, p.parts(), p.options.Workers, func(part int) {
+	return parallel.For(ctx, p.parts(), p.options.Workers, func(part int) {
 		counts := make([]float64, all.Len())
 		for f := part * blockFunctions; f < min((part+1)*blockFunctions, n) && ctx.Err() == nil; f++ {
 			p.series[f].dense(counts, all)

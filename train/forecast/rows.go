@@ -2,13 +2,11 @@ package forecast
 
 import (
 	"context"
-	"runtime"
 	"sort"
-	"sync"
-	"sync/atomic"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
@@ -157,7 +155,7 @@ func (d *sampler) report() []Stratum {
 // their rows to those of their clusters, in order.
 func (p *Plan) drawRows(ctx context.Context, from int, parts []Decomposition, draw *sampler, workers int, to []*Sample) error {
 	drawn := make([]*Sample, len(parts))
-	err := parallel(ctx, len(parts), workers, func(i int) {
+	err := parallel.For(ctx, len(parts), workers, func(i int) {
 		y := make([]float64, p.all.Len())
 		p.series[from+i].counts.dense(y, p.all)
 		drawn[i] = p.rowsOf(&p.series[from+i], y, parts[i].Origins, draw)
@@ -212,26 +210,4 @@ func (p *Plan) drawRow(to *sample, f *features.Follower, s *planned, y []float64
 	part.count = append(part.count, y[at-p.all.From])
 	part.bound = append(part.bound, f.Bound())
 	part.weight = append(part.weight, float32(1/share))
-}
-
-// parallel calls do for all of 0..n-1.
-func parallel(ctx context.Context, n, workers int, do func(int)) error {
-	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(workers, n) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				do(i)
-			}
-		})
-	}
-	wg.Wait()
-	return ctx.Err()
 }

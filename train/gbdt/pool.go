@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/incendio-faas/incendio/internal/parallel"
 )
 
 // A pool runs numbered tasks on a fixed number of goroutines. Which goroutine takes a
@@ -19,6 +21,8 @@ type job struct {
 	next atomic.Int64
 	f    func(i int)
 	done sync.WaitGroup
+
+	panicked atomic.Pointer[parallel.Panic] // the first panic
 }
 
 // newPool starts workers-1 goroutines: the caller of run is the last worker. Close
@@ -41,7 +45,14 @@ func newPool(workers int) *pool {
 
 func (p *pool) close() { close(p.wake) }
 
+// work takes tasks. A panic of one is kept, and no more are taken.
 func (j *job) work() {
+	defer func() {
+		if v := recover(); v != nil {
+			j.next.Store(int64(j.n))
+			j.panicked.CompareAndSwap(nil, parallel.Caught(v))
+		}
+	}()
 	for {
 		i := int(j.next.Add(1)) - 1
 		if i >= j.n {
@@ -51,7 +62,8 @@ func (j *job) work() {
 	}
 }
 
-// run calls f(0) to f(n-1) and returns when all have returned.
+// run calls f(0) to f(n-1) and returns when all have returned. It panics with a
+// *parallel.Panic if one does.
 func (p *pool) run(n int, f func(i int)) {
 	helpers := min(p.workers, n) - 1
 	if helpers <= 0 {
@@ -67,6 +79,9 @@ func (p *pool) run(n int, f func(i int)) {
 	}
 	j.work()
 	j.done.Wait()
+	if p := j.panicked.Load(); p != nil {
+		panic(p)
+	}
 }
 
 // blockRows is the number of rows in a task of blocks. It is a constant, so that sums

@@ -17,8 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/index"
 	"github.com/incendio-faas/incendio/train"
@@ -253,7 +252,7 @@ func (res *Result) judge(ctx context.Context, start index.Options, dist *distrib
 		to     *[]Figures
 	}{{onTrain, &res.Train}, {onValid, &res.Valid}} {
 		*part.to = make([]Figures, len(part.scenes))
-		g, ctx := errgroup.WithContext(ctx)
+		g, ctx := parallel.WithContext(ctx)
 		g.SetLimit(max(1, workers))
 		for i, s := range part.scenes {
 			g.Go(func() (err error) {
@@ -271,7 +270,7 @@ func (res *Result) judge(ctx context.Context, start index.Options, dist *distrib
 // costs tries every candidate on every scene.
 func costs(ctx context.Context, candidates []index.Options, scenes []*Scene, o Options, workers int) ([]float64, error) {
 	each := make([]float64, len(candidates)*len(scenes))
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(max(1, workers))
 	for i, c := range candidates {
 		for k, s := range scenes {

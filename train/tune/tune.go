@@ -18,9 +18,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/internal/option"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/train"
 )
@@ -90,7 +89,7 @@ func Minimize(ctx context.Context, dims int, given [][]float64, objective func(c
 				batch[i].X = propose(src, trials, dims)
 			}
 		}
-		g, gctx := errgroup.WithContext(ctx)
+		g, gctx := parallel.WithContext(ctx)
 		g.SetLimit(max(1, workers))
 		for i := range batch {
 			g.Go(func() error {

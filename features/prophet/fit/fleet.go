@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"gonum.org/v1/gonum/floats"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/internal/parallel"
 )
 
 // A Grid is the times Start, Start+Step, … of the values of series.
@@ -136,7 +135,7 @@ func (f *Fleet) fit(ctx context.Context, series [][]float64, origins []origin, w
 			return nil, fmt.Errorf("prophet: series %d has %d values, others have %d: must be as many", i, len(y), f.length)
 		}
 	}
-	err := parallel(ctx, len(series), workers, func() func(int) error {
+	err := inParallel(ctx, len(series), workers, func() func(int) error {
 		w := &worker{fleet: f}
 		return func(i int) error {
 			if err := w.load(series[i]); err != nil {
@@ -302,29 +301,15 @@ func average(out, y []float64, every int) ([]float64, *infiniteError) {
 	return out, nil
 }
 
-// parallel calls the functions that start returns, one per worker, for all of
+// inParallel calls the functions that start returns, one per worker, for all of
 // 0..n-1, and returns the error of the smallest number.
-func parallel(ctx context.Context, n, workers int, start func() func(int) error) error {
-	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+func inParallel(ctx context.Context, n, workers int, start func() func(int) error) error {
 	errs := make([]error, n)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(workers, n) {
-		wg.Go(func() {
-			do := start()
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				errs[i] = do(i)
-			}
-		})
-	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	err := parallel.ForEach(ctx, n, workers, func() func(int) {
+		do := start()
+		return func(i int) { errs[i] = do(i) }
+	})
+	if err != nil {
 		return err
 	}
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {

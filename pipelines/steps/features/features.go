@@ -10,12 +10,11 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/features/prophet"
 	"github.com/incendio-faas/incendio/features/prophet/fit"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/train/forecast"
@@ -127,7 +126,7 @@ func decompose(ctx context.Context, at *stage.Place, given Given) (stage.Outcome
 // evaluate evaluates every model on l.
 func evaluate(fitted []*prophet.Fitted, l *prophet.Timeline, workers int) []*prophet.Forecast {
 	out := make([]*prophet.Forecast, len(fitted))
-	var g errgroup.Group
+	var g parallel.Group
 	share := (len(fitted) + workers - 1) / workers
 	for from := 0; from < len(fitted); from += share {
 		g.Go(func() error {
