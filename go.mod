@@ -11,7 +11,6 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/viper v1.21.0
-	golang.org/x/sync v0.22.0
 	golang.org/x/sys v0.47.0
 	golang.org/x/term v0.45.0
 	gonum.org/v1/gonum v0.17.0
@@ -20,6 +19,8 @@ require (
 	gorgonia.org/tensor v0.9.3
 	pgregory.net/rapid v1.3.0
 )
+
+require golang.org/x/sync v0.22.0 // indirect
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
