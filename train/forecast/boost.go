@@ -8,6 +8,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
+	"github.com/incendio-faas/incendio/internal/parallel"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/gbdt"
