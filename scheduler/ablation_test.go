@@ -48,9 +48,9 @@ func TestVariants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Handle(arrival(0, 0))
+		handle(s, arrival(0, 0))
 		prewarms := 0
-		for _, d := range s.Handle(tick(decide.Minute)) {
+		for _, d := range handle(s, tick(decide.Minute)) {
 			if d.Kind == decide.Create && d.Request == decide.None && d.Function == 1 {
 				prewarms++
 			}

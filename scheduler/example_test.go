@@ -25,11 +25,11 @@ type Plane struct {
 
 // Run schedules by the champion of a registry until Events is closed.
 func (p *Plane) Run(registry string) error {
-	dir, err := bundle.NewRegistry(registry).Resolve(bundle.ChampionRef)
+	b, err := bundle.NewRegistry(registry).Open(bundle.ChampionRef, bundle.Policy{}) // checks every byte
 	if err != nil {
 		return err
 	}
-	models, _, err := scheduler.Open(dir) // checks every byte, replays the golden cases
+	models, err := scheduler.Use(b) // replays the golden cases
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,11 @@ func (p *Plane) Run(registry string) error {
 		case <-timer.C:
 		}
 		ev.At = decide.FromDuration(time.Since(p.Midnight))
-		for _, d := range s.Handle(ev) {
+		decisions, err := s.Handle(ev)
+		if err != nil {
+			return err // an impossible event; it has changed nothing
+		}
+		for _, d := range decisions {
 			p.Do(d) // must not block: it is told of the outcome by an event
 		}
 		if wake := s.Wake(); wake < decide.Forever {

@@ -86,10 +86,10 @@ func TestDispatcherObserves(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Handle(arrival(0, 0))
-		s.Handle(arrival(1, 1))
-		s.Handle(container(decide.Second, decide.Ready, 0))
-		s.Handle(tick(decide.Minute))
+		handle(s, arrival(0, 0))
+		handle(s, arrival(1, 1))
+		handle(s, container(decide.Second, decide.Ready, 0))
+		handle(s, tick(decide.Minute))
 		if w.seen[decide.Arrival] != 2 || w.seen[decide.Ready] != 1 || w.seen[decide.Tick] != 1 {
 			t.Errorf("SLO %+v: the dispatcher was shown %v", slo, w.seen)
 		}
@@ -136,19 +136,19 @@ func TestSignals(t *testing.T) {
 		at, changed := decide.Time(start), 0
 		for r := range decide.RequestID(12) {
 			at += decide.Second + decide.Time(rnd.Int64N(int64(3*decide.Second)))
-			ds := s.Handle(arrival(at, r))
+			ds := handle(s, arrival(at, r))
 			kept, want := fresh()
 			if got := signals.Priority(s.Snapshot(), 0); math.Abs(got-want) > 1e-12 {
 				t.Fatalf("%s: priority after %d arrivals is %v, want %v", form, r+1, got, want)
 			}
 			for _, d := range ds {
 				if d.Kind == decide.Create {
-					s.Handle(decide.Event{At: at, Kind: decide.Ready, Container: d.Container, Took: 4 * decide.Second})
+					handle(s, decide.Event{At: at, Kind: decide.Ready, Container: d.Container, Took: 4 * decide.Second})
 				}
 			}
 			// Within the second only the clock moves on.
 			at += decide.Second / 2
-			s.Handle(tick(at))
+			handle(s, tick(at))
 			now, _ := fresh()
 			if now[priority.Init] != kept[priority.Init] {
 				changed++
@@ -157,12 +157,12 @@ func TestSignals(t *testing.T) {
 			if got, want := signals.Priority(s.Snapshot(), 0), m.Score(&kept); math.Abs(got-want) > 1e-12 {
 				t.Fatalf("%s: priority half a second later is %v, want %v", form, got, want)
 			}
-			s.Handle(decide.Event{At: at, Kind: decide.Completion, Container: 0, Took: decide.Second})
+			handle(s, decide.Event{At: at, Kind: decide.Completion, Container: 0, Took: decide.Second})
 		}
 		if changed == 0 {
 			t.Error("no mean changed while it was kept: the test shows nothing")
 		}
-		s.Handle(tick(4 * decide.Minute))
+		handle(s, tick(4*decide.Minute))
 		if got := signals.Expected(0); got != 7 {
 			t.Errorf("%s: expected %g arrivals in minute 4, want 7", form, got)
 		}

@@ -28,24 +28,33 @@ type Models struct {
 	rate map[forecast.Key]float64
 }
 
-// Open opens the bundle in dir, checks every digest and replays its golden cases.
-// The error wraps those of bundle.Open, or bundle.ErrIntegrity where a golden case
-// comes out otherwise.
+// Use reads the models of b, which bundle.Registry.Open or bundle.Open has checked, and
+// replays its golden cases. The error wraps bundle.ErrIntegrity where one comes out otherwise.
+func Use(b *bundle.Bundle) (*Models, error) {
+	m, err := Load(b.File)
+	if err != nil {
+		return nil, fmt.Errorf("use bundle %s: %w", b.Digest(), err)
+	}
+	g, err := m.Golden(b)
+	if err != nil {
+		return nil, fmt.Errorf("use bundle %s: %w", b.Digest(), err)
+	}
+	if err := m.Replay(g); err != nil {
+		return nil, fmt.Errorf("use bundle %s: %w: %w", b.Digest(), bundle.ErrIntegrity, err)
+	}
+	return m, nil
+}
+
+// Open is [Use] of the bundle in dir, for programs that have made the folder themselves:
+// nothing says that it is the one that a registry knows.
 func Open(dir string) (*Models, *bundle.Bundle, error) {
 	b, err := bundle.Open(dir, bundle.Policy{})
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := Load(b.File)
+	m, err := Use(b)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open bundle %s: %w", dir, err)
-	}
-	g, err := m.Golden(b)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open bundle %s: %w", dir, err)
-	}
-	if err := m.Replay(g); err != nil {
-		return nil, nil, fmt.Errorf("open bundle %s: %w: %w", dir, bundle.ErrIntegrity, err)
 	}
 	return m, b, nil
 }

@@ -51,14 +51,17 @@ type change struct {
 	value    float64 // s saved per byte
 }
 
+// catchUp is how many minutes are closed one by one when the clock is late; of more than
+// that but the last one.
+const catchUp = 10
+
 // Observe implements decide.Pool: it counts arrivals and closes minutes.
 func (p *pool) Observe(s decide.Snapshot, ev decide.Event) {
-	for ev.At >= p.next {
-		p.signals.forecast = p.source.Step(int(p.next/decide.Minute)-1, p.counts)
-		clear(p.counts)
-		p.rolled = p.next
-		p.next += decide.Minute
-		p.due = true
+	for n := 0; ev.At >= p.next; n++ {
+		if last := ev.At - ev.At%decide.Minute; n == catchUp && last > p.next {
+			p.next = last // those between are missing to the forecaster
+		}
+		p.roll()
 	}
 	if ev.Kind == decide.Arrival {
 		p.counts[ev.Function]++
@@ -70,6 +73,15 @@ func (p *pool) Observe(s decide.Snapshot, ev decide.Event) {
 	for _, o := range p.observers {
 		o.Observe(s, ev)
 	}
+}
+
+// roll ends the minute before p.next.
+func (p *pool) roll() {
+	p.signals.forecast = p.source.Step(int(p.next/decide.Minute)-1, p.counts)
+	clear(p.counts)
+	p.rolled = p.next
+	p.next += decide.Minute
+	p.due = true
 }
 
 // Wake implements decide.Pool.

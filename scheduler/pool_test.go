@@ -194,7 +194,7 @@ func ready(s *scheduler.Scheduler, at decide.Time, ds []decide.Decision) []decid
 	var out []decide.Decision
 	for _, d := range created {
 		took := s.Snapshot().Initialise(d.Function)
-		out = append(out, s.Handle(decide.Event{At: at, Kind: decide.Ready, Container: d.Container, Took: took})...)
+		out = append(out, handle(s, decide.Event{At: at, Kind: decide.Ready, Container: d.Container, Took: took})...)
 	}
 	return out
 }
@@ -208,7 +208,7 @@ func TestPlan(t *testing.T) {
 	if w := e.Wake(); w != 0 {
 		t.Fatalf("wake at %d, want the start: there is a plan", w)
 	}
-	ds := slices.Clone(e.Handle(tick(0)))
+	ds := slices.Clone(handle(e, tick(0)))
 	// Worth priority * wait * P(arrival): 0.9 * 9 s, 0.7 * 7 s, 0.5 * 5 s.
 	if got := orders(ds); got != "create f2, create f1" {
 		t.Fatalf("plan of minute 0: %s", got)
@@ -219,11 +219,11 @@ func TestPlan(t *testing.T) {
 	if got := orders(ready(e, 10*s, ds)); got != "" {
 		t.Fatalf("containers that are ready lead to %s", got)
 	}
-	ds = slices.Clone(e.Handle(tick(decide.Minute)))
+	ds = slices.Clone(handle(e, tick(decide.Minute)))
 	if got := orders(ds); got != "end f1, end f2" {
 		t.Fatalf("plan of minute 1: %s", got)
 	}
-	if got := orders(e.Handle(decide.Event{At: decide.Minute + s, Kind: decide.Ended, Container: ds[0].Container})); got != "create f0" {
+	if got := orders(handle(e, decide.Event{At: decide.Minute + s, Kind: decide.Ended, Container: ds[0].Container})); got != "create f0" {
 		t.Fatalf("once there is room: %s", got)
 	}
 }
@@ -234,17 +234,17 @@ func TestPlanCounts(t *testing.T) {
 	src := &script{want: map[int][]float64{1: {0}, 2: {60}}}
 	busy := decide.Profile{Memory: gb, CPU: 1, Execution: s, Initialise: 2 * s}
 	e := incendio(t, 8*gb, src, nil, busy)
-	ds := slices.Clone(e.Handle(decide.Event{At: 59 * s, Kind: decide.Arrival}))
+	ds := slices.Clone(handle(e, decide.Event{At: 59 * s, Kind: decide.Arrival}))
 	if got := orders(ds); got != "create f0" {
 		t.Fatal(got)
 	}
-	if got := orders(e.Handle(tick(decide.Minute))); got != "" { // none is worth having, none is idle
+	if got := orders(handle(e, tick(decide.Minute))); got != "" { // none is worth having, none is idle
 		t.Fatalf("with a container that initialises: %s", got)
 	}
 	ready(e, 61*s, ds)
 	// 60 arrivals of 1 s: 2 s (1 - exp(-60 P(X >= k-1))) >= 0.602 s up to P = 0.00597:
 	// P(X >= 4) = 0.0190, P(X >= 5) = 0.00366. So 5 containers, of which one executes.
-	if got := orders(e.Handle(tick(2 * decide.Minute))); got != strings.Repeat("create f0, ", 3)+"create f0" {
+	if got := orders(handle(e, tick(2*decide.Minute))); got != strings.Repeat("create f0, ", 3)+"create f0" {
 		t.Fatalf("with one of five: %s", got)
 	}
 }
@@ -268,14 +268,14 @@ func TestEviction(t *testing.T) {
 			// 0.9 * 9 s * 0.551 = 4.46 or 0.3 * 3 s * 0.551 = 0.50.
 			src := &script{want: map[int][]float64{1: {1, 3, c.expected}}}
 			e := incendio(t, 2*gb, src, []float64{1, 3, 0}, profile(5*s), profile(5*s), profile(c.init))
-			ready(e, 6*s, slices.Clone(e.Handle(tick(0))))
-			if got := orders(e.Handle(tick(decide.Minute))); got != c.want {
+			ready(e, 6*s, slices.Clone(handle(e, tick(0))))
+			if got := orders(handle(e, tick(decide.Minute))); got != c.want {
 				t.Fatalf("prewarm of f2: %q, want %q", got, c.want)
 			}
 			if c.want != "" {
 				return
 			}
-			ds := e.Handle(decide.Event{At: decide.Minute + s, Kind: decide.Arrival, Function: 2})
+			ds := handle(e, decide.Event{At: decide.Minute + s, Kind: decide.Arrival, Function: 2})
 			if got := orders(ds); got != "end f0" {
 				t.Fatalf("request to f2: %q, want the end of f0", got)
 			}
@@ -293,7 +293,7 @@ func TestMinutes(t *testing.T) {
 		t.Fatalf("wake at %d, want the end of the first minute", w)
 	}
 	arrive := func(at decide.Time, r decide.RequestID, f decide.FunctionID) {
-		e.Handle(decide.Event{At: at, Kind: decide.Arrival, Request: r, Function: f})
+		handle(e, decide.Event{At: at, Kind: decide.Arrival, Request: r, Function: f})
 	}
 	arrive(0, 0, 0)
 	arrive(decide.Minute-1, 1, 0)
@@ -301,12 +301,12 @@ func TestMinutes(t *testing.T) {
 	if w := e.Wake(); w != decide.Minute {
 		t.Fatalf("wake at %d, want at once, %d: a plan is due", w, decide.Minute)
 	}
-	e.Handle(tick(decide.Minute))
+	handle(e, tick(decide.Minute))
 	if w := e.Wake(); w != 2*decide.Minute {
 		t.Fatalf("wake at %d, want the end of the minute", w)
 	}
 	arrive(4*decide.Minute+30*s, 3, 1)
-	e.Handle(tick(5 * decide.Minute))
+	handle(e, tick(5*decide.Minute))
 	if want := []int{0, 1, 2, 3, 4}; !slices.Equal(src.order, want) {
 		t.Fatalf("minutes %v were closed, want %v", src.order, want)
 	}
@@ -333,7 +333,7 @@ func TestStartLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Handle(tick(1501 * decide.Minute))
+	handle(s, tick(1501*decide.Minute))
 	if !slices.Equal(src.order, []int{1500}) {
 		t.Errorf("minutes %v were closed, want 1500", src.order)
 	}

@@ -4,14 +4,18 @@
 // A [Scheduler] is fed with events and answers with decisions:
 //
 //	for ev := range events {
-//		for _, d := range s.Handle(ev) {
+//		decisions, err := s.Handle(ev)
+//		if err != nil {
+//			log(err) // an impossible event, which has changed nothing
+//		}
+//		for _, d := range decisions {
 //			platform.Do(d)
 //		}
 //		timer.Reset(s.Wake())
 //	}
 //
 // It is composed of a [Stack]: a dispatcher, a pool and a placer (package decide).
-// [Baselines] names the stacks that need no bundle. [Open] loads a bundle, and with it the
+// [Baselines] names the stacks that need no bundle. [Use] reads a bundle, and with it the
 // forecasters, priorities and agents of the stack "incendio".
 //
 // A Scheduler never reads a clock and draws no random number, so the simulator
@@ -36,6 +40,14 @@ type Options struct {
 	QueueLimit int `mapstructure:"queue_limit" json:"queue_limit"`
 	// Concurrency is how many requests a container executes at once, >= 1. Default 1.
 	Concurrency int `mapstructure:"concurrency" json:"concurrency"`
+
+	// Retries is how often a request whose container failed is tried again, in [0, 255];
+	// after that it is given up: dropped if it never executed, else reported. Default 0.
+	Retries int `mapstructure:"retries" json:"retries,omitempty"`
+	// StartTimeout, where positive, is how long a container may take to initialise: one that
+	// takes longer is ended and counts as failed. A request for which a container is created
+	// is then held to Timeout too. 0, the default, waits for as long as it takes.
+	StartTimeout decide.Time `mapstructure:"start_timeout_us" json:"start_timeout_us,omitempty"`
 }
 
 // DefaultOptions returns the defaults.
@@ -46,9 +58,11 @@ func DefaultOptions() Options {
 // Validate reports all options that are out of range.
 func (o Options) Validate() error {
 	out := option.Check{Package: "scheduler"}
-	out.That(o.Timeout > 0, "timeout_us", "must be positive, got %d", o.Timeout)
+	out.That(o.Timeout > 0 && o.Timeout <= decide.Latest, "timeout_us", "must be positive and at most %d, got %d", decide.Latest, o.Timeout)
 	out.That(o.QueueLimit >= 0, "queue_limit", "must not be negative, got %d", o.QueueLimit)
 	out.That(o.Concurrency >= 1, "concurrency", "must be at least 1, got %d", o.Concurrency)
+	out.That(o.Retries >= 0 && o.Retries <= 255, "retries", "must be in [0, 255], got %d", o.Retries)
+	out.That(o.StartTimeout >= 0 && o.StartTimeout <= decide.Latest, "start_timeout_us", "must be in [0, %d], got %d", decide.Latest, o.StartTimeout)
 	return out.Err()
 }
 
@@ -67,6 +81,10 @@ type Scheduler struct {
 	expiry minHeap[expiry]
 	timers []timer // by ContainerID
 	out    []decide.Decision
+
+	starts  minHeap[startLimit] // with StartTimeout
+	removed []bool              // by function; nil while all are there
+	lost    []decide.RequestID  // scratch
 }
 
 // A timer is the keep-alive of a container.
@@ -106,12 +124,19 @@ func (s *Scheduler) Name() string { return s.stack.Name }
 func (s *Scheduler) Snapshot() decide.Snapshot { return s.view }
 
 // Handle takes in what happened and returns what to do, in the order in which to do
-// it. The slice is valid until the next call. Events must not go back in time.
-func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
+// it. The slice is valid until the next call. A time before that of the last event counts as
+// that of the last event. An event that cannot have happened, such as one of a container
+// that is not there, is an error that wraps [ErrImpossible] and changes nothing.
+func (s *Scheduler) Handle(ev decide.Event) ([]decide.Decision, error) {
+	if err := s.check(&ev); err != nil {
+		return nil, err
+	}
 	s.out = s.out[:0]
 	s.state.Advance(ev.At)
-	if s.view.WaitingAll() > 0 || len(s.expiry) > 0 && s.expiry[0].at <= ev.At {
-		s.expire()
+	if s.view.WaitingAll() > 0 || len(s.expiry) > 0 && s.expiry[0].at <= ev.At || len(s.starts) > 0 {
+		if s.expire(); s.late(&ev) {
+			return s.out, nil // its subject has just ended
+		}
 	}
 	became := decide.ContainerID(decide.None) // the container that this event made available
 	switch ev.Kind {
@@ -130,13 +155,23 @@ func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
 		s.admit(s.view.Invoker(ev.Container)) // one start less
 	case decide.Completion:
 		ev.Function = s.view.Function(ev.Container)
-		if s.state.Completed(ev.Container, ev.Took) {
+		if s.state.Completed(ev.Request, ev.Container, ev.Took) {
 			became = s.retire(ev.Container)
 		}
 	case decide.Ended:
 		ev.Function = s.view.Function(ev.Container)
 		s.admit(s.state.Terminated(ev.Container, ev.Took))
+	case decide.Tick:
+	default:
+		s.befall(ev)
+		return s.out, nil
 	}
+	s.decide(ev, became)
+	return s.out, nil
+}
+
+// decide lets the stack see ev and answer it.
+func (s *Scheduler) decide(ev decide.Event, became decide.ContainerID) {
 	s.stack.Pool.Observe(s.view, ev)
 	if s.view.WaitingAll() > 0 {
 		s.dispatch(ev)
@@ -148,7 +183,6 @@ func (s *Scheduler) Handle(ev decide.Event) []decide.Decision {
 		s.adjust()
 		s.dispatch(ev)
 	}
-	return s.out
 }
 
 // Wake returns when Handle wants a Tick, if nothing happens before.
@@ -168,6 +202,9 @@ func (s *Scheduler) WakeBound() decide.Time {
 	}
 	if len(s.expiry) > 0 { // the entry may be earlier than what it stands for, never later
 		wake = min(wake, s.expiry[0].at)
+	}
+	if len(s.starts) > 0 {
+		wake = min(wake, s.starts[0].at)
 	}
 	return wake
 }
@@ -199,7 +236,7 @@ func (s *Scheduler) dispatch(ev decide.Event) {
 		} else {
 			s.state.Dequeue(r)
 		}
-		s.state.NewContainer(f, inv, r)
+		s.bound(r, s.state.NewContainer(f, inv, r))
 		s.admit(inv)
 	}
 }
@@ -213,6 +250,9 @@ func (s *Scheduler) adjust() {
 		}
 		switch a.Kind {
 		case decide.Prewarm:
+			if s.removed != nil && s.removed[a.Function] {
+				continue
+			}
 			if inv, ok := s.stack.Placer.Place(s.view, a.Function); ok && s.makeRoom(inv, a.Function, true) {
 				s.state.NewContainer(a.Function, inv, decide.None)
 				s.admit(inv)
@@ -301,6 +341,10 @@ func (s *Scheduler) expired(c decide.ContainerID) {
 // upgrade builds a container of f on the layer c, for request r.
 func (s *Scheduler) upgrade(r decide.RequestID, f decide.FunctionID, c decide.ContainerID) {
 	s.state.Upgrade(c, f, r)
+	s.bound(r, c)
+	if s.opts.StartTimeout > 0 {
+		s.starts.push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
+	}
 	s.out = append(s.out, decide.Decision{Kind: decide.Upgrade, Function: f, Request: r, Container: c, Invoker: s.view.Invoker(c)})
 }
 
@@ -321,6 +365,9 @@ func (s *Scheduler) admit(inv decide.InvokerID) {
 			s.timers = append(s.timers, timer{decide.Forever, decide.Forever})
 		}
 		s.out = append(s.out, decide.Decision{Kind: decide.Create, Function: s.view.Function(c), Request: s.view.CreatedFor(c), Container: c, Invoker: inv})
+		if s.opts.StartTimeout > 0 {
+			s.starts.push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
+		}
 	}
 }
 
@@ -376,7 +423,10 @@ func (s *Scheduler) expire() {
 		if _, arrival := s.view.Request(r); arrival+s.opts.Timeout > now {
 			break
 		}
-		s.drop(r)
+		tried := s.state.Tried(r)
+		if s.drop(r); tried { // after others that arrived later, in the queues of policies
+			s.forget(r)
+		}
 	}
 	// No entry is later than what it stands for: only where one is due is it looked into.
 	for len(s.expiry) > 0 && s.expiry[0].at <= now {
@@ -386,6 +436,7 @@ func (s *Scheduler) expire() {
 			s.expired(c)
 		}
 	}
+	s.overdue(now)
 }
 
 // An expiry is a time at which a container may have been idle for long enough.

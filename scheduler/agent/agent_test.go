@@ -124,7 +124,7 @@ func TestObservationByHand(t *testing.T) {
 		t.Errorf("%d legal starts, defer %v, want 1 and true: function 0 can wait for the container that executes", legal, o.Legal[o.Defer()])
 	}
 
-	state.Completed(busy, decide.Second)
+	state.Completed(state.Snapshot().FirstExecuting(busy), busy, decide.Second)
 	e.Encode(state.Snapshot(), o)
 	i = slices.Index(o.Functions, 0)
 	if !o.Legal[2*i] || o.Legal[2*i+1] {

@@ -17,6 +17,7 @@
 package decide
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -74,19 +75,33 @@ const (
 	Completion                  // of Request in Container, after executing for Took
 	Ended                       // Container has terminated and its memory is free
 	Tick                        // the clock reached the time that Wake asked for
+	Failed                      // Container could not start, or has crashed: it is gone
+	Cancelled                   // Request is not wanted any more
+	Drained                     // Invoker is to finish what it has and to take no more
+	Lost                        // Invoker is gone with all that lived there
+	Removed                     // Function is no longer
 )
 
 func (k EventKind) String() string {
-	return [...]string{"arrival", "ready", "completion", "ended", "tick"}[k]
+	names := [...]string{"arrival", "ready", "completion", "ended", "tick", "failed", "cancelled", "drained", "lost", "removed"}
+	if int(k) >= len(names) {
+		return fmt.Sprintf("event %d", k)
+	}
+	return names[k]
 }
 
 // An Event is what happened at a time. Fields that its kind does not name are ignored.
+//
+// Policies see the first five kinds alone. What the others change they see as these: a
+// request that waits anew as an Arrival, one that will not be executed as a Completion after
+// the expected time, a container that is gone as Ended.
 type Event struct {
 	At        Time
 	Kind      EventKind
 	Function  FunctionID
 	Request   RequestID
 	Container ContainerID
+	Invoker   InvokerID
 	Took      Time // by a Completion: the execution; by Ready: the initialisation; by Ended: the termination
 }
 
@@ -102,10 +117,12 @@ const (
 	Resize                        // give Container the part Share of its CPU
 	Downgrade                     // take Container, which is idle, down to the layer Function
 	Upgrade                       // build one of Function for Request on Container, which is a layer
+	Stop                          // abort Request in Container, which executes it: it was cancelled
+	Report                        // Request ran in Container, which failed, and is not tried again
 )
 
 func (k DecisionKind) String() string {
-	return [...]string{"run", "create", "end", "drop", "resize", "downgrade", "upgrade"}[k]
+	return [...]string{"run", "create", "end", "drop", "resize", "downgrade", "upgrade", "stop", "report"}[k]
 }
 
 // A Decision is an order to the platform. Waiting is the absence of one.
@@ -245,4 +262,11 @@ type Signals interface {
 
 	// Expected is the forecast number of arrivals of f in the current minute, >= 0.
 	Expected(f FunctionID) float64
+}
+
+// A Forgetter is a pool that keeps requests in queues of its own, in the order of their
+// time-outs, and has to be told of those that leave out of that order.
+type Forgetter interface {
+	// Forget tells that r, which waited, was cancelled or that its function was removed.
+	Forget(s Snapshot, r RequestID)
 }

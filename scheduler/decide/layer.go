@@ -35,7 +35,7 @@ func (v Snapshot) CanUpgrade(c ContainerID, f FunctionID) bool {
 		return false
 	}
 	inv := &v.s.invokers[box.invoker]
-	return inv.used+inv.pending+v.Memory(f)-l.Memory <= inv.Memory && inv.hasCPU(v.CPU(f)) &&
+	return !inv.closed && inv.used+inv.pending+v.Memory(f)-l.Memory <= inv.Memory && inv.hasCPU(v.CPU(f)) &&
 		(inv.StartLimit == 0 || int(inv.starting) < inv.StartLimit)
 }
 
@@ -66,6 +66,9 @@ func (s *State) Upgrade(c ContainerID, f FunctionID, r RequestID) {
 	box.function, box.request = f, r
 	box.status, box.since, box.created = Initialising, s.now, s.now
 	box.used, box.upgraded = false, true
+	if r != None {
+		s.requests[r].prev = RequestID(c)
+	}
 }
 
 // leaveIdle takes c out of the lists of its function and its invoker.

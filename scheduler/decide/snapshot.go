@@ -111,7 +111,7 @@ func (v Snapshot) Request(r RequestID) (FunctionID, Time) {
 
 // IsWaiting reports whether r is in the queue.
 func (v Snapshot) IsWaiting(r RequestID) bool {
-	return int(r) < len(v.s.requests) && v.s.requests[r].waiting
+	return int(r) < len(v.s.requests) && v.s.requests[r].stage == waiting
 }
 
 // Available is the container of f that can execute a request now and was used last,
@@ -212,14 +212,20 @@ func (v Snapshot) IdleMemory(i InvokerID) int64 { return v.s.invokers[i].idleMem
 // containers are gone, will be free and is not promised to a pending container.
 func (v Snapshot) Unclaimed(i InvokerID) int64 {
 	inv := &v.s.invokers[i]
+	if inv.closed {
+		return -inv.Memory
+	}
 	return inv.Memory - inv.used + inv.terminating - inv.pending
 }
+
+// Open reports whether invoker i takes containers: it was neither drained nor lost.
+func (v Snapshot) Open(i InvokerID) bool { return !v.s.invokers[i].closed }
 
 // Room reports whether a container of f fits on invoker i, if need be after its
 // idle containers were evicted, and an invocation of f may execute there.
 func (v Snapshot) Room(i InvokerID, f FunctionID) bool {
 	inv := &v.s.invokers[i]
-	return v.Unclaimed(i)+inv.idleMemory >= v.Memory(f) && inv.hasCPU(v.CPU(f))
+	return v.Unclaimed(i)+inv.idleMemory >= v.Memory(f) && inv.hasCPU(v.CPU(f)) && !inv.closed
 }
 
 // AnyRoom reports whether Room holds on some invoker.

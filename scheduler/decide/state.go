@@ -112,18 +112,33 @@ type container struct {
 	used     bool // it has executed something
 	retiring bool // it takes no more requests
 	upgraded bool // it initialises on a layer
+
+	head RequestID // of what it executes, a list over fNext
 }
 
 type request struct {
 	function     FunctionID
-	waiting      bool
+	stage        requestStage
+	failures     uint8 // of containers that were to execute it
 	arrival      Time
-	prev, next   RequestID // of all
-	fPrev, fNext RequestID // of the function
+	prev, next   RequestID // of all that wait; prev is the container of others
+	fPrev, fNext RequestID // of the function, or of the container that executes it
 }
+
+// A requestStage says where a request is.
+type requestStage uint8
+
+const (
+	absent    requestStage = iota
+	waiting                // in the queue
+	ordered                // out of it, for a container that is created for it
+	executing              // in a container
+)
 
 type invoker struct {
 	InvokerSpec
+	closed      bool  // it takes nothing more
+	gone        bool  // nothing lives there and the number may be used again
 	used        int64 // held by containers that live, terminating ones included
 	terminating int64
 	pending     int64 // promised to pending containers
@@ -161,23 +176,20 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 	}
 	var largest int64
 	for i, spec := range invokers {
-		if spec.Memory <= 0 || !(spec.Cores > 0) || spec.StartLimit < 0 || !(spec.CPULimit >= 0) {
-			return nil, fmt.Errorf("decide: invoker %d: memory and cores must be positive and limits not negative, got %+v", i, spec)
+		if err := spec.Validate(); err != nil {
+			return nil, fmt.Errorf("decide: invoker %d: %w", i, err)
 		}
-		s.invokers[i] = invoker{InvokerSpec: spec, idleHead: None, idleTail: None, pendingHead: None, pendingTail: None}
+		s.invokers[i] = newInvoker(spec)
 		largest = max(largest, spec.Memory)
 	}
 	for f, p := range functions {
-		if p.Memory <= 0 || !(p.CPU > 0) || p.Execution < 0 || p.Initialise < 0 || p.Termination < 0 {
-			return nil, fmt.Errorf("decide: function %d: memory and CPU must be positive and times not negative, got %+v", f, p)
+		if err := p.Validate(); err != nil {
+			return nil, fmt.Errorf("decide: function %d: %w", f, err)
 		}
 		if p.Memory > largest {
 			return nil, fmt.Errorf("decide: function %d: a container of %d bytes fits no invoker, the largest has %d", f, p.Memory, largest)
 		}
-		s.functions[f] = function{
-			App: p.App, Language: p.Language, Memory: p.Memory, CPU: p.CPU, Execution: p.Execution, Initialise: p.Initialise, Termination: p.Termination,
-			waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None,
-		}
+		s.functions[f] = newFunction(p)
 	}
 	return s, nil
 }
@@ -213,7 +225,7 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 	s.inSystem++
 	fn.prevArrival, fn.lastArrival = fn.lastArrival, s.now
 	q := &s.requests[r]
-	q.function, q.waiting, q.arrival = f, true, s.now // field by field: a literal is copied
+	q.function, q.stage, q.failures, q.arrival = f, waiting, 0, s.now // field by field: a literal is copied
 	q.prev, q.next, q.fPrev, q.fNext = s.queue.tail, None, fn.waiting.tail, None
 	if s.queue.tail != None {
 		s.requests[s.queue.tail].next = r
@@ -268,17 +280,13 @@ func (s *State) Dequeue(r RequestID) {
 		s.backlog = s.backlog[:last]
 		fn.backlogAt = None
 	}
-	q.waiting = false
+	q.stage = ordered // until it is known what becomes of it
 }
 
 // Abandon gives the waiting request r up.
 func (s *State) Abandon(r RequestID) {
 	s.Dequeue(r)
-	fn := &s.functions[s.requests[r].function]
-	fn.inSystem--
-	s.inSystem--
-	s.dropped++
-	s.droppedWork += fn.Execution
+	s.Forsake(r, true)
 }
 
 // NewContainer decides on a container of f on invoker i, for request r or as a
@@ -295,7 +303,7 @@ func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID
 	inv := &s.invokers[i]
 	s.containers[c] = container{
 		function: f, invoker: i, status: Pending, request: r, since: s.now, created: s.now,
-		share: 1, warmPrev: None, warmNext: None, idlePrev: inv.pendingTail, idleNext: None,
+		share: 1, head: None, warmPrev: None, warmNext: None, idlePrev: inv.pendingTail, idleNext: None,
 	}
 	if inv.pendingTail != None {
 		s.containers[inv.pendingTail].idleNext = c
@@ -306,6 +314,7 @@ func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID
 	inv.pending += s.functions[f].Memory
 	if r != None {
 		inv.promised += s.functions[f].CPU
+		s.requests[r].prev = RequestID(c)
 	}
 	s.functions[f].starting++
 	return c
@@ -376,6 +385,13 @@ func (s *State) Execute(r RequestID, c ContainerID) {
 		inv.wanted += fn.CPU
 	}
 	s.unlinkWarm(c)
+	q := &s.requests[r]
+	q.stage, q.prev = executing, RequestID(c)
+	q.fPrev, q.fNext = None, box.head
+	if box.head != None {
+		s.requests[box.head].fPrev = r
+	}
+	box.head = r
 	box.running++
 	box.used = true
 	if box.running < s.concurrency && !box.retiring {
@@ -384,9 +400,10 @@ func (s *State) Execute(r RequestID, c ContainerID) {
 	inv.running++
 }
 
-// Completed ends one execution in c. It returns true if c became idle.
-func (s *State) Completed(c ContainerID, took Time) bool {
+// Completed ends the execution of r in c. It returns true if c became idle.
+func (s *State) Completed(r RequestID, c ContainerID, took Time) bool {
 	box := &s.containers[c]
+	s.leave(r, box)
 	s.changes.add(box.function)
 	s.gains++
 	fn := &s.functions[box.function]
@@ -419,6 +436,20 @@ func (s *State) Completed(c ContainerID, took Time) bool {
 		s.linkWarm(c) // as every idle one is, until Terminate
 	}
 	return true
+}
+
+// leave takes r off the list of what box executes, and out of the system.
+func (s *State) leave(r RequestID, box *container) {
+	q := &s.requests[r]
+	q.stage = absent
+	if q.fPrev != None {
+		s.requests[q.fPrev].fNext = q.fNext
+	} else {
+		box.head = q.fNext
+	}
+	if q.fNext != None {
+		s.requests[q.fNext].fPrev = q.fPrev
+	}
 }
 
 // Retire lets the busy or starting container c take no more requests than it has.

@@ -146,7 +146,12 @@ func TestStateAgainstModel(t *testing.T) {
 					return
 				}
 				b := pick(m.warm, "warm")
-				s.Execute(0, b.id)
+				s.Arrive(next, b.f)
+				s.Dequeue(next)
+				m.of[next] = b.f
+				m.inSystem[b.f]++
+				s.Execute(next, b.id)
+				next++
 				if b.status == decide.Idle {
 					m.idle = remove(m.idle, b)
 				}
@@ -189,7 +194,7 @@ func TestStateAgainstModel(t *testing.T) {
 					if !b.retiring || b.running == 0 {
 						m.warm = append(m.warm, b)
 					}
-					if idle := s.Completed(b.id, 10); idle != (b.running == 0) {
+					if idle := s.Completed(v.FirstExecuting(b.id), b.id, 10); idle != (b.running == 0) {
 						t.Fatalf("container %d with %d running: idle %v", b.id, b.running, idle)
 					}
 					if b.running == 0 {
@@ -381,6 +386,8 @@ func TestCPULimit(t *testing.T) {
 	if v.Available(0) != idle {
 		t.Fatal("the second core is free")
 	}
+	s.Arrive(1, 0)
+	s.Dequeue(1)
 	s.Execute(1, idle)
 	third := s.NewContainer(0, 0, decide.None)
 	s.Admit(0)
@@ -388,7 +395,7 @@ func TestCPULimit(t *testing.T) {
 	if v.Available(0) != decide.None || v.FirstWarm(0) != third || v.AnyRoom(0) {
 		t.Fatal("both cores are busy: the third container is warm and not available")
 	}
-	s.Completed(c, 1)
+	s.Completed(v.FirstExecuting(c), c, 1)
 	if v.Available(0) == decide.None {
 		t.Fatal("a core is free again")
 	}
@@ -482,7 +489,7 @@ func TestChanges(t *testing.T) {
 	s.Initialised(c, 1)
 	s.Execute(0, c)
 	gains = v.Gains()
-	s.Completed(c, 1)
+	s.Completed(v.FirstExecuting(c), c, 1)
 	if v.Gains() == gains {
 		t.Error("a completion gives CPU back")
 	}

@@ -158,6 +158,10 @@ func (rt *Runtime) Interval(i int) (lower, upper float64) {
 	return rt.Quantile(i, probs[P05]), rt.Quantile(i, probs[P95])
 }
 
+// longestGap is how many minutes may be missing, two weeks: after more than that nothing before
+// them counts.
+const longestGap = 14 * datasets.MinutesPerDay
+
 func (rt *Runtime) advance(minute int, counts []float64) {
 	if len(counts) != len(rt.functions) {
 		panic(fmt.Sprintf("forecast: counts of %d functions, expected %d", len(counts), len(rt.functions)))
@@ -166,6 +170,12 @@ func (rt *Runtime) advance(minute int, counts []float64) {
 		panic(fmt.Sprintf("forecast: minute %d after minute %d", minute, rt.next-1))
 	}
 	if rt.next < 0 {
+		for i := range rt.functions {
+			rt.functions[i].reset(minute)
+		}
+		rt.next = minute
+	}
+	if minute-rt.next > longestGap {
 		for i := range rt.functions {
 			rt.functions[i].reset(minute)
 		}

@@ -45,7 +45,6 @@ func TestCandidates(t *testing.T) {
 		}
 		execute := func(r decide.RequestID, b decide.ContainerID) {
 			state.Execute(r, b)
-			free = append(free, r)
 		}
 		admit := func() {
 			for i := range decide.InvokerID(2) {
@@ -75,7 +74,9 @@ func TestCandidates(t *testing.T) {
 				}
 			case 6, 7:
 				if list := with(decide.Busy); len(list) > 0 {
-					if b := pick(list); state.Completed(b, 1000) && s.IsRetiring(b) {
+					b := pick(list)
+					r := s.FirstExecuting(b)
+					if free = append(free, r); state.Completed(r, b, 1000) && s.IsRetiring(b) {
 						state.Terminate(b)
 					}
 				}

@@ -94,6 +94,20 @@ func (b *binding) enter(s decide.Snapshot, r decide.RequestID, f decide.Function
 // leave takes r, the oldest of its function there, out of its lane.
 func (b *binding) leave(r decide.RequestID) {
 	t := &b.places[r]
+	at := corner{t.invoker, t.function}
+	if t.after == decide.None {
+		delete(b.heads, at)
+	} else {
+		line := b.heads[at]
+		line.head = t.after
+		b.heads[at] = line
+	}
+	b.leaveLane(r)
+}
+
+// leaveLane takes r out of the order of its lane.
+func (b *binding) leaveLane(r decide.RequestID) {
+	t := &b.places[r]
 	l := &b.lanes[t.invoker]
 	if t.prev != decide.None {
 		b.places[t.prev].next = t.next
@@ -105,15 +119,32 @@ func (b *binding) leave(r decide.RequestID) {
 	} else {
 		l.tail = t.prev
 	}
-	at := corner{t.invoker, t.function}
-	if t.after == decide.None {
-		delete(b.heads, at)
-	} else {
-		line := b.heads[at]
-		line.head = t.after
-		b.heads[at] = line
-	}
 	t.waits = false
+}
+
+// forget takes the request r out of its lane, wherever it is in there.
+func (b *binding) forget(s decide.Snapshot, r decide.RequestID) {
+	if int(r) >= len(b.places) || !b.places[r].waits {
+		return
+	}
+	t := b.places[r]
+	at := corner{t.invoker, t.function}
+	line := b.heads[at]
+	if line.head != r { // else leave does what is needed
+		before := line.head
+		for b.places[before].after != r {
+			before = b.places[before].after
+		}
+		b.places[before].after = t.after
+		if line.tail == r {
+			line.tail = before
+		}
+		b.heads[at] = line
+		b.leaveLane(r)
+	} else {
+		b.leave(r)
+	}
+	b.release(s, t.invoker, t.function)
 }
 
 // release forgets a request of f that was bound to i.
@@ -198,3 +229,6 @@ func early(keep decide.Time, route router) Stack {
 	b := bind(route)
 	return Stack{Dispatcher: b, Pool: &boundLRU{LRU{Keep: keep}, b}, Placer: b}
 }
+
+// Forget implements decide.Forgetter.
+func (p *boundLRU) Forget(s decide.Snapshot, r decide.RequestID) { p.binding.forget(s, r) }

@@ -15,6 +15,7 @@ type periods struct {
 	active []decide.FunctionID
 	is     []bool // active
 	next   decide.Time
+	length decide.Time // of the period that ended last: longer where a tick came late
 }
 
 func newPeriods(period decide.Time, functions int) periods {
@@ -43,6 +44,7 @@ func (p *periods) see(s decide.Snapshot, ev decide.Event) bool {
 		}
 	case decide.Tick:
 		if len(p.active) > 0 && ev.At >= p.next {
+			p.length = ev.At - p.next + p.period
 			p.next = ev.At - ev.At%p.period + p.period
 			slices.Sort(p.active)
 			return true
@@ -67,7 +69,7 @@ func (p *periods) take(s decide.Snapshot, f decide.FunctionID) (mean float64, pe
 	arrivals = int(p.counts[f])
 	p.counts[f] = 0
 	c := s.Concurrency()
-	return float64(area) / float64(p.period) / float64(c), (peak + c - 1) / c, arrivals
+	return float64(area) / float64(max(p.period, p.length)) / float64(c), (peak + c - 1) / c, arrivals
 }
 
 // done keeps those functions active for which it is asked to.

@@ -101,7 +101,9 @@ func TestNoRoom(t *testing.T) {
 	c := s.NewContainer(0, 0, decide.None)
 	s.Admit(0)
 	s.Initialised(c, 0)
-	s.Execute(9, c)
+	s.Arrive(2, 0)
+	s.Dequeue(2)
+	s.Execute(2, c)
 	s.Arrive(0, 0)
 	s.Arrive(1, 1)
 	for _, name := range policy.Rules() {
@@ -133,6 +135,8 @@ func TestPlacers(t *testing.T) {
 		s.Admit(i)
 		s.Initialised(c, 0)
 		if busy {
+			s.Arrive(0, 0)
+			s.Dequeue(0)
 			s.Execute(0, c)
 		}
 	}

@@ -274,13 +274,17 @@ func (m *machine) done(id decide.RequestID, j *job, at decide.Time) {
 // handle tells the scheduler what happened now and does what it decides.
 func (m *machine) handle(ev decide.Event) error {
 	var decisions []decide.Decision
+	var err error
 	m.tally.events++
 	if m.tally.events%decisionSample == 0 {
 		began := time.Now()
-		decisions = m.sched.Handle(ev)
+		decisions, err = m.sched.Handle(ev)
 		m.tally.decision.add(int64(time.Since(began)))
 	} else {
-		decisions = m.sched.Handle(ev)
+		decisions, err = m.sched.Handle(ev)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvariant, err)
 	}
 	for i := range decisions {
 		if err := m.do(&decisions[i]); err != nil {
