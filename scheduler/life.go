@@ -56,6 +56,11 @@ func (s *Scheduler) check(ev *decide.Event) error {
 			return impossible(ev, "invoker %d is drained already", i)
 		}
 		return nil
+	case decide.Returned:
+		if i := ev.Invoker; i < 0 || int(i) >= v.Invokers() || !s.state.Gone(i) {
+			return impossible(ev, "invoker %d was not lost", i)
+		}
+		return nil
 	case decide.Removed:
 		if f := ev.Function; f < 0 || int(f) >= v.RealFunctions() || s.removed != nil && s.removed[f] {
 			return impossible(ev, "there is no function %d", f)
@@ -116,6 +121,8 @@ func (s *Scheduler) befall(ev decide.Event) {
 		}
 		s.fail(there...)
 		s.state.Leave(ev.Invoker)
+	case decide.Returned:
+		s.state.Return(ev.Invoker)
 	case decide.Removed:
 		s.remove(ev.Function)
 	}

@@ -41,6 +41,8 @@ type comparison struct {
 	samples     string // a file
 	chaining    chaining
 	load        float64
+	faults      string
+	retries     int
 }
 
 func (s *comparison) flags(f *pflag.FlagSet) {
@@ -54,6 +56,8 @@ func (s *comparison) flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.tables, "tables", false, "add figures by function, by application and by minute to the JSON")
 	f.StringVar(&s.out, "out", "", "`folder` for the tables as CSV files, the figures as SVG and a page with both")
 	f.StringVar(&s.timeout, "timeout", "", "`duration` after which a request that still waits is dropped (default 60s)")
+	f.StringVar(&s.faults, "faults", "", "what fails: `RATES` as in crash=0.01,start=0.02,invoker=0.1, the probability that an execution crashes its container, that a container fails to start, and losses of an invoker per hour")
+	f.IntVar(&s.retries, "retries", 2, "of --faults: how often a request whose container failed is tried again, at most 255")
 	f.IntVar(&s.queueLimit, "queue-limit", o.Scheduler.QueueLimit, "requests of a function that may wait; 0: no limit")
 	f.IntVar(&s.concurrency, "concurrency", o.Scheduler.Concurrency, "requests that a container executes at once; they share its CPU")
 	f.StringVar(&s.arrivals, "arrivals", o.Arrivals, "inside a minute of counts: uniform, poisson, equidistant or start")
@@ -151,6 +155,15 @@ func (s *comparison) apply(f *pflag.FlagSet, o *sim.Options) error {
 		if s.shape.StartSamplesMS, err = readSamples(s.samples); err != nil {
 			return err
 		}
+	}
+	if s.faults != "" {
+		var err error
+		if o.Faults, err = sim.ParseFaults(s.faults); err != nil {
+			return err
+		}
+		o.Scheduler.Retries = s.retries
+	} else if f.Changed("retries") {
+		return errors.New("--retries needs --faults")
 	}
 	return errors.Join(s.chaining.validate(), o.Validate(), s.shape.Validate())
 }

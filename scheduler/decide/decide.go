@@ -80,10 +80,11 @@ const (
 	Drained                     // Invoker is to finish what it has and to take no more
 	Lost                        // Invoker is gone with all that lived there
 	Removed                     // Function is no longer
+	Returned                    // Invoker, which was lost, is there again, as it was and empty
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"arrival", "ready", "completion", "ended", "tick", "failed", "cancelled", "drained", "lost", "removed"}
+	names := [...]string{"arrival", "ready", "completion", "ended", "tick", "failed", "cancelled", "drained", "lost", "removed", "returned"}
 	if int(k) >= len(names) {
 		return fmt.Sprintf("event %d", k)
 	}

@@ -48,10 +48,16 @@ func (s *State) Close(i InvokerID) {
 	s.gains++
 }
 
-// Leave makes the number of the closed invoker i, on which nothing lives, free.
+// Leave makes it known that invoker i, on which nothing lives, is not there.
 func (s *State) Leave(i InvokerID) { s.invokers[i].gone = true }
 
-// Gone reports whether the number of i may be used again.
+// Return opens invoker i, which was lost.
+func (s *State) Return(i InvokerID) {
+	s.invokers[i].closed, s.invokers[i].gone = false, false
+	s.gains++
+}
+
+// Gone reports whether invoker i was lost.
 func (s *State) Gone(i InvokerID) bool { return s.invokers[i].gone }
 
 // Requeue puts r, for which a container is no longer created or in which it no longer executes,

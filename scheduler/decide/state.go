@@ -138,7 +138,7 @@ const (
 type invoker struct {
 	InvokerSpec
 	closed      bool  // it takes nothing more
-	gone        bool  // nothing lives there and the number may be used again
+	gone        bool  // it was lost
 	used        int64 // held by containers that live, terminating ones included
 	terminating int64
 	pending     int64 // promised to pending containers

@@ -54,6 +54,7 @@ type Report struct {
 	Seed     uint64          `json:"seed"`
 	Window   datasets.Window `json:"window"`
 	Cluster  Cluster         `json:"cluster"`
+	Faults   *Faults         `json:"faults,omitempty"` // that were injected
 	// Load is the work offered over what the cluster can do in the window:
 	// core seconds / (cores * seconds).
 	Load     float64 `json:"load"`
@@ -158,11 +159,15 @@ func CompareWorkload(ctx context.Context, t *datasets.Trace, w *Workload, polici
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	var injected *Faults
+	if o.Faults.any() {
+		injected = &o.Faults
+	}
 	native := float64(results[reference].LatencySum)
 	bound := results[len(rows)]
 	results = append(results[:len(policies):len(policies)], bound)
 	rep := &Report{
-		Trace: t.Name, Label: t.Label(), Requests: w.requests, Seed: o.Seed, Window: w.window, Cluster: o.Cluster,
+		Trace: t.Name, Label: t.Label(), Requests: w.requests, Seed: o.Seed, Window: w.window, Cluster: o.Cluster, Faults: injected,
 		Policies: make([]Row, len(results)), Results: results, scheduled: w.scheduled(t),
 	}
 	for i, r := range results {

@@ -36,6 +36,9 @@ type machine struct {
 	finish   tournament  // the next completion of every invoker
 	invokers []invoker
 
+	faults    *faults               // nil: nothing fails
+	processor func(i int) processor // a fresh one of invoker i
+
 	jobs       []job // by RequestID
 	free       []decide.RequestID
 	containers []container // by ContainerID
@@ -63,7 +66,8 @@ type job struct {
 	container decide.ContainerID
 	stage     stage
 	class     Class
-	_         [14]byte
+	crashes   bool // its execution ends with a crash
+	_         [13]byte
 }
 
 // A stage says how far a request or a container is, by the simulator's own books.
@@ -91,6 +95,8 @@ type container struct {
 	running   int32
 	stage     stage
 	used      bool
+	stillborn bool        // it fails to start
+	due       decide.Time // when it is ready or has ended
 }
 
 func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, sh policy.Sharing, o Options) *machine {
@@ -114,11 +120,14 @@ func newMachine(t *datasets.Trace, s *scheduler.Scheduler, w *Workload, sh polic
 		m.startCPU = cpuUnits(o.Cluster.StartCPU)
 	}
 	cores := cpuUnits(o.Cluster.Cores)
-	processor := m.processors(t, sh, cores, o.Seed)
+	m.processor = m.processors(t, sh, cores, o.Seed)
+	if o.Faults.any() {
+		m.faults = newFaults(o.Faults, o.Seed, len(m.invokers), m.now)
+	}
 	for i := range m.invokers {
 		m.invokers[i] = invoker{
 			ps:       ps{cores: cores, rate: workUnit},
-			other:    processor(i),
+			other:    m.processor(i),
 			capacity: int64(o.Cluster.MemoryMB) << 20,
 			limit:    o.Cluster.StartLimit,
 		}
@@ -146,6 +155,10 @@ func (m *machine) arrive(n uint64, r request) error {
 	}
 	j := &m.jobs[id] // class, dispatch and start are set when they are known
 	j.number, j.function, j.stage, j.arrival, j.work, j.container = n, r.function, waiting, r.arrival, r.work, decide.None
+	j.crashes = false
+	if m.faults != nil {
+		m.faults.arrived(id)
+	}
 	m.inFlight++
 	m.clock(r.arrival) // before it waits
 	m.tally.waiting++
@@ -176,17 +189,27 @@ func (m *machine) drain(ctx context.Context) error {
 
 // next is the time of the next event that is not an arrival.
 func (m *machine) next() decide.Time {
-	return min(m.finish.at(), m.events.at(), m.wake)
+	at := min(m.finish.at(), m.events.at(), m.wake)
+	if m.faults != nil {
+		at = min(at, m.faults.at())
+	}
+	return at
 }
 
 // step handles the next event that is not an arrival.
 func (m *machine) step() error {
 	finish, event := m.finish.at(), m.events.at()
 	switch {
+	case m.faults != nil && m.faults.at() <= min(finish, event, m.wake):
+		return m.fault()
 	case finish <= event && finish <= m.wake:
 		return m.complete(m.finish.top(), finish)
 	case event <= m.wake:
 		e := m.events.pop()
+		if box := &m.containers[e.container]; m.faults != nil && (box.due != e.at || e.ended != (box.stage == terminating) || box.stage == absent) {
+			m.due = m.next() // of a container that was lost meanwhile
+			return nil
+		}
 		if e.ended {
 			return m.ended(e.container, e.at)
 		}
@@ -229,6 +252,9 @@ func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 	c := j.container
 	m.clock(at)
 	box := &m.containers[c]
+	if j.crashes {
+		return m.crashed(c, at)
+	}
 	box.running--
 	if box.running == 0 {
 		box.stage = idle
@@ -241,6 +267,11 @@ func (m *machine) complete(i decide.InvokerID, at decide.Time) error {
 func (m *machine) ready(c decide.ContainerID, at decide.Time) error {
 	m.clock(at)
 	box := &m.containers[c]
+	if box.stillborn {
+		m.faults.figures.FailedStarts++
+		m.gone(c)
+		return m.handle(decide.Event{At: at, Kind: decide.Failed, Function: decide.None, Request: decide.None, Container: c})
+	}
 	took := at - box.since
 	box.stage, box.since = idle, at
 	m.invokers[box.invoker].starting--
@@ -317,6 +348,8 @@ func (m *machine) do(d *decide.Decision) error {
 		return m.end(d)
 	case decide.Drop:
 		return m.drop(d)
+	case decide.Report:
+		return m.drop(d) // it is not tried again
 	case decide.Resize:
 		return m.resize(d)
 	case decide.Downgrade:
@@ -367,6 +400,12 @@ func (m *machine) run(d *decide.Decision) error {
 	box.used = true
 	inv := &m.invokers[box.invoker]
 	cpu, work := box.cpu, j.work
+	if m.faults != nil {
+		part, crashes := m.faults.abort(d.Request, j.number)
+		if j.crashes = crashes; crashes {
+			work = decide.Time(part * float64(work))
+		}
+	}
 	if box.share < 1 {
 		cpu, work = portion(cpu, box.share), decide.Time(math.Ceil(float64(work)/m.speed(box.share)))
 	}
@@ -451,6 +490,14 @@ func (m *machine) create(d *decide.Decision) error {
 // initialise lets container c become ready after it took the given time, longer if that needs
 // CPU which is short.
 func (m *machine) initialise(c decide.ContainerID, took decide.Time) {
+	if box := &m.containers[c]; m.faults != nil {
+		var number uint64
+		if box.request != decide.None {
+			number = m.jobs[box.request].number
+		}
+		box.stillborn = m.faults.stillborn(box.request, number)
+		box.due = m.now + took
+	}
 	if m.startCPU == 0 {
 		m.events.push(m.now+took, c, false)
 		return
@@ -489,7 +536,8 @@ func (m *machine) end(d *decide.Decision) error {
 		return fmt.Errorf("%w: container %d is ended and is not idle", ErrInvariant, d.Container)
 	}
 	box.stage, box.since = terminating, m.now
-	m.events.push(m.now+box.terminate, d.Container, true)
+	box.due = m.now + box.terminate
+	m.events.push(box.due, d.Container, true)
 	return nil
 }
 
@@ -502,6 +550,10 @@ func (m *machine) drop(d *decide.Decision) error {
 		return fmt.Errorf("%w: request %d is dropped and does not wait", ErrInvariant, d.Request)
 	}
 	m.tally.waiting--
+	if m.faults != nil && d.Container != decide.None { // which failed it
+		m.faults.figures.Retried--
+		m.faults.figures.GivenUp++
+	}
 	j.class, j.dispatch, j.start = Dropped, m.now, j.arrival+m.timeout
 	m.done(d.Request, j, j.start+j.work)
 	return nil

@@ -54,6 +54,9 @@ type Row struct {
 	// requests of a function do their work. 1 treats all functions alike.
 	Jain float64 `json:"jain"`
 
+	// Faults are there where something was let fail.
+	Faults *FaultFigures `json:"faults,omitempty"`
+
 	Timing Timing `json:"timing"`
 
 	// OverSeeds has the figures over several seeds, by their names, where they were asked

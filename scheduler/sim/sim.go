@@ -176,6 +176,9 @@ type Options struct {
 	// of a fraction is one more request with that probability. > 0. Default 1.
 	ScaleArrivals float64 `mapstructure:"scale_arrivals" json:"scale_arrivals"`
 
+	// Faults are what fails; the zero value, the default, lets nothing fail.
+	Faults Faults `mapstructure:"-" json:"-"`
+
 	// Weights of a request by function, >= 0, for the weighted figures of a Result;
 	// nil weighs all alike.
 	Weights []float64 `mapstructure:"-" json:"-"`
@@ -219,7 +222,10 @@ func DefaultOptions() Options {
 
 // Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	errs := []error{o.Cluster.Validate(), o.Scheduler.Validate()}
+	errs := []error{o.Cluster.Validate(), o.Scheduler.Validate(), o.Faults.Validate()}
+	if o.Faults.any() && o.Scheduler.Concurrency > 1 {
+		errs = append(errs, fmt.Errorf("sim: faults are simulated of containers that execute one request at a time, got concurrency %d", o.Scheduler.Concurrency))
+	}
 	if o.Window.From < 0 || o.Window.To < o.Window.From {
 		errs = append(errs, fmt.Errorf("sim: window must run forward from minute 0 or later, got %v", o.Window))
 	}
@@ -406,7 +412,11 @@ func Run(ctx context.Context, t *datasets.Trace, w *Workload, newStack NewStack,
 	if err != nil {
 		return nil, fmt.Errorf("simulate %s: %w", stack.Name, err)
 	}
-	return m.tally.result(stack.Name, time.Since(began)), nil
+	r := m.tally.result(stack.Name, time.Since(began))
+	if m.faults != nil {
+		r.Faults = &m.faults.figures
+	}
+	return r, nil
 }
 
 // fits reports the first function that cannot be simulated on c, by its name.
