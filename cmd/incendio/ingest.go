@@ -39,7 +39,7 @@ type source struct {
 type layout struct {
 	columns                 map[string]string
 	dayOrigin, minuteOrigin int
-	start, region           string
+	start, zone, region     string
 	values                  string
 	span                    time.Duration // of increases
 }
@@ -60,12 +60,12 @@ var readers = map[string]format{
 	alibaba.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
 		return alibaba.Open(ctx, s.path, alibaba.Options{Seed: s.seed})
 	}},
-	counts.Format: {[]string{"columns", "start", "day-origin", "minute-origin"}, func(ctx context.Context, s source) (datasets.Input, error) {
+	counts.Format: {[]string{"columns", "start", "zone", "day-origin", "minute-origin"}, func(ctx context.Context, s source) (datasets.Input, error) {
 		o := counts.DefaultOptions()
 		if err := s.generic(&o.Columns, &o.Start, &o.Seed); err != nil {
 			return nil, err
 		}
-		o.DayOrigin, o.MinuteOrigin = s.dayOrigin, s.minuteOrigin
+		o.Zone, o.DayOrigin, o.MinuteOrigin = s.zone, s.dayOrigin, s.minuteOrigin
 		if err := o.Validate(); err != nil {
 			return nil, usage(err)
 		}
@@ -93,8 +93,9 @@ var readers = map[string]format{
 		}
 		return huawei2025.Open(ctx, s.path, o)
 	}},
-	invocations.Format: {[]string{"columns", "start"}, func(ctx context.Context, s source) (datasets.Input, error) {
+	invocations.Format: {[]string{"columns", "start", "zone"}, func(ctx context.Context, s source) (datasets.Input, error) {
 		o := invocations.DefaultOptions()
+		o.Zone = s.zone
 		if err := s.generic(&o.Columns, &o.Start, &o.Seed); err != nil {
 			return nil, err
 		}
@@ -138,6 +139,7 @@ func (l *layout) addTo(f *pflag.FlagSet) {
 	f.IntVar(&l.dayOrigin, "day-origin", 0, "number of the first day, 0 or 1 (counts)")
 	f.IntVar(&l.minuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 (counts)")
 	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, huawei2023, huawei2025, invocations; default 1970-01-01)")
+	f.StringVar(&l.zone, "zone", "", "`zone` of dates and times that are written without one, as Europe/Berlin (counts, invocations; default UTC)")
 	f.StringVar(&l.values, "values", prometheus.Counter, "what series are: "+prometheus.Counter+", or "+prometheus.Increase+" since the sample before (prometheus)")
 	f.DurationVar(&l.span, "range", 0, "how long increases are of, as 1m of increase(x[1m]), where that is not the step (prometheus, with --values increase)")
 	f.StringVar(&l.region, "region", "", "`region` that is read, R1 to R5, where there are several (huawei2025)")
@@ -145,7 +147,7 @@ func (l *layout) addTo(f *pflag.FlagSet) {
 
 // check refuses flags of layouts that the format does not take.
 func (l *layout) check(name string, f *pflag.FlagSet) error {
-	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "values", "range", "region"} {
+	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "zone", "values", "range", "region"} {
 		if f.Changed(flag) && !slices.Contains(readers[name].flags, flag) {
 			return usage(fmt.Errorf("--%s says nothing to format %s", flag, name))
 		}
@@ -160,6 +162,21 @@ func formats() string {
 	}
 	sort.Strings(names)
 	return strings.Join(names, ", ")
+}
+
+// remark prints the notes of a trace: what was lost, summed and assumed. The manifest has
+// them in full.
+func remark(w io.Writer, notes []string) {
+	const longest = 300
+	if len(notes) > 0 {
+		fmt.Fprintf(w, "%s:\n", count(len(notes), "note"))
+	}
+	for _, n := range notes {
+		if short := []rune(n); len(short) > longest {
+			n = string(short[:longest]) + "…"
+		}
+		fmt.Fprintf(w, "  %s\n", printable(n))
+	}
 }
 
 func (a *app) ingestCommand() *cobra.Command {
@@ -182,7 +199,8 @@ owner, trigger, memory_mb, cold_ms. See docs/traces.md.
 The same files again are no work; new days are appended; other content under the name
 of a stored trace is refused, unless --replace. A row that cannot be used goes to
 quarantine.jsonl with its file, line and reason; above --quarantine-limit of the rows
-nothing is stored and the exit code is 5.`,
+nothing is stored and the exit code is 5. What was assumed, summed or lost is printed on
+standard error, and in the notes of the manifest.`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, arg []string) (err error) {
 			if name == "" {
@@ -241,6 +259,9 @@ nothing is stored and the exit code is 5.`,
 				fmt.Fprintln(a.out, "nothing to do: the store has these files")
 			}
 			describe(a.out, d)
+			if changed {
+				remark(a.err, d.Notes)
+			}
 			return nil
 		},
 	}

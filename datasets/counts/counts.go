@@ -247,8 +247,10 @@ type parser struct {
 }
 
 func (in *Input) parser(known []datasets.Function) *parser {
+	clock := in.opts.Clock()
+	clock.DayOrigin, clock.MinuteOrigin = in.opts.DayOrigin, in.opts.MinuteOrigin
 	return &parser{
-		clock:     rows.Clock{Start: in.opts.Start, DayOrigin: in.opts.DayOrigin, MinuteOrigin: in.opts.MinuteOrigin},
+		clock:     clock,
 		span:      &in.tables.Span,
 		functions: rows.NewFunctions(known),
 	}

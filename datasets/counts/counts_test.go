@@ -201,7 +201,7 @@ func TestRejected(t *testing.T) {
 		`1.csv:8: ragged row: 2 columns, expected 3`,
 		`1.csv:9: ragged row: 4 columns, expected 3`,
 		`1.csv:10: bad key: function "": must be 1 to 256 bytes of UTF-8`,
-		`1.csv:11: bad time: minute "x": must be a whole number, or RFC 3339 with Z or an offset`,
+		`1.csv:11: bad time: minute "x": must be a whole number, or a date and time as in RFC 3339`,
 		`1.csv:12: bad time: minute "-1": must not be negative`,
 		`1.csv:15: bad quote: column 3: its quote is not closed within 1048576 bytes`,
 		`1.csv:16: stray time: 1971-11-26: more than 31 days from the others, which run from 1970-01-01 to 1970-01-01`,

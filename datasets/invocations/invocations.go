@@ -130,6 +130,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := t.Survey(ctx, p); err != nil {
 		return nil, fmt.Errorf("open invocations: %w", err)
 	}
+	if err := p.clock.Origin(); err != nil {
+		return nil, fmt.Errorf("open invocations: %s: %w", path, err)
+	}
 	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)
 	return in, nil
 }
@@ -182,7 +185,7 @@ type parser struct {
 }
 
 func (in *Input) parser(known []datasets.Function) *parser {
-	return &parser{clock: rows.Clock{Start: in.opts.Start}, span: &in.tables.Span, functions: rows.NewFunctions(known)}
+	return &parser{clock: in.opts.Clock(), span: &in.tables.Span, functions: rows.NewFunctions(known)}
 }
 
 // Begin implements [rows.Parser].

@@ -214,7 +214,7 @@ func TestRejected(t *testing.T) {
 		t.Errorf("%q, expected %q", text, want)
 	}
 	want := []string{
-		`i.csv:3: bad time: arrival "x": must be a number of seconds, or RFC 3339 with Z or an offset`,
+		`i.csv:3: bad time: arrival "x": must be a number of seconds, or a date and time as in RFC 3339`,
 		`i.csv:4: bad time: arrival "-1": must not be negative`,
 		`i.csv:13: bad key: function "": must be 1 to 256 bytes of UTF-8`,
 		`i.csv:14: ragged row: 2 columns, expected 6`,

@@ -107,8 +107,8 @@ func OpenForeign(ctx context.Context, path string, o ForeignOptions) (*Foreign, 
 // Read passes the rows from the first to the last to row: their numbers from 1, and
 // the cells of the columns, at least one and given by positions in Names, as text. A cell is nil
 // for null. Whole numbers are decimal, also those of float columns; other numbers
-// as strconv formats them; times RFC 3339 in UTC, whether the file calls them local
-// or not; dates YYYY-MM-DD; strings as they are, cut after 1 KiB. Cells are valid
+// as strconv formats them; times RFC 3339 in UTC, without the Z where the file calls them
+// local; dates YYYY-MM-DD; strings as they are, cut after 1 KiB. Cells are valid
 // until row returns. An error of row ends the reading and is returned as it is.
 func (f *Foreign) Read(ctx context.Context, columns []int, row func(number int64, cells [][]byte) error) error {
 	if len(columns) == 0 {

@@ -267,7 +267,11 @@ func newCursor(group *file.RowGroupReader, leaf int, c *schema.Column) (cursor, 
 			case schema.TimeUnitNanos:
 				convert = func(v int64) time.Time { return time.Unix(0, v) }
 			}
-			return cursorOf(r, def, func(b []byte, v int64) []byte { return appendTime(b, convert(v)) }), nil
+			layout := time.RFC3339Nano
+			if !logical.IsAdjustedToUTC() {
+				layout = localTime
+			}
+			return cursorOf(r, def, func(b []byte, v int64) []byte { return appendTime(b, convert(v), layout) }), nil
 		case *schema.DecimalLogicalType, *schema.TimeLogicalType:
 			return refuse()
 		case *schema.IntLogicalType:
@@ -332,12 +336,16 @@ func cursorOf[T any](r batchReader[T], def int16, text func(b []byte, v T) []byt
 	}
 }
 
-// appendTime writes a time as RFC 3339 does, if it has a year of four digits.
-func appendTime(b []byte, t time.Time) []byte {
+// localTime is the form of a time of which the file does not say the zone.
+const localTime = "2006-01-02T15:04:05.999999999"
+
+// appendTime writes a time as RFC 3339 does, with a zone or without, if it has a year of
+// four digits.
+func appendTime(b []byte, t time.Time, layout string) []byte {
 	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
 		return append(b, "a time without a year of four digits"...)
 	}
-	return t.AppendFormat(b, time.RFC3339Nano)
+	return t.AppendFormat(b, layout)
 }
 
 // julianEpoch is the Julian day of 1 January 1970.
@@ -347,7 +355,7 @@ const julianEpoch = 2440588
 // day, then the Julian day.
 func appendInt96(b []byte, v parquet.Int96) []byte {
 	nanoseconds, day := int64(binary.LittleEndian.Uint64(v[:8])), int64(binary.LittleEndian.Uint32(v[8:]))
-	return appendTime(b, time.Unix((day-julianEpoch)*86400, nanoseconds))
+	return appendTime(b, time.Unix((day-julianEpoch)*86400, nanoseconds), time.RFC3339Nano)
 }
 
 // appendFloat writes whole numbers without exponent and fraction.

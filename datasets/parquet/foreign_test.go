@@ -249,7 +249,7 @@ func TestForeignTypes(t *testing.T) {
 		{"bytes, long", leaf{node(t, "c", false, none, arrow.Types.ByteArray), values([]arrow.ByteArray{nil, bytes.Repeat([]byte("x"), 5000)}, nil)}, []string{"", strings.Repeat("x", 1024)}},
 		{"date", leaf{node(t, "c", false, schema.DateLogicalType{}, arrow.Types.Int32), values([]int32{0, 20514}, nil)}, []string{"1970-01-01", "2026-03-02"}},
 		{"milliseconds", leaf{node(t, "c", false, stamp(schema.TimeUnitMillis, true), arrow.Types.Int64), values([]int64{seconds.UnixMilli(), 0}, nil)}, []string{"2026-03-02T10:15:00.25Z", "1970-01-01T00:00:00Z"}},
-		{"microseconds, local", leaf{node(t, "c", false, stamp(schema.TimeUnitMicros, false), arrow.Types.Int64), values([]int64{seconds.UnixMicro(), 1}, nil)}, []string{"2026-03-02T10:15:00.25Z", "1970-01-01T00:00:00.000001Z"}},
+		{"microseconds, local", leaf{node(t, "c", false, stamp(schema.TimeUnitMicros, false), arrow.Types.Int64), values([]int64{seconds.UnixMicro(), 1}, nil)}, []string{"2026-03-02T10:15:00.25", "1970-01-01T00:00:00.000001"}},
 		{"nanoseconds", leaf{node(t, "c", false, stamp(schema.TimeUnitNanos, true), arrow.Types.Int64), values([]int64{seconds.UnixNano(), -1}, nil)}, []string{"2026-03-02T10:15:00.25Z", "1969-12-31T23:59:59.999999999Z"}},
 		{"far milliseconds", leaf{node(t, "c", false, stamp(schema.TimeUnitMillis, true), arrow.Types.Int64), values([]int64{math.MaxInt64, math.MinInt64}, nil)},
 			[]string{"a time without a year of four digits", "a time without a year of four digits"}},

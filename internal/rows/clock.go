@@ -33,8 +33,15 @@ type Clock struct {
 	DayOrigin    int       // number of the first day, 0 or 1
 	MinuteOrigin int       // number of the first minute of a day, or of all; 0 or 1
 
+	// Zone is where clocks showed the dates and times that are written without a zone;
+	// nil: UTC. Of a time that clocks showed twice, when they were put back, the first is
+	// taken; one that they never showed is a fault of its row.
+	Zone *time.Location
+
 	kind  timeKind
 	early int    // dates of the seventies
+	naive int    // dates and times without a zone
+	twice int    // of them, those that clocks showed twice
 	grain uint64 // greatest common divisor of minutes that are numbers of their own
 	rows  int    // of such that are not 0
 	first bool   // minute number 0 of a day was there
@@ -74,13 +81,15 @@ func (c *Clock) Minute(day, minute []byte, hasDay bool) (onDay int64, at int, fa
 	n, number := whole(minute)
 	if !number {
 		// A minute that is named by a later second is the same minute.
-		seconds, _, ok := parseTime(minute)
+		seconds, _, ok, fault := c.time("minute", minute)
 		switch {
+		case fault.Reason != "":
+			return 0, 0, fault
 		case !ok && negative(minute):
 			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must not be negative", minute)}
 		case !ok:
-			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must be a whole number, or RFC 3339 with Z or an offset", minute)}
-		case hasDay && !c.sameDay(day, seconds):
+			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must be a whole number, or a date and time as in RFC 3339", minute)}
+		case hasDay && !sameDay(day, minute, seconds):
 			return 0, 0, Fault{BadTime, fmt.Sprintf("minute %.40q: must be a number beside a column day; --columns day= leaves that out", minute)}
 		}
 		if fault := c.date("minute", minute, seconds); fault.Reason != "" {
@@ -121,11 +130,12 @@ func gcd(a, b uint64) uint64 {
 	return a
 }
 
-// sameDay reports whether a day, of a folder for instance, is the date of a time.
-func (c *Clock) sameDay(day []byte, seconds int64) bool {
+// sameDay reports whether a day, of a folder for instance, is the date of a time, as it is
+// written or in UTC.
+func sameDay(day, cell []byte, seconds int64) bool {
 	date := time.Unix(seconds, 0).UTC()
 	text := string(trimMidnight(bytes.TrimSpace(day)))
-	return text == date.Format(time.DateOnly) || text == date.Format("20060102")
+	return text == string(cell[:min(len(cell), len(time.DateOnly))]) || text == date.Format(time.DateOnly) || text == date.Format("20060102")
 }
 
 // besideDay says of a minute beside a column day what it would be without.
@@ -184,7 +194,9 @@ func (c *Clock) Arrival(cell []byte) (onDay, micros int64, fault Fault) {
 	if missing.Is(cell) {
 		return 0, 0, Fault{BadTime, "arrival is missing"}
 	}
-	if seconds, micros, ok := parseTime(cell); ok {
+	if seconds, micros, ok, fault := c.time("arrival", cell); fault.Reason != "" {
+		return 0, 0, fault
+	} else if ok {
 		if fault := c.date("arrival", cell, seconds); fault.Reason != "" {
 			return 0, 0, fault
 		}
@@ -197,7 +209,7 @@ func (c *Clock) Arrival(cell []byte) (onDay, micros int64, fault Fault) {
 		case fault.Reason == NegativeNumber:
 			return 0, 0, Fault{BadTime, fmt.Sprintf("arrival %.40q: must not be negative", cell)}
 		case fault.Reason != "":
-			return 0, 0, Fault{BadTime, fmt.Sprintf("arrival %.40q: must be a number of seconds, or RFC 3339 with Z or an offset", cell)}
+			return 0, 0, Fault{BadTime, fmt.Sprintf("arrival %.40q: must be a number of seconds, or a date and time as in RFC 3339", cell)}
 		}
 		if fault := c.number("arrival", cell, v, time.Second); fault.Reason != "" {
 			return 0, 0, fault
@@ -219,9 +231,12 @@ func (c *Clock) startDay() int64 {
 }
 
 // Origin reports an error if the minutes that were seen run from the other origin,
-// so that one in 1440 rows would be rejected and the rest shifted by a minute.
+// so that one in 1440 rows would be rejected and the rest shifted by a minute, or if a zone
+// is said though every time that was seen has its own, or none needs one.
 func (c *Clock) Origin() error {
 	switch {
+	case c.Zone != nil && c.naive == 0 && c.kind != undecided:
+		return fmt.Errorf("zone %v says nothing: no time here is a date and time without a zone (days and minutes that are numbers are of UTC)", c.Zone)
 	case c.MinuteOrigin == 0 && c.last && !c.first:
 		return fmt.Errorf("minutes run to %d and none is 0: say --minute-origin 1", minutesPerDay)
 	case c.MinuteOrigin == 1 && c.first && !c.last:

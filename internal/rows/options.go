@@ -22,6 +22,10 @@ type Options struct {
 	// numbers count. By default 1 January 1970, so that Unix times are right.
 	Start time.Time `mapstructure:"start" json:"start"`
 
+	// Zone is where clocks showed the dates and times that are written without a zone, by
+	// its name in the IANA database: Europe/Berlin. Default empty: UTC.
+	Zone string `mapstructure:"zone" json:"zone,omitempty"`
+
 	// Seed of the assumed start costs. Default 1.
 	Seed uint64 `mapstructure:"seed" json:"seed"`
 }
@@ -51,7 +55,34 @@ func (o Options) Validate(columns []Column) error {
 	if !o.Start.Equal(o.Start.UTC().Truncate(24*time.Hour)) || o.Start.Unix() < 0 || o.Start.Unix() >= endOfTime {
 		err = errors.Join(err, fmt.Errorf("start must be a midnight UTC from 1970 to 9999, got %v", o.Start))
 	}
+	if _, zerr := o.location(); zerr != nil {
+		err = errors.Join(err, zerr)
+	}
 	return err
+}
+
+// location is the zone, nil for UTC.
+func (o Options) location() (*time.Location, error) {
+	switch o.Zone {
+	case "", "UTC":
+		return nil, nil
+	case "Local": // is another on every machine
+		return nil, fmt.Errorf("zone: %q: must be a name of the IANA database such as Europe/Berlin, or UTC", o.Zone)
+	}
+	zone, err := time.LoadLocation(o.Zone)
+	if err != nil {
+		return nil, fmt.Errorf("zone: %q: must be a name of the IANA database such as Europe/Berlin, or UTC", o.Zone)
+	}
+	return zone, nil
+}
+
+// Clock is one for the times of an input. The options must be valid.
+func (o Options) Clock() Clock {
+	zone, err := o.location()
+	if err != nil {
+		panic(err)
+	}
+	return Clock{Start: o.Start, Zone: zone}
 }
 
 // Parameters is the canonical form of the options that a trace depends on.
@@ -61,19 +92,32 @@ func (o Options) Parameters() string {
 		parts = append(parts, fmt.Sprintf("%s=%q", name, column))
 	}
 	sort.Strings(parts)
-	return fmt.Sprintf("columns={%s} start=%s seed=%d start_costs=%d",
-		strings.Join(parts, " "), o.Start.UTC().Format(time.DateOnly), o.Seed, datasets.StartCostVersion)
+	zone := "" // as in traces that were stored before there was one
+	if z, err := o.location(); err == nil && z != nil {
+		zone = fmt.Sprintf(" zone=%v", z)
+	}
+	return fmt.Sprintf("columns={%s} start=%s%s seed=%d start_costs=%d",
+		strings.Join(parts, " "), o.Start.UTC().Format(time.DateOnly), zone, o.Seed, datasets.StartCostVersion)
 }
 
-// Origin is a note on the dates of a trace whose rows do not tell them.
-func (o Options) Origin(c *Clock) []string {
-	switch {
-	case c.Dated() && c.early > 0:
-		return []string{"dates are of the seventies, where seconds that were taken for milliseconds lie, and times without a date"}
-	case c.Dated():
-		return nil
+// Origin is what a clock assumed of the dates of a trace whose rows do not tell all of them.
+func (o Options) Origin(c *Clock) (notes []string) {
+	if c.Dated() {
+		if c.early > 0 {
+			notes = append(notes, "dates are of the seventies, where seconds that were taken for milliseconds lie, and times without a date")
+		}
+		switch {
+		case c.naive > 0 && c.Zone == nil:
+			notes = append(notes, "times without a zone are taken as UTC; --zone says another")
+		case c.naive > 0:
+			notes = append(notes, fmt.Sprintf("times without a zone are taken as those of %v", c.Zone))
+		}
+		if c.twice > 0 {
+			notes = append(notes, fmt.Sprintf("of hours that clocks showed twice the first is taken: rows %d", c.twice))
+		}
+		return notes
 	}
-	notes := []string{"rows have numbers for times and no date; they count from " + o.Start.UTC().Format(time.DateOnly)}
+	notes = []string{"rows have numbers for times and no date; they count from " + o.Start.UTC().Format(time.DateOnly)}
 	const few = 3 // that are whole hours by chance
 	if c.rows > few && c.grain%60 == 0 {
 		notes = append(notes, fmt.Sprintf("all minutes are multiples of %d: seconds that were taken for minutes are too, and so are hours", c.grain))
