@@ -111,7 +111,7 @@ func (h history) gaps(s prophet.Seasonality) (gaps []prophet.Gap, seen []span, w
 func usualStep(times []time.Time) float64 {
 	const sample = 1024
 	every := max(1, (len(times)-1)/sample)
-	var steps []float64
+	steps := make([]float64, 0, min(len(times), 2*sample))
 	for i := 0; i+1 < len(times); i += every {
 		if d := times[i+1].Sub(times[i]); d > 0 {
 			steps = append(steps, d.Hours()/hoursPerDay)
@@ -120,6 +120,9 @@ func usualStep(times []time.Time) float64 {
 	if len(steps) == 0 {
 		return 0
 	}
+	if slices.Min(steps) == slices.Max(steps) {
+		return steps[0]
+	}
 	slices.Sort(steps)
 	return steps[(len(steps)-1)/2]
 }
@@ -127,13 +130,17 @@ func usualStep(times []time.Time) float64 {
 // newHistory is where the rows at times are, which ascend; scaled are the scaled times.
 func newHistory(times []time.Time, scaled []float64, columns prophet.Columns) history {
 	days := times[len(times)-1].Sub(times[0]).Hours() / hoursPerDay
+	widest := 0.0 // distance of rows, scaled: without gaps nothing more is asked of them
+	for i := 1; i < len(scaled); i++ {
+		widest = max(widest, scaled[i]-scaled[i-1])
+	}
 	return history{step: usualStep(times), spans: func(limit float64, condition string) []span {
 		far := time.Duration(limit * hoursPerDay * float64(time.Hour))
 		var out []span
 		if condition == "" && days > 0 {
 			// The usual case, without arithmetic of times.
 			far, first := limit/days*(1+1e-12), 0
-			for i := 1; i < len(scaled); i++ {
+			for i := 1; i < len(scaled) && widest > far; i++ {
 				if scaled[i]-scaled[i-1] > far {
 					out = append(out, span{prophet.Days(times[first]), prophet.Days(times[i-1])})
 					first = i
