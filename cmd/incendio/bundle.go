@@ -88,8 +88,8 @@ func (a *app) bundleList(_ *cobra.Command, r *bundle.Registry, _ []string) error
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "BUNDLE\tIMPORTED\tVERDICT\tTRACE\tALIASES")
 	for _, b := range list {
-		fmt.Fprintf(w, "%.12s\t%s\t%s\t%s\t%s\n", b.Digest, b.Imported, orDash(b.Verdict), orDash(strings.Join(b.Traces, ", ")),
-			strings.TrimSpace(orDash(strings.Join(b.Aliases, ", "))+" "+b.Problem))
+		fmt.Fprintf(w, "%.12s\t%s\t%s\t%s\t%s\n", b.Digest, b.Imported, orDash(b.Verdict), printable(orDash(strings.Join(b.Traces, ", "))),
+			printable(strings.TrimSpace(orDash(strings.Join(b.Aliases, ", "))+" "+b.Problem)))
 	}
 	return w.Flush()
 }
@@ -114,10 +114,10 @@ func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) err
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "%s\n%s\n", b.Digest(), card)
+	fmt.Fprintf(a.out, "%s\n%s\n", b.Digest(), printableText(string(card)))
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, f := range b.Manifest().Files {
-		fmt.Fprintf(w, "%s\t%d bytes\t%s\n", f.Name, f.Size, f.MediaType)
+		fmt.Fprintf(w, "%s\t%d bytes\t%s\n", printable(f.Name), f.Size, printable(f.MediaType))
 	}
 	return w.Flush()
 }
@@ -193,11 +193,11 @@ func (a *app) bundleDiff(_ *cobra.Command, r *bundle.Registry, arg []string) err
 		names []string
 	}{{"added", d.Added}, {"removed", d.Removed}, {"changed", d.Changed}} {
 		for _, n := range part.names {
-			fmt.Fprintf(w, "%s\t%s\n", part.word, n)
+			fmt.Fprintf(w, "%s\t%s\n", part.word, printable(n))
 		}
 	}
 	for _, v := range d.Values {
-		fmt.Fprintf(w, "value\t%s\t%s -> %s\n", v.Key, absent(v.Old), absent(v.New))
+		fmt.Fprintf(w, "value\t%s\t%s -> %s\n", printable(v.Key), printable(absent(v.Old)), printable(absent(v.New)))
 	}
 	return w.Flush()
 }

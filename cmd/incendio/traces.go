@@ -187,6 +187,15 @@ func printable(name string) string {
 	}, name)
 }
 
+// printableText is printable for a text of several lines.
+func printableText(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = printable(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // describe prints what is known of a trace without reading it.
 func describe(w io.Writer, d parquet.Description) {
 	fmt.Fprintf(w, "%s (%s): %s, %s, %s from %s\n", d.Name, d.Format, count(d.Functions, "function"),

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -281,6 +284,58 @@ func TestOpenFindsMissingExtraAndStrangeFiles(t *testing.T) {
 	must(t, os.Symlink("../forecast", filepath.Join(dir, "forecast")))
 	if _, err := bundle.Open(dir, bundle.Policy{}); !errors.Is(err, bundle.ErrIntegrity) {
 		t.Errorf("linked folder: %v", err)
+	}
+}
+
+// A file of 40 GB that takes no room on the disk is refused by its size, whether the manifest
+// lists it, with its old size or that one, or not: reading it would take all memory.
+func TestOpenRefusesSizesBeforeItReads(t *testing.T) {
+	const huge = 40 << 30
+	open := func(what string, change func(dir string)) string {
+		t.Helper()
+		_, dir := create(t, "a")
+		change(dir)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := bundle.Open(dir, bundle.Policy{})
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, bundle.ErrIntegrity) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
+			t.Errorf("%s: %d bytes were allocated", what, took)
+		}
+		return fmt.Sprint(err)
+	}
+	grow := func(name string) {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644)
+		must(t, err)
+		must(t, f.Truncate(huge))
+		must(t, f.Close())
+	}
+	open("unlisted", func(dir string) { grow(filepath.Join(dir, "extra.bin")) })
+	open("listed", func(dir string) { grow(filepath.Join(dir, "card.md")) })
+	open("the manifest", func(dir string) { grow(filepath.Join(dir, bundle.ManifestName)) })
+	open("its checksum", func(dir string) { grow(filepath.Join(dir, bundle.ChecksumName)) })
+	said := open("listed with that size", func(dir string) {
+		grow(filepath.Join(dir, "card.md"))
+		name := filepath.Join(dir, bundle.ManifestName)
+		data, err := os.ReadFile(name)
+		must(t, err)
+		// The keys of a descriptor are in the order of the alphabet or of the fields: its size is
+		// the first one behind or before the name, within the braces.
+		at := bytes.Index(data, []byte(`"card.md"`))
+		from, to := bytes.LastIndexByte(data[:at], '{'), at+bytes.IndexByte(data[at:], '}')
+		entry := regexp.MustCompile(`"size": ?[0-9]+`).ReplaceAll(data[from:to], fmt.Appendf(nil, `"size": %d`, int64(huge)))
+		if bytes.Equal(entry, data[from:to]) {
+			t.Fatalf("no size in %s", entry)
+		}
+		data = slices.Concat(data[:from], entry, data[to:])
+		write(t, name, data)
+		write(t, filepath.Join(dir, bundle.ChecksumName), []byte(strings.TrimPrefix(bundle.Digest(data), "sha256:")+"  "+bundle.ManifestName+"\n"))
+	})
+	if !strings.Contains(said, "(card.md): size 42949672960: expected at most 4294967296 bytes of all files together") {
+		t.Errorf("listed with that size: %s", said)
 	}
 }
 
