@@ -62,6 +62,12 @@ bench-prophet: ## fit and predict with Prophet and with features/prophet, and st
 	PARITY_PYTHON=$(abspath $(VENV))/bin/python SHARED_DATA=$(abspath $(SHARED_DATA)) \
 	  $(GO) test -tags bench -count=1 -timeout 1h -v -run '^TestBench(Prophet|Fleet|Features)$$' ./features/prophet/fit ./pipelines
 
+TRACE ?= synthetic
+
+.PHONY: bench-decisions
+bench-decisions: build ## the matrix of policies over loads, memory and CPU of starts, 5 seeds: TRACE=name of a trace in the store
+	$(BIN) reproduce decisions --seeds 5 $(if $(filter-out synthetic,$(TRACE)),--trace $(TRACE)) $(if $(BUNDLE),--bundle $(BUNDLE))
+
 .PHONY: bench-sim
 bench-sim: ## replay under policies: rates, cold starts and drops, and beside SimPy
 	@$(MAKE) --no-print-directory $(VENV)/ok

@@ -16,6 +16,7 @@ import (
 	"github.com/incendio-faas/incendio/train/agent"
 	"github.com/incendio-faas/incendio/train/alps"
 	"github.com/incendio-faas/incendio/train/forecast"
+	"github.com/incendio-faas/incendio/train/index"
 	"github.com/incendio-faas/incendio/train/priority"
 )
 
@@ -60,6 +61,7 @@ type Config struct {
 	Priority   priority.Options  `json:"priority"`
 	Agent      agent.Options     `json:"agent"`
 	ALPS       alps.Options      `json:"alps"`
+	Index      index.Options     `json:"index"`
 	Learning   replay.Learning   `json:"learning"`
 	SLO        scheduler.SLO     `json:"slo"`
 	Simulation replay.Simulation `json:"simulation"`
@@ -85,6 +87,7 @@ func DefaultConfig() Config {
 		Priority:   priority.DefaultOptions(),
 		Agent:      a,
 		ALPS:       alps.DefaultOptions(),
+		Index:      index.DefaultOptions(),
 		Learning:   replay.DefaultLearning(),
 		SLO:        scheduler.DefaultSLO(),
 		Simulation: replay.DefaultSimulation(),
@@ -108,6 +111,7 @@ func (c Config) Validate() error {
 	k.Within("priority", c.Priority.Validate())
 	k.Within("agent", c.Agent.Validate())
 	k.Within("alps", c.ALPS.Validate())
+	k.Within("index", c.Index.Validate())
 	k.Within("learning", c.Learning.Validate())
 	k.Within("slo", c.SLO.Validate())
 	k.Within("simulation", c.Simulation.Validate())

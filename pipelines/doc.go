@@ -3,7 +3,7 @@
 // [Job] is the job as a page: one line a stage, each a folder below steps with what it is
 // given, what it reads and writes, and a plain function that does the work.
 //
-//	trace -> features -> forecast -> tune -> agents -> export -> validate -> promote
+//	trace -> features -> forecast -> tune -> agents -> index -> export -> validate -> promote
 //
 // What happens when a run is asked for:
 //

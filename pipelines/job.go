@@ -8,6 +8,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines/steps/export"
 	"github.com/incendio-faas/incendio/pipelines/steps/features"
 	"github.com/incendio-faas/incendio/pipelines/steps/forecast"
+	"github.com/incendio-faas/incendio/pipelines/steps/index"
 	"github.com/incendio-faas/incendio/pipelines/steps/slices"
 	"github.com/incendio-faas/incendio/pipelines/steps/tune"
 	"github.com/incendio-faas/incendio/pipelines/steps/validate"
@@ -44,6 +45,8 @@ func Job(m Material) []stage.Stage {
 		tune.Stage(tune.Given{Ground: ground, Priority: c.Priority, SLO: c.SLO}),
 		// both -> agents, judged against the rules
 		agents.Stage(agents.Given{Ground: ground, Agent: c.Agent, SLO: c.SLO}),
+		// index, by simulation; used where it is better than what was learned so far
+		index.Stage(index.Given{Ground: ground, Index: c.Index, SLO: c.SLO, Gates: c.Gates}),
 		// all of it -> bundle
 		export.Stage(export.Given{
 			Trace: trace, Invocations: m.Invocations, Splits: m.Splits, SLO: c.SLO, Seed: c.Seed,

@@ -55,9 +55,10 @@ func tiny(store string) pipelines.Config {
 	c.Agent.LearningStarts, c.Agent.PretrainSteps, c.Agent.Demonstrations, c.Agent.Evaluations = 20, 10, 100, 1
 	c.Agent.BatchSize, c.Agent.JudgeSeeds, c.Agent.JudgeWindows = 16, 1, 1
 	c.Simulation.Cluster.Invokers, c.Simulation.Cluster.Cores, c.Simulation.Cluster.MemoryMB = 2, 4, 8192
+	c.Index.Generations, c.Index.Candidates = 1, 4
 	c.Simulation.Policies = []string{"native"}
 	// Gates that any candidate passes: what is tested is what happens then.
-	c.Gates.Forecast, c.Gates.Latency, c.Gates.Dropped, c.Gates.Champion = 100, 100, 1, 100
+	c.Gates.Forecast, c.Gates.Latency, c.Gates.Dropped, c.Gates.Champion, c.Gates.Scenario = 100, 100, 1, 100, 100
 	return c
 }
 
@@ -147,7 +148,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-var stages = []string{"features", "forecast", "slices", "tune", "agents", "export", "validate"}
+var stages = []string{"features", "forecast", "slices", "tune", "agents", "index", "export", "validate"}
 
 // TestCache: a stage runs again if what it depends on has changed, and only then.
 func TestCache(t *testing.T) {
@@ -182,8 +183,9 @@ func TestCache(t *testing.T) {
 		}, nil},
 		{"a byte of the decomposition", flip("frames/decomposition.parquet"), stages[:1]},
 		{"a byte of a model", flip("models/forecast/model.json"), stages[1:2]},
-		{"a byte of the bundle", flip("bundle/priority.json"), stages[5:6]},
-		{"a byte of the figures", flip("metrics.json"), stages[6:]},
+		{"a byte of the bundle", flip("bundle/priority.json"), stages[6:7]},
+		{"a byte of the index", flip("models/index.json"), stages[5:6]},
+		{"a byte of the figures", flip("metrics.json"), stages[7:]},
 		{"a file too many", func(t *testing.T, c *pipelines.Config) {
 			if err := os.WriteFile(filepath.Join(c.Out, "models", "agent", "stray.onnx"), nil, 0o644); err != nil {
 				t.Fatal(err)
@@ -196,7 +198,8 @@ func TestCache(t *testing.T) {
 		}, stages[3:4]},
 		{"a gate", func(_ *testing.T, c *pipelines.Config) { c.Gates.Latency = 99 }, stages[5:]},
 		{"the objective", func(_ *testing.T, c *pipelines.Config) { c.SLO.Urgent = 0.3 }, stages[3:]},
-		{"an option of the agents", func(_ *testing.T, c *pipelines.Config) { c.Agent.TotalTimesteps = 90 }, stages[4:]},
+		{"an option of the agents", func(_ *testing.T, c *pipelines.Config) { c.Agent.TotalTimesteps = 90 }, []string{"agents", "export", "validate"}},
+		{"an option of the index", func(_ *testing.T, c *pipelines.Config) { c.Index.Candidates = 5 }, stages[5:]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := after(t)

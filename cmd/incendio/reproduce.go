@@ -86,7 +86,7 @@ func studyTable(indent string) string {
 }
 
 func (a *app) reproduce(cmd *cobra.Command, s study.Study, out string, seeds int) error {
-	set, err := a.studySetting(cmd, s, seeds)
+	set, err := a.studySetting(cmd, s, seeds, out)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (a *app) reproduce(cmd *cobra.Command, s study.Study, out string, seeds int
 
 // studySetting reads the trace and the bundle that the flags name, where the study takes
 // them.
-func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int) (study.Setting, error) {
+func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int, out string) (study.Setting, error) {
 	f := cmd.Flags()
 	takes := map[string]bool{}
 	for _, t := range s.Takes {
@@ -139,7 +139,7 @@ func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int) (study.
 			return study.Setting{}, usage(fmt.Errorf("study %s takes no --%s: it makes its own workload", s.Name, name))
 		}
 	}
-	set := study.Setting{Seeds: seeds, Now: time.Now}
+	set := study.Setting{Seeds: seeds, Now: time.Now, Keep: filepath.Join(out, "kept")}
 	if f.Changed("trace") {
 		sc, err := a.scene(cmd.Context(), f, datasets.AllWindow)
 		if err != nil {

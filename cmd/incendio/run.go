@@ -127,7 +127,7 @@ func (a *app) featuresCommand() *cobra.Command {
 }
 
 func (a *app) trainCommand() *cobra.Command {
-	return a.stageCommand("train", "Train the forecasters, and the agents on the priorities tuned between", "agents")
+	return a.stageCommand("train", "Train the forecasters, the agents on the priorities tuned between, and the index", "index")
 }
 
 func (a *app) exportCommand() *cobra.Command {

@@ -25,13 +25,16 @@ type Bounds struct {
 	// Champion: any figure may be worse than the champion's by this share, but for
 	// the cost, which must be less. Default 0.05.
 	Champion float64 `json:"champion"`
+	// Scenario: mean latency over that of native in a scenario that the trace does not contain
+	// may be at most 1 plus this; drops are bounded as by Dropped. Default 0.05.
+	Scenario float64 `json:"scenario"`
 	// Network: largest absolute difference between the Q-values of our evaluator and
 	// those of onnx-go, > 0. Default 1e-4.
 	Network float64 `json:"network"`
 }
 
 // Default returns the default bounds.
-func Default() Bounds { return Bounds{Dropped: 0.005, Champion: 0.05, Network: 1e-4} }
+func Default() Bounds { return Bounds{Dropped: 0.005, Champion: 0.05, Scenario: 0.05, Network: 1e-4} }
 
 // Validate reports all bounds that are out of range, each with its key.
 func (b Bounds) Validate() error {
@@ -39,7 +42,7 @@ func (b Bounds) Validate() error {
 	for _, k := range []struct {
 		key   string
 		value float64
-	}{{"forecast", b.Forecast}, {"latency", b.Latency}, {"dropped", b.Dropped}, {"champion", b.Champion}} {
+	}{{"forecast", b.Forecast}, {"latency", b.Latency}, {"dropped", b.Dropped}, {"champion", b.Champion}, {"scenario", b.Scenario}} {
 		c.That(k.value >= 0 && !math.IsInf(k.value, 0), k.key, "must be a number that is not negative, got %g", k.value)
 	}
 	c.That(b.Network > 0, "network", "must be positive, got %g", b.Network)
@@ -70,6 +73,25 @@ type Evidence struct {
 	Native    *Played
 	Candidate Contender
 	Champion  *Contender // nil where there is none
+	// Scenarios that the trace does not contain, each a rule of its own.
+	Scenarios []Scenario
+}
+
+// A Scenario is how a candidate does beside native on traffic or a platform that the trace does
+// not contain.
+type Scenario struct {
+	Name              string // package pipelines/scenario
+	Candidate, Native Played
+}
+
+// scenarioPrefix is before the name of a scenario in that of its rule.
+const scenarioPrefix = "scenario_"
+
+// Judge is the rule of the scenario: its value is the mean latency over native's.
+func (s Scenario) Judge(b Bounds) bundle.Rule {
+	j := bundle.Rule{Rule: scenarioPrefix + s.Name, Value: s.Candidate.MeanLatencyMS / s.Native.MeanLatencyMS, Bound: 1 + b.Scenario}
+	j.OK = j.Value <= j.Bound && s.Candidate.DroppedShare <= s.Native.DroppedShare+b.Dropped
+	return j
 }
 
 // A rule bounds one figure of the candidate.
@@ -145,6 +167,13 @@ func Judge(e Evidence, b Bounds) ([]bundle.Rule, error) {
 		}
 		out = append(out, j)
 	}
+	for _, s := range e.Scenarios {
+		j := s.Judge(b)
+		if err := measured(j); err != nil {
+			return nil, err
+		}
+		out = append(out, j)
+	}
 	return out, nil
 }
 
@@ -207,6 +236,9 @@ func Text(name string) string {
 		if r.name == name {
 			return r.text
 		}
+	}
+	if strings.HasPrefix(name, scenarioPrefix) {
+		return "mean latency over native's in a scenario that the trace does not contain, and no more drops"
 	}
 	return ""
 }

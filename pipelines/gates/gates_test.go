@@ -104,3 +104,21 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestScenario: a scenario is lost by its mean or by its drops, each beyond its tolerance.
+func TestScenario(t *testing.T) {
+	b := gates.Default()
+	native := gates.Played{MeanLatencyMS: 100, DroppedShare: 0.01}
+	for _, c := range []struct {
+		mean, dropped float64
+		want          bool
+	}{{90, 0, true}, {105, 0.015, true}, {105.1, 0, false}, {90, 0.0151, false}} {
+		s := gates.Scenario{Name: "one_hot", Native: native, Candidate: gates.Played{MeanLatencyMS: c.mean, DroppedShare: c.dropped}}
+		if r := s.Judge(b); r.OK != c.want || r.Rule != "scenario_one_hot" || r.Value != c.mean/100 || r.Bound != 1.05 {
+			t.Errorf("%+v: %+v", c, r)
+		}
+	}
+	if gates.Text("scenario_one_hot") == "" {
+		t.Error("the rule says nothing")
+	}
+}

@@ -49,6 +49,11 @@ func Stack(ctx context.Context, m *scheduler.Models, o sim.Options) sim.NewStack
 	return Variant(ctx, scheduler.IncendioName, m, o)
 }
 
+// Build is [Stack] for whatever replay.
+func Build(ctx context.Context, m *scheduler.Models) func(o sim.Options) sim.NewStack {
+	return func(o sim.Options) sim.NewStack { return Stack(ctx, m, o) }
+}
+
 // Variant is [Stack] for a row of [scheduler.Learned].
 func Variant(ctx context.Context, name string, m *scheduler.Models, o sim.Options) sim.NewStack {
 	return func(t *datasets.Trace, _ policy.Site) (scheduler.Stack, error) {

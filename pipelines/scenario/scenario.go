@@ -13,6 +13,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/parallel"
+	"github.com/incendio-faas/incendio/pipelines/gates"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -71,8 +72,28 @@ type Figures struct {
 	NativeDropped float64 `json:"native_dropped"`
 }
 
+// Evidence is the scenario as the gates see it.
+func (f Figures) Evidence() gates.Scenario {
+	return gates.Scenario{
+		Name: f.Name, Candidate: gates.Played{MeanLatencyMS: f.Mean, DroppedShare: f.Dropped}, Native: gates.Played{MeanLatencyMS: f.Native, DroppedShare: f.NativeDropped},
+	}
+}
+
+// Around is [Run] on a short replay out of the middle of o's window.
+func Around(ctx context.Context, t *datasets.Trace, o sim.Options, build Build, workers int) ([]Figures, error) {
+	rates, err := t.Rates(ctx, o.Window)
+	if err != nil {
+		return nil, err
+	}
+	perMinute := 0.0
+	for _, r := range rates {
+		perMinute += r
+	}
+	return Run(ctx, t, Base(o, perMinute), build, workers)
+}
+
 // A Build returns the stack to judge for a replay under o.
-type Build func(o sim.Options) sim.NewStack
+type Build = func(o sim.Options) sim.NewStack
 
 // Run replays every scenario of t, changed from o (see [Base]), under native and under what build
 // returns. Up to workers run at once. One that has no requests is left out.

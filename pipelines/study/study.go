@@ -38,6 +38,7 @@ var studies = []Study{
 	{"sfs", "Short functions first against CFS", "SFS, SC 2022, abstract", nil, sfs},
 	{"lass", "Fair share under overload", "LaSS, HPDC 2021, abstract", nil, lass},
 	{"loads", "All policies at three loads", "this project", []string{"trace", "bundle"}, loads},
+	{"decisions", "What decides, over loads, memory and the CPU of starts", "this project", []string{"trace", "bundle"}, decisions},
 }
 
 // All returns the studies, in the order of the papers.
@@ -67,6 +68,9 @@ type Setting struct {
 	Seed    uint64
 	Seeds   int // from Seed on, >= 1; more than one gives intervals
 	Workers int // >= 1
+	// Keep is the folder in which a long study keeps what it has computed, so that it goes on
+	// where it was stopped; "" keeps nothing.
+	Keep string
 	// Now reads the clock, for what is measured in time.
 	Now func() time.Time
 }

@@ -18,17 +18,17 @@ import (
 type Options struct {
 	// Ratio of the requests in the system to those in the shadow above which a window
 	// counts against the stack, > 1. Default 1.5.
-	Ratio float64 `mapstructure:"ratio" json:"ratio"`
+	Ratio float64 `json:"ratio"`
 	// Excess is how many requests more than the shadow it must be as well, in the mean over
 	// the window and per core of the platform, >= 0. Default 0.25.
-	Excess float64 `mapstructure:"excess" json:"excess"`
+	Excess float64 `json:"excess"`
 	// Window over which the two are compared, in seconds, > 0. Default 30.
-	Window float64 `mapstructure:"window_s" json:"window_s"`
+	Window float64 `json:"window_s"`
 	// Windows in a row that must count against the stack, >= 1. Default 2.
-	Windows int `mapstructure:"windows" json:"windows"`
+	Windows int `json:"windows"`
 	// Hold is for how many windows the platform is native's at first, >= 1. It doubles with
 	// every relapse, and halves with as many windows without. Default 10.
-	Hold int `mapstructure:"hold" json:"hold"`
+	Hold int `json:"hold"`
 }
 
 // DefaultOptions returns the defaults.

@@ -9,13 +9,13 @@ import (
 // score is the sum of each exponent times the logarithm of its factor. A positive one makes
 // a larger factor a larger score.
 type Exponents struct {
-	Exec  float64 `mapstructure:"exec" json:"exec"`   // expected execution, s
-	Init  float64 `mapstructure:"init" json:"init"`   // expected initialisation, s
-	Mem   float64 `mapstructure:"mem" json:"mem"`     // memory of a container, units of 512 * 2^20 bytes
-	CPU   float64 `mapstructure:"cpu" json:"cpu"`     // cores that a request can use
-	Freq  float64 `mapstructure:"freq" json:"freq"`   // requests per minute, a running mean
-	Clock float64 `mapstructure:"clock" json:"clock"` // s: what it measures is said where it is used
-	Term  float64 `mapstructure:"term" json:"term"`   // expected termination, s
+	Exec  float64 `json:"exec"`  // expected execution, s
+	Init  float64 `json:"init"`  // expected initialisation, s
+	Mem   float64 `json:"mem"`   // memory of a container, units of 512 * 2^20 bytes
+	CPU   float64 `json:"cpu"`   // cores that a request can use
+	Freq  float64 `json:"freq"`  // requests per minute, a running mean
+	Clock float64 `json:"clock"` // s: what it measures is said where it is used
+	Term  float64 `json:"term"`  // expected termination, s
 }
 
 // Options of an [Index]. All times are in seconds, all loads in multiples of the cores of an
@@ -23,54 +23,54 @@ type Exponents struct {
 type Options struct {
 	// Order of starts: least first. Of Exec the factor is the execution and, of a cold start,
 	// ColdWeight times the initialisation; Clock is the time that the request has waited.
-	Order Exponents `mapstructure:"order" json:"order"`
+	Order Exponents `json:"order"`
 	// ColdWeight of an initialisation beside an execution, >= 0.
-	ColdWeight float64 `mapstructure:"cold_weight" json:"cold_weight"`
+	ColdWeight float64 `json:"cold_weight"`
 
 	// Long is the expected work from which on a request is a long one, > 0.
-	Long float64 `mapstructure:"long_s" json:"long_s"`
+	Long float64 `json:"long_s"`
 	// LongLimit and ShortLimit are the load of an invoker from which on a request of the
 	// class does not start there, > 0. That of the others rises to twice as much over the
 	// second half of the time that a request may wait.
-	LongLimit  float64 `mapstructure:"long_limit" json:"long_limit"`
-	ShortLimit float64 `mapstructure:"short_limit" json:"short_limit"`
+	LongLimit  float64 `json:"long_limit"`
+	ShortLimit float64 `json:"short_limit"`
 	// Release is by how much the limit of long requests has risen when the time-out is near:
 	// it grows linearly over the second half of that time. >= 0.
-	Release float64 `mapstructure:"release" json:"release"`
+	Release float64 `json:"release"`
 	// ReleaseSpare is by how much more it rises for every tenth of the CPU that requests have
 	// not asked for in the last half hour: what is held then can be made up for, and what
 	// is held under overload cannot. >= 0.
-	ReleaseSpare float64 `mapstructure:"release_spare" json:"release_spare"`
+	ReleaseSpare float64 `json:"release_spare"`
 
 	// Kappa says when a function with live containers gets a new one: if
 	// waiting * execution > kappa * live * initialisation. >= 0.
-	Kappa float64 `mapstructure:"kappa" json:"kappa"`
+	Kappa float64 `json:"kappa"`
 	// KappaStarting is how much kappa grows with the share of containers that initialise:
 	// times exp(KappaStarting * min(2, 8 * share)), a mean over 30 s.
-	KappaStarting float64 `mapstructure:"kappa_starting" json:"kappa_starting"`
+	KappaStarting float64 `json:"kappa_starting"`
 	// KappaEvict multiplies kappa where the start has to evict, > 0.
-	KappaEvict float64 `mapstructure:"kappa_evict" json:"kappa_evict"`
+	KappaEvict float64 `json:"kappa_evict"`
 	// EvictLoad is the load that a cold start puts up with rather than to evict, >= 0.
-	EvictLoad float64 `mapstructure:"evict_load" json:"evict_load"`
+	EvictLoad float64 `json:"evict_load"`
 
 	// Evict is the worth of an idle container: the least goes first. Clock is the time to
 	// the next request, for which the mean gap between requests and EvictElapsed times the
 	// time since the last one stand, whichever is longer.
-	Evict        Exponents `mapstructure:"evict" json:"evict"`
-	EvictElapsed float64   `mapstructure:"evict_elapsed" json:"evict_elapsed"`
+	Evict        Exponents `json:"evict"`
+	EvictElapsed float64   `json:"evict_elapsed"`
 	// EvictIdle is the exponent of the number of idle containers of the function.
-	EvictIdle float64 `mapstructure:"evict_idle" json:"evict_idle"`
+	EvictIdle float64 `json:"evict_idle"`
 
 	// Keep is how long an idle container is kept, > 0, times the score of KeepBy and times
 	// exp(KeepFree * (f - 1/2)), where f is the share of the invoker's memory that nobody
 	// claims. Clock is the mean gap between requests.
-	Keep     float64   `mapstructure:"keep_s" json:"keep_s"`
-	KeepBy   Exponents `mapstructure:"keep_by" json:"keep_by"`
-	KeepFree float64   `mapstructure:"keep_free" json:"keep_free"`
+	Keep     float64   `json:"keep_s"`
+	KeepBy   Exponents `json:"keep_by"`
+	KeepFree float64   `json:"keep_free"`
 
 	// Deflate is the load that long requests are held below: they get the CPU that short ones
 	// leave of it, the least remaining time first. 0 deflates nothing.
-	Deflate float64 `mapstructure:"deflate" json:"deflate"`
+	Deflate float64 `json:"deflate"`
 }
 
 // DefaultOptions are what searches found on the training part of the Azure sample, two of them

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/index"
@@ -26,20 +27,20 @@ import (
 // Options of Learn.
 type Options struct {
 	// Generations of candidates, >= 0; 0 learns nothing and keeps the start. Default 8.
-	Generations int `mapstructure:"generations" json:"generations"`
+	Generations int `json:"generations"`
 	// Candidates of a generation, >= 4, the mean of the distribution among them. Default 8.
-	Candidates int `mapstructure:"candidates" json:"candidates"`
+	Candidates int `json:"candidates"`
 	// Requests that the search may simulate, > 0: there are fewer generations where they
 	// would be more. Default 60 million.
-	Requests int64 `mapstructure:"requests" json:"requests"`
+	Requests int64 `json:"requests"`
 	// DropCost is what the share of requests that are dropped beyond native's adds to the
 	// logarithm of the mean latency, >= 0. Default 200: one in ten thousand is worth 2 %.
-	DropCost float64 `mapstructure:"drop_cost" json:"drop_cost"`
+	DropCost float64 `json:"drop_cost"`
 	// MinGain is by how much the logarithm must be less than at the start, on scenes that
 	// the search has not seen, for what it found to be used, >= 0. Default 0.005.
-	MinGain float64 `mapstructure:"min_gain" json:"min_gain"`
+	MinGain float64 `json:"min_gain"`
 	// Search names the parameters that are searched; the others stay as they are.
-	Search []string `mapstructure:"search" json:"search"`
+	Search []string `json:"search"`
 }
 
 // DefaultOptions returns the defaults.
@@ -55,22 +56,17 @@ func DefaultOptions() Options {
 	}
 }
 
-// Validate reports the first option that is out of range.
+// Validate reports all options that are out of range.
 func (o Options) Validate() error {
-	switch {
-	case o.Generations < 0:
-		return fmt.Errorf("index: generations must not be negative, got %d", o.Generations)
-	case o.Candidates < 4:
-		return fmt.Errorf("index: candidates must be at least 4, got %d", o.Candidates)
-	case o.Requests <= 0:
-		return fmt.Errorf("index: requests must be positive, got %d", o.Requests)
-	case !(o.DropCost >= 0) || math.IsInf(o.DropCost, 0):
-		return fmt.Errorf("index: drop_cost must not be negative, got %g", o.DropCost)
-	case !(o.MinGain >= 0) || math.IsInf(o.MinGain, 0):
-		return fmt.Errorf("index: min_gain must not be negative, got %g", o.MinGain)
-	}
+	out := option.Check{Package: "index"}
+	out.That(o.Generations >= 0, "generations", "must not be negative, got %d", o.Generations)
+	out.That(o.Candidates >= 4, "candidates", "must be at least 4, got %d", o.Candidates)
+	out.That(o.Requests > 0, "requests", "must be positive, got %d", o.Requests)
+	out.That(o.DropCost >= 0 && !math.IsInf(o.DropCost, 0), "drop_cost", "must not be negative, got %g", o.DropCost)
+	out.That(o.MinGain >= 0 && !math.IsInf(o.MinGain, 0), "min_gain", "must not be negative, got %g", o.MinGain)
 	_, err := o.searched()
-	return err
+	out.Note("search", err)
+	return out.Err()
 }
 
 // searched are the parameters that Search names, in its order.
@@ -84,15 +80,15 @@ func (o Options) searched() ([]index.Parameter, error) {
 			for i, p := range all {
 				names[i] = p.Name
 			}
-			return nil, fmt.Errorf("index: search[%d]: parameter %q: must be one of %s", i, name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("[%d]: parameter %q: must be one of %s", i, name, strings.Join(names, ", "))
 		}
 		if slices.Contains(o.Search[:i], name) {
-			return nil, fmt.Errorf("index: search names %q twice", name)
+			return nil, fmt.Errorf("names %q twice", name)
 		}
 		out = append(out, all[k])
 	}
 	if len(out) == 0 && o.Generations > 0 {
-		return nil, errors.New("index: search names no parameter")
+		return nil, errors.New("names no parameter")
 	}
 	return out, nil
 }

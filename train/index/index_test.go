@@ -135,14 +135,14 @@ func TestBudget(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for want, change := range map[string]func(*index.Options){
-		"generations must not be negative":   func(o *index.Options) { o.Generations = -1 },
-		"candidates must be at least 4":      func(o *index.Options) { o.Candidates = 3 },
-		"requests must be positive":          func(o *index.Options) { o.Requests = 0 },
-		"drop_cost must not be negative":     func(o *index.Options) { o.DropCost = math.NaN() },
-		"min_gain must not be negative":      func(o *index.Options) { o.MinGain = -1 },
-		`search[0]: parameter "speed": must`: func(o *index.Options) { o.Search = []string{"speed"} },
-		`search names "kappa" twice`:         func(o *index.Options) { o.Search = []string{"kappa", "kappa"} },
-		"search names no parameter":          func(o *index.Options) { o.Search = nil },
+		"generations must not be negative":            func(o *index.Options) { o.Generations = -1 },
+		"candidates must be at least 4":               func(o *index.Options) { o.Candidates = 3 },
+		"requests must be positive":                   func(o *index.Options) { o.Requests = 0 },
+		"drop_cost must not be negative":              func(o *index.Options) { o.DropCost = math.NaN() },
+		"min_gain must not be negative":               func(o *index.Options) { o.MinGain = -1 },
+		`index: search: [0]: parameter "speed": must`: func(o *index.Options) { o.Search = []string{"speed"} },
+		`search: names "kappa" twice`:                 func(o *index.Options) { o.Search = []string{"kappa", "kappa"} },
+		"search: names no parameter":                  func(o *index.Options) { o.Search = nil },
 	} {
 		o := index.DefaultOptions()
 		change(&o)

@@ -8,6 +8,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/pipelines/steps/agents"
 	forecaster "github.com/incendio-faas/incendio/pipelines/steps/forecast"
+	"github.com/incendio-faas/incendio/pipelines/steps/index"
 	"github.com/incendio-faas/incendio/pipelines/steps/slices"
 	"github.com/incendio-faas/incendio/pipelines/steps/tune"
 	"github.com/incendio-faas/incendio/scheduler"
@@ -31,6 +32,7 @@ type learnedMetrics struct {
 	} `json:"priority"`
 	Agents agents.Training  `json:"agents"`
 	Slices *slices.Training `json:"alps"`
+	Index  *index.Training  `json:"index"`
 }
 
 // learned reads what the stages before reported.
@@ -48,6 +50,9 @@ func learned(from stage.Reader, slo scheduler.SLO) (*learnedMetrics, error) {
 	}
 	m.Priority.Origin, m.Priority.Train, m.Priority.Valid, m.Priority.Trials = res.Best.Origin, res.Best.Train, res.Best.Valid, res.Trials
 	if _, m.Slices, err = slices.Read(from); err != nil {
+		return nil, err
+	}
+	if _, m.Index, err = index.Read(from); err != nil {
 		return nil, err
 	}
 	training, err := agents.ReadTraining(from)
@@ -71,6 +76,7 @@ func (m *learnedMetrics) headline() map[string]float64 {
 		}
 	}
 	out["agent/rows_won"] = float64(won)
+	out["valid/index_cost"], out["valid/native_cost"], out["valid/stack_cost"] = m.Index.Cost, m.Index.NativeCost, m.Index.StackCost
 	for _, c := range m.Forecast.Clusters {
 		for _, k := range c.Candidates {
 			if k.Chosen && !math.IsNaN(k.Score) && !math.IsInf(k.Score, 0) {
@@ -96,6 +102,7 @@ func card(given Given, m *learnedMetrics) export.Card {
 				m.Forecast.Classes[online.Trees], len(m.Forecast.Clusters), m.Forecast.Classes[online.Interarrival]),
 			fmt.Sprintf("Priority: weights from %s, of %d trials in simulation.", m.Priority.Origin, m.Priority.Trials),
 			fmt.Sprintf("Slices of CPU: of %d functions, from %d invocations, one core's part.", m.Slices.Functions, m.Slices.Invocations),
+			fmt.Sprintf("Index: numbers from %s, %d requests simulated.", m.Index.Best.Origin, m.Index.Requests),
 			fmt.Sprintf("Program %s, seed %d.", given.Program, given.Seed),
 		},
 		Results: []string{fmt.Sprintf("Cost %.4f s per request (latency, and idle memory at the price of RUM).", m.Priority.Valid),
@@ -110,9 +117,16 @@ func card(given Given, m *learnedMetrics) export.Card {
 			"forecast/*.txt: trees as LightGBM text, which the run time reads; forecast/*.onnx are the same trees for other runtimes.",
 			"agent/global.onnx: the network trained on all environments; agent/clusters.json says whether it is used.",
 			"alps.json: ranks and slices for invokers that share their CPU by ALPS, and whether that was better.",
+			"index.json: order, holding, placement, eviction, keep-alive and CPU shares as numbers, and whether the stack runs them.",
 			"golden/scheduler.json: inputs and outputs that every reader must reproduce.",
 		},
 	}
+	use := "is not used: priorities, pool and agents are"
+	if m.Index.Used {
+		use = "is used, and priorities, pool and agents are not"
+	}
+	c.Results = append(c.Results, fmt.Sprintf("The index %s. Mean latency over what nobody can beat, drops counted, on the validation part: index %.3f, native %.3f, priorities, pool and agents %.3f%s.",
+		use, math.Exp(m.Index.Cost), math.Exp(m.Index.NativeCost), math.Exp(m.Index.StackCost), m.Index.Lost()))
 	for _, row := range m.Agents.Rows {
 		name := "all windows"
 		if row.Cluster >= 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/pipelines/steps/agents"
 	forecaster "github.com/incendio-faas/incendio/pipelines/steps/forecast"
+	"github.com/incendio-faas/incendio/pipelines/steps/index"
 	"github.com/incendio-faas/incendio/pipelines/steps/slices"
 	"github.com/incendio-faas/incendio/pipelines/steps/tune"
 	"github.com/incendio-faas/incendio/scheduler"
@@ -36,7 +37,7 @@ type Given struct {
 
 // Stage returns the stage.
 func Stage(given Given) stage.Stage {
-	inputs := []string{forecaster.Models, forecaster.Report, tune.File, agents.Folder, agents.Report, slices.File, slices.Report}
+	inputs := []string{forecaster.Models, forecaster.Report, tune.File, agents.Folder, agents.Report, slices.File, slices.Report, index.File, index.Report}
 	return stage.New("export", inputs, []string{Folder}, stage.Always(given), write)
 }
 
@@ -54,6 +55,9 @@ func write(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, er
 		return stage.Outcome{}, err
 	}
 	if m.Slices, _, err = slices.Read(at); err != nil {
+		return stage.Outcome{}, err
+	}
+	if m.Index, _, err = index.Read(at); err != nil {
 		return stage.Outcome{}, err
 	}
 	rates, err := trace.Rates(ctx, given.Splits.Train)

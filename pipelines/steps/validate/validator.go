@@ -12,6 +12,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines/gates"
 	"github.com/incendio-faas/incendio/pipelines/judge"
 	"github.com/incendio-faas/incendio/pipelines/replay"
+	"github.com/incendio-faas/incendio/pipelines/scenario"
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/scheduler"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
@@ -24,13 +25,14 @@ import (
 type Validation struct {
 	*forecast.BacktestReport
 
-	Bundle     string         `json:"bundle"` // digest
-	Simulation *sim.Report    `json:"simulation"`
-	Networks   []NetworkCheck `json:"networks"`
-	Verdict    string         `json:"verdict"` // bundle.Accepted or bundle.Refused
-	Reason     string         `json:"reason"`
-	Champion   string         `json:"champion,omitempty"` // digest of the bundle that was compared with
-	Rules      []bundle.Rule  `json:"rules"`
+	Bundle     string             `json:"bundle"` // digest
+	Simulation *sim.Report        `json:"simulation"`
+	Networks   []NetworkCheck     `json:"networks"`
+	Scenarios  []scenario.Figures `json:"scenarios"`
+	Verdict    string             `json:"verdict"` // bundle.Accepted or bundle.Refused
+	Reason     string             `json:"reason"`
+	Champion   string             `json:"champion,omitempty"` // digest of the bundle that was compared with
+	Rules      []bundle.Rule      `json:"rules"`
 }
 
 // A NetworkCheck is the judgement of onnx-go on a Q-network.
@@ -68,7 +70,7 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Su
 	if err != nil {
 		return nil, err
 	}
-	bar := v.Progress.Begin("validate", 3)
+	bar := v.Progress.Begin("validate", 4)
 	defer bar.End()
 
 	checks, err := networks(candidate)
@@ -94,12 +96,17 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Su
 	if err != nil {
 		return nil, err
 	}
-	bar.Set(3, "gates")
-	out := &Validation{BacktestReport: scores, Bundle: candidate.Bundle.Digest(), Simulation: rep, Networks: checks}
+	bar.Set(3, "scenarios")
+	scenarios, err := scenario.Around(ctx, v.Trace, v.Simulation.Options(v.Window, v.Seed), replay.Build(ctx, candidate.Models), v.Workers)
+	if err != nil {
+		return nil, err
+	}
+	bar.Set(4, "gates")
+	out := &Validation{BacktestReport: scores, Bundle: candidate.Bundle.Digest(), Simulation: rep, Networks: checks, Scenarios: scenarios}
 	if champion != nil {
 		out.Champion = champion.Bundle.Digest()
 	}
-	if out.Rules, err = gates.Judge(evidence(scores, theirs, rep, checks), v.Gates); err != nil {
+	if out.Rules, err = gates.Judge(evidence(scores, theirs, rep, checks, scenarios), v.Gates); err != nil {
 		return nil, fmt.Errorf("validate: window %v of trace %q: %w", v.Window, v.Trace.Name, err)
 	}
 	out.Verdict, out.Reason = gates.Verdict(out.Rules, champion != nil)
@@ -165,10 +172,13 @@ func networks(s *replay.Subject) ([]NetworkCheck, error) {
 
 // evidence takes from the reports what the rules judge by. The scores of the champion are
 // nil where there is none.
-func evidence(scores, champion *forecast.BacktestReport, rep *sim.Report, checks []NetworkCheck) gates.Evidence {
+func evidence(scores, champion *forecast.BacktestReport, rep *sim.Report, checks []NetworkCheck, scenarios []scenario.Figures) gates.Evidence {
 	e := gates.Evidence{
 		NaiveWAPE: wape(scores, forecast.Naive), Native: played(rep, sim.Native),
 		Candidate: gates.Contender{WAPE: wape(scores, forecast.Incendio), Played: *played(rep, scheduler.IncendioName)},
+	}
+	for _, s := range scenarios {
+		e.Scenarios = append(e.Scenarios, s.Evidence())
 	}
 	for _, c := range checks {
 		e.NetworkMaxDiff = max(e.NetworkMaxDiff, c.MaxDiff)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/incendio-faas/incendio/pipelines/gates"
+	"github.com/incendio-faas/incendio/pipelines/scenario"
 	"github.com/incendio-faas/incendio/pipelines/steps/validate"
 	"github.com/incendio-faas/incendio/scheduler"
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -46,15 +47,18 @@ func TestEvidence(t *testing.T) {
 		NetworkMaxDiff: 3e-6, NaiveWAPE: 0.6, Native: &gates.Played{MeanLatencyMS: 100, DroppedShare: 0.01, CostSPerRequest: 0.1},
 		Candidate: gates.Contender{WAPE: 0.5, Played: gates.Played{MeanLatencyMS: 90, DroppedShare: 0.02, CostSPerRequest: 0.09}},
 	}
-	got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, rep, checks)
+	got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, rep, checks, []scenario.Figures{{Name: "hot", Mean: 9, Native: 10, Dropped: 0.1, NativeDropped: 0.2}})
 	if *got.Native != *want.Native || got.Champion != nil || got.Candidate != want.Candidate || got.NetworkMaxDiff != want.NetworkMaxDiff || got.NaiveWAPE != want.NaiveWAPE {
 		t.Errorf("evidence %+v, native %+v, want %+v, native %+v", got, got.Native, want, want.Native)
 	}
-	got = validate.Evidence(scores(0.5, 0.8, math.NaN()), scores(0.4, 1, 1), rep, nil)
+	if want := (gates.Scenario{Name: "hot", Candidate: gates.Played{MeanLatencyMS: 9, DroppedShare: 0.1}, Native: gates.Played{MeanLatencyMS: 10, DroppedShare: 0.2}}); len(got.Scenarios) != 1 || got.Scenarios[0] != want {
+		t.Errorf("scenarios %+v, want %+v", got.Scenarios, want)
+	}
+	got = validate.Evidence(scores(0.5, 0.8, math.NaN()), scores(0.4, 1, 1), rep, nil, nil)
 	if got.NaiveWAPE != 0.8 || got.Champion == nil || *got.Champion != (gates.Contender{WAPE: 0.4, Played: gates.Played{MeanLatencyMS: 95, DroppedShare: 0.03, CostSPerRequest: 0.095}}) {
 		t.Errorf("evidence %+v with the champion %+v", got, got.Champion)
 	}
-	if got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, simulated(scheduler.IncendioName, 90.0, 20), nil); got.Native != nil {
+	if got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, simulated(scheduler.IncendioName, 90.0, 20), nil, nil); got.Native != nil {
 		t.Errorf("native was not replayed, and has %+v", got.Native)
 	}
 }
