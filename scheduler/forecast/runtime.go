@@ -35,7 +35,7 @@ var (
 // Settle is the number of minutes that a Runtime should be stepped, not only primed,
 // before its forecasts are used: so long it takes to know which experts and quantiles fit a
 // function. Before, forecasts are those of the trees, with the quantiles of the cluster.
-const Settle = 360
+const Settle = 720
 
 // A Runtime forecasts the functions of one trace or platform. It is not safe for
 // concurrent use; several can share a Model.
