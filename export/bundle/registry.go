@@ -64,7 +64,6 @@ func (r *Registry) path(elem ...string) string {
 
 func (r *Registry) bundleDir(digest string) string { return r.path("bundles", digest) }
 func (r *Registry) journalFile() string            { return r.path("journal.jsonl") }
-func (r *Registry) championFile() string           { return r.path("champion") }
 
 // aliasFile is the file that says which bundle an alias stands for.
 func (r *Registry) aliasFile(alias string) string {

@@ -47,8 +47,6 @@ func TestLoaderFollowsReleases(t *testing.T) {
 	must(t, err)
 	r := bundle.NewRegistry(dir)
 	file := filepath.Join(t.TempDir(), "seen.json")
-	seen, err := bundle.OpenSeen(file)
-	must(t, err)
 	load := func(at time.Time) (string, error) {
 		t.Helper()
 		s, err := bundle.OpenSeen(file) // as a loader that was started again
@@ -120,7 +118,7 @@ func TestLoaderFollowsReleases(t *testing.T) {
 	refused("the registry of before the rollback", "followed 3 already")
 
 	// The operator may say otherwise, in the loader's own state.
-	seen, err = bundle.OpenSeen(file)
+	seen, err := bundle.OpenSeen(file)
 	must(t, err)
 	must(t, seen.Override(bundle.ChampionRef, 2, "drill", night))
 	if got, err := load(night); err != nil || got != d[1] {
