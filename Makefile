@@ -8,7 +8,7 @@ SHARED_DATA ?= $(abspath ../shared)
 PYTHON    ?= python3
 VENV      := .venv-parity
 # How long the nightly run on the real sample may take; raise it on a busy machine.
-PARITY_LIMIT ?= 15m
+PARITY_LIMIT ?= 20m
 # Packages that run goroutines; the race detector looks at these.
 CONCURRENT := ./scheduler/... ./train/... ./features/... ./export/bundle/...
 
@@ -104,7 +104,7 @@ parity: ## check against real peers and the real traces in SHARED_DATA
 	@{ code=0; for dir in $$(grep -rl --include='*_test.go' '^//go:build parity$$' . | xargs -n 1 dirname | sort -u); do \
 	    tests=$$(grep -l '^//go:build parity$$' $$dir/*_test.go | xargs grep -ho '^func Test[A-Za-z0-9_]*(t ' | sed 's/^func //; s/(t //' | paste -sd '|' -); \
 	    PARITY_PYTHON=$(abspath $(VENV))/bin/python PARITY_LIMIT=$(PARITY_LIMIT) SHARED_DATA=$(abspath $(SHARED_DATA)) \
-	      $(GO) test -count=1 -timeout 30m -tags parity -v -run "^($$tests)\$$" $$dir 2>&1 || code=1; \
+	      $(GO) test -count=1 -timeout 60m -tags parity -v -run "^($$tests)\$$" $$dir 2>&1 || code=1; \
 	  done; echo "exit $$code"; } | \
 	awk '/^exit [0-9]+$$/ { code = $$2; next } /^=== / { name = $$3; next } /^ *--- PASS/ { passed++ } /^ *--- FAIL/ { failed++ } \
 	  /^PASS$$|^    --- PASS/ { next } /^    [a-z0-9_]+\.go:[0-9]+: / { sub(/^ */, "  " name ": ") } { print; fflush() } \

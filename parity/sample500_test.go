@@ -24,7 +24,7 @@ func TestSample500(t *testing.T) {
 			t.Fatalf("PARITY_LIMIT must be a duration such as 6m: %v", err)
 		}
 	}
-	o := incendio(t, limit, []int{0, 4}, "run", "--store", dir, "--trace", "s500", "--out", run, "--json")
+	o := incendio(t, limit, []int{0, 4}, "run", "--config", "testdata/sample500.yaml", "--store", dir, "--trace", "s500", "--out", run, "--json")
 	t.Logf("the run took %v, %v of processor time; exit code %d", o.took.Round(time.Second), o.cpu.Round(time.Second), o.code)
 	s := decode[struct{ Run, Bundle, Digest, Report, Verdict string }](t, o.stdout)
 	if want := map[int]string{0: "accepted", 4: "refused"}[o.code]; s.Verdict != want {
