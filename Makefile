@@ -35,7 +35,7 @@ test: ## run the tests: no network, nothing but Go
 
 .PHONY: race
 race: ## run the tests of the concurrent packages under the race detector
-	CGO_ENABLED=1 $(GO) test -race -short $(CONCURRENT)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m $(CONCURRENT)
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
