@@ -171,12 +171,18 @@ func (s *Scheduler) again(r decide.RequestID, c decide.ContainerID, executed boo
 	f, arrival := s.view.Request(r)
 	gone := s.removed != nil && s.removed[f]
 	if n := s.state.Failures(r); n > s.opts.Retries || arrival+s.opts.Timeout <= s.view.Now() || gone {
-		kind := decide.Drop
+		kind, cause := decide.Drop, decide.FailedTooOften
 		if executed {
 			kind = decide.Report
 		}
+		switch {
+		case gone:
+			cause = decide.OfRemoved
+		case n <= s.opts.Retries:
+			cause = decide.TimedOut
+		}
 		s.state.Forsake(r, true)
-		s.out = append(s.out, decide.Decision{Kind: kind, Function: f, Request: r, Container: c, Invoker: decide.None})
+		s.out = append(s.out, decide.Decision{Kind: kind, Cause: cause, Function: f, Request: r, Container: c, Invoker: decide.None})
 		return
 	}
 	s.state.Requeue(r)
@@ -222,19 +228,23 @@ func (s *Scheduler) forsake(r decide.RequestID, c decide.ContainerID, kind decid
 	if s.view.Status(c) == decide.Pending {
 		s.state.Cancel(c)
 	}
+	cause := decide.Unstated
+	if kind == decide.Drop {
+		cause = decide.TimedOut
+	}
 	s.state.Forsake(r, kind == decide.Drop)
-	s.out = append(s.out, decide.Decision{Kind: kind, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
+	s.out = append(s.out, decide.Decision{Kind: kind, Cause: cause, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
 }
 
 // close lets invoker i finish what it has and take no more.
 func (s *Scheduler) close(i decide.InvokerID) {
 	s.state.Close(i)
-	s.vacate(func(c decide.ContainerID) bool { return s.view.Invoker(c) == i })
+	s.vacate(decide.OfDrained, func(c decide.ContainerID) bool { return s.view.Invoker(c) == i })
 }
 
 // vacate ends the containers for which of holds, as soon as they are idle. Requests that
 // pending ones are decided on for wait again.
-func (s *Scheduler) vacate(of func(decide.ContainerID) bool) {
+func (s *Scheduler) vacate(cause decide.Cause, of func(decide.ContainerID) bool) {
 	var again []decide.RequestID
 	for c := range decide.ContainerID(s.view.Containers()) {
 		if s.view.Status(c) == decide.Gone || !of(c) {
@@ -247,7 +257,7 @@ func (s *Scheduler) vacate(of func(decide.ContainerID) bool) {
 			}
 			s.state.Cancel(c)
 		case decide.Idle:
-			s.end(c)
+			s.end(c, cause)
 		case decide.Initialising, decide.Busy:
 			s.state.Retire(c)
 		}
@@ -256,7 +266,7 @@ func (s *Scheduler) vacate(of func(decide.ContainerID) bool) {
 		f, _ := s.view.Request(r)
 		if s.removed != nil && s.removed[f] {
 			s.state.Forsake(r, true)
-			s.out = append(s.out, decide.Decision{Kind: decide.Drop, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
+			s.out = append(s.out, decide.Decision{Kind: decide.Drop, Cause: decide.OfRemoved, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
 			continue
 		}
 		s.state.Requeue(r)
@@ -271,10 +281,10 @@ func (s *Scheduler) remove(f decide.FunctionID) {
 	}
 	s.removed[f] = true
 	for r := s.view.Oldest(f); r != decide.None; r = s.view.Oldest(f) {
-		s.drop(r)
+		s.drop(r, decide.OfRemoved)
 		s.forget(r)
 	}
-	s.vacate(func(c decide.ContainerID) bool { return s.view.Function(c) == f })
+	s.vacate(decide.OfRemoved, func(c decide.ContainerID) bool { return s.view.Function(c) == f })
 }
 
 // A startLimit is when a container must have initialised (request None), or when the request
@@ -310,7 +320,7 @@ func (s *Scheduler) overdue(now decide.Time) {
 				s.forsake(l.request, c, decide.Drop)
 			}
 		case status == decide.Initialising && s.view.Created(c) == l.created:
-			s.out = append(s.out, decide.Decision{Kind: decide.End, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
+			s.out = append(s.out, decide.Decision{Kind: decide.End, Cause: decide.StartLate, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
 			s.fail(c)
 		}
 	}

@@ -143,7 +143,7 @@ func (s *Scheduler) Handle(ev decide.Event) ([]decide.Decision, error) {
 	case decide.Arrival:
 		s.state.Arrive(ev.Request, ev.Function)
 		if s.opts.QueueLimit > 0 && s.view.Waiting(ev.Function) > s.opts.QueueLimit {
-			s.drop(ev.Request)
+			s.drop(ev.Request, decide.QueueFull)
 		}
 	case decide.Ready:
 		ev.Function = s.view.Function(ev.Container)
@@ -183,6 +183,16 @@ func (s *Scheduler) decide(ev decide.Event, became decide.ContainerID) {
 		s.adjust()
 		s.dispatch(ev)
 	}
+}
+
+// Explain returns what the policy says holds the waiting request r, or false where it has no
+// reason of its own (see [decide.Explainer]).
+func (s *Scheduler) Explain(r decide.RequestID) (decide.Hold, bool) {
+	e, ok := s.stack.Dispatcher.(decide.Explainer)
+	if !ok || !s.view.IsWaiting(r) {
+		return decide.Hold{}, false
+	}
+	return e.Explain(s.view, r)
 }
 
 // Wake returns when Handle wants a Tick, if nothing happens before.
@@ -260,7 +270,7 @@ func (s *Scheduler) adjust() {
 		case decide.Retire:
 			switch status := s.view.Status(a.Container); {
 			case status == decide.Idle:
-				s.end(a.Container)
+				s.end(a.Container, decide.Surplus)
 			case status == decide.Pending && s.view.CreatedFor(a.Container) == decide.None:
 				s.state.Cancel(a.Container)
 			case status == decide.Pending, status == decide.Initialising, status == decide.Busy:
@@ -277,7 +287,14 @@ func (s *Scheduler) retire(c decide.ContainerID) decide.ContainerID {
 	if !s.view.IsRetiring(c) {
 		return c
 	}
-	s.end(c)
+	cause := decide.Surplus
+	switch f := s.view.Function(c); {
+	case s.removed != nil && int(f) < len(s.removed) && s.removed[f]:
+		cause = decide.OfRemoved
+	case !s.view.Open(s.view.Invoker(c)):
+		cause = decide.OfDrained
+	}
+	s.end(c, cause)
 	return decide.None
 }
 
@@ -304,7 +321,8 @@ func (s *Scheduler) makeRoom(inv decide.InvokerID, f decide.FunctionID, prewarm 
 		if !ok {
 			return false
 		}
-		s.end(c)
+		s.end(c, decide.Evicted)
+		s.out[len(s.out)-1].For = f
 	}
 	return true
 }
@@ -319,9 +337,9 @@ func (s *Scheduler) run(r decide.RequestID, c decide.ContainerID) {
 	d.Function, d.Invoker = s.view.Function(c), s.view.Invoker(c)
 }
 
-func (s *Scheduler) end(c decide.ContainerID) {
+func (s *Scheduler) end(c decide.ContainerID, cause decide.Cause) {
 	s.state.Terminate(c)
-	s.out = append(s.out, decide.Decision{Kind: decide.End, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
+	s.out = append(s.out, decide.Decision{Kind: decide.End, Cause: cause, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
 }
 
 // expired ends c, or takes it down by a layer.
@@ -329,13 +347,13 @@ func (s *Scheduler) expired(c decide.ContainerID) {
 	if s.layered != nil {
 		if layer := s.layered.Downgrade(s.view, c); layer != decide.None {
 			s.state.Downgrade(c, layer)
-			s.out = append(s.out, decide.Decision{Kind: decide.Downgrade, Function: layer, Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
+			s.out = append(s.out, decide.Decision{Kind: decide.Downgrade, Cause: decide.KeptEnough, Function: layer, Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
 			s.admit(s.view.Invoker(c))
 			s.keepAlive(c)
 			return
 		}
 	}
-	s.end(c)
+	s.end(c, decide.KeptEnough)
 }
 
 // upgrade builds a container of f on the layer c, for request r.
@@ -348,10 +366,10 @@ func (s *Scheduler) upgrade(r decide.RequestID, f decide.FunctionID, c decide.Co
 	s.out = append(s.out, decide.Decision{Kind: decide.Upgrade, Function: f, Request: r, Container: c, Invoker: s.view.Invoker(c)})
 }
 
-func (s *Scheduler) drop(r decide.RequestID) {
+func (s *Scheduler) drop(r decide.RequestID, cause decide.Cause) {
 	f, _ := s.view.Request(r)
 	s.state.Abandon(r)
-	s.out = append(s.out, decide.Decision{Kind: decide.Drop, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
+	s.out = append(s.out, decide.Decision{Kind: decide.Drop, Cause: cause, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
 }
 
 // admit starts the pending containers of inv whose turn has come.
@@ -424,7 +442,7 @@ func (s *Scheduler) expire() {
 			break
 		}
 		tried := s.state.Tried(r)
-		if s.drop(r); tried { // after others that arrived later, in the queues of policies
+		if s.drop(r, decide.TimedOut); tried { // after others that arrived later, in the queues of policies
 			s.forget(r)
 		}
 	}

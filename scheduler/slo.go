@@ -68,6 +68,14 @@ func (g *guard) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) {
 	return g.inner.Next(s, ev)
 }
 
+// Explain implements decide.Explainer.
+func (g *guard) Explain(s decide.Snapshot, r decide.RequestID) (decide.Hold, bool) {
+	if e, ok := g.inner.(decide.Explainer); ok {
+		return e.Explain(s, r)
+	}
+	return decide.Hold{}, false
+}
+
 // urgent returns the start of the most urgent request that can start.
 func (g *guard) urgent(s decide.Snapshot) (decide.Start, bool) {
 	now := s.Now()

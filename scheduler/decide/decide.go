@@ -129,11 +129,13 @@ func (k DecisionKind) String() string {
 // A Decision is an order to the platform. Waiting is the absence of one.
 type Decision struct {
 	Kind      DecisionKind
+	Cause     Cause // of an End, Downgrade, Drop or Report
 	Function  FunctionID
 	Request   RequestID
 	Container ContainerID
 	Invoker   InvokerID
-	Share     float64 // by a Resize
+	For       FunctionID // by an End that is Evicted: whose container takes the room
+	Share     float64    // by a Resize
 }
 
 // A Start is a Dispatcher's choice: Request starts now, in Container if it names an

@@ -185,6 +185,14 @@ func (e *Envelope) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool)
 	return e.choices().Dispatcher.Next(s, ev)
 }
 
+// Explain implements decide.Explainer.
+func (e *Envelope) Explain(s decide.Snapshot, r decide.RequestID) (decide.Hold, bool) {
+	if x, ok := e.choices().Dispatcher.(decide.Explainer); ok {
+		return x.Explain(s, r)
+	}
+	return decide.Hold{}, false
+}
+
 // Place implements decide.Placer.
 func (e *Envelope) Place(s decide.Snapshot, f decide.FunctionID) (decide.InvokerID, bool) {
 	return e.choices().Placer.Place(s, f)
