@@ -80,7 +80,7 @@ func Incendio(p Parts) (Stack, error) {
 	}
 	guarded := newGuard(inner, p.SLO)
 	pl := &pool{
-		signals: g, source: p.Forecast, price: p.Policy.MemoryPrice / rumGBs,
+		signals: g, source: p.Forecast, price: p.Policy.MemoryPrice / decide.RUMMemory,
 		next: p.Start + decide.Minute, counts: make([]float64, n),
 	}
 	if p.First != nil {

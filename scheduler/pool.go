@@ -12,10 +12,6 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/queueing"
 )
 
-// rumGBs is how many GB·s of idle memory cost as much as one second of waiting for a
-// cold start (RUM, the metric of FeMux, EuroSys 2026).
-const rumGBs = 99.69
-
 // pool manages containers by forecast: once a minute it learns how many arrivals of
 // each function to expect in the next one, and holds as many containers as are worth
 // their memory.
@@ -209,8 +205,8 @@ func oldestIdle(s decide.Snapshot, f decide.FunctionID) decide.ContainerID {
 // PoolOptions hold the parameters of the stack "incendio" that tuning chooses.
 type PoolOptions struct {
 	// MemoryPrice is the price of memory that a container holds, as a multiple of
-	// the RUM price, at which 99.69 GB·s cost as much as one second of waiting; > 0.
-	MemoryPrice float64 `mapstructure:"memory_price" json:"memory_price"`
+	// the price of RUM, see decide.RUMMemory; > 0.
+	MemoryPrice float64 `json:"memory_price"`
 	// CPUShare limits what executes at once on an invoker to this multiple of its
 	// cores, >= 0; 0 is no limit.
 	CPUShare float64 `mapstructure:"cpu_share" json:"cpu_share"`

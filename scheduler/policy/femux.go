@@ -19,13 +19,12 @@ type FeMuxOptions struct {
 func DefaultFeMuxOptions() FeMuxOptions { return FeMuxOptions{Block: 504, Cold: 1, Memory: 1} }
 
 const (
-	femuxPeriod   = decide.Minute
-	femuxHistory  = 120 // minutes that forecasts look back on
-	femuxLags     = 10  // of the autoregressions, and harmonics
-	femuxRefit    = 30  // minutes between two fits of a model that is updated in between
-	femuxLeast    = 8e-6
-	femuxStates   = 65    // of the chain: containers, the last one for more
-	rumColdSecond = 0.808 // s of a cold start in RUM, as published
+	femuxPeriod  = decide.Minute
+	femuxHistory = 120 // minutes that forecasts look back on
+	femuxLags    = 10  // of the autoregressions, and harmonics
+	femuxRefit   = 30  // minutes between two fits of a model that is updated in between
+	femuxLeast   = 8e-6
+	femuxStates  = 65 // of the chain: containers, the last one for more
 )
 
 // FeMux is the forecaster of "FeMux" (EuroSys 2026), after the authors' artefact. Once a minute
@@ -34,7 +33,7 @@ const (
 // function after every block of 504 minutes: functions whose block looks alike get the one
 // that would have had the least RUM,
 //
-//	RUM = 0.808 s * cold starts + wasted GB s / 99.69
+//	RUM = [decide.RUMColdStart] s * cold starts + wasted GB s / [decide.RUMMemory]
 //
 // on the blocks so far. The forecasters, on the last 120 minutes:
 //
@@ -158,7 +157,7 @@ func (p *femux) charge(f *femuxFunction, c, arrivals, gb float64) {
 		had := femuxContainers(v)
 		cold := min(arrivals, float64(max(0, need-had)))
 		wasted := max(0, float64(had)+cold/2-c) * gb * femuxPeriod.Seconds()
-		f.rum[k] += p.opts.Cold*rumColdSecond*cold + p.opts.Memory*wasted/oracleGBs
+		f.rum[k] += p.opts.Cold*decide.RUMColdStart*cold + p.opts.Memory*wasted/decide.RUMMemory
 	}
 }
 

@@ -23,7 +23,7 @@ type MPCOptions struct {
 }
 
 // DefaultMPCOptions price idle memory about as RUM does: 0.002 s a second are 200 MB at
-// 99.69 GB s a second.
+// [decide.RUMMemory] GB s a second.
 func DefaultMPCOptions() MPCOptions {
 	return MPCOptions{
 		Interval: 5 * decide.Second, Horizon: 12, Clip: 3,

@@ -2,10 +2,6 @@ package policy
 
 import "github.com/incendio-faas/incendio/scheduler/decide"
 
-// oracleGBs is how many GB·s of idle memory are worth a second of a cold start (RUM,
-// the metric of FeMux, EuroSys 2026).
-const oracleGBs = 99.69
-
 // Oracle knows every arrival to come: a reference for policies that forecast, which no
 // platform can run. What it does not know are durations.
 //
@@ -65,7 +61,7 @@ func (p *oracle) Observe(s decide.Snapshot, ev decide.Event) { p.dispatcher.obse
 // KeepAlive implements decide.Pool.
 func (p *oracle) KeepAlive(s decide.Snapshot, c decide.ContainerID) decide.Time {
 	f := s.Function(c)
-	worth := s.Initialise(f).Seconds() * oracleGBs / (float64(s.Memory(f)) / (1 << 30))
+	worth := s.Initialise(f).Seconds() * decide.RUMMemory / (float64(s.Memory(f)) / (1 << 30))
 	keep := decide.Time(worth * float64(decide.Second))
 	if s.IdleCount(f) > p.future.Arrivals(f, s.Now(), s.Now()+keep) {
 		return 0

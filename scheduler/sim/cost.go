@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/incendio-faas/incendio/datasets"
+import (
+	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
 
 // Begin is the minute of the trace in which the replay begins, that of the warm-up.
 func (w *Workload) Begin() int { return w.from }
@@ -16,8 +19,8 @@ func (o Options) Begin(t *datasets.Trace) int {
 }
 
 // CostS weighs waiting against memory in one number, in seconds: the sum of the
-// latencies, and the wasted memory at the price of RUM, 99.69 GB s for a second
+// latencies, and the wasted memory at the price of RUM, [decide.RUMMemory] GB s for a second
 // (FeMux, EuroSys 2026; docs/models.md, decision 18).
 func (r *Result) CostS() float64 {
-	return r.LatencySum.Seconds() + r.WastedGBS/rumPerGBS
+	return r.LatencySum.Seconds() + r.WastedGBS/decide.RUMMemory
 }

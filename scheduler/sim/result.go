@@ -9,14 +9,6 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
-// The price of a cold start and of wasted memory in the unit of RUM, the
-// representative unified metric of FeMux (EuroSys 2026): a cold start costs 0.808 s,
-// and a second is worth 99.69 GB s.
-const (
-	rumColdStart = 0.808
-	rumPerGBS    = 99.69
-)
-
 // A Row is the figures of one policy in a [Report], under the names that
 // docs/models.md explains (Figures of simulation). GB are 2^30 bytes.
 type Row struct {
@@ -39,7 +31,7 @@ type Row struct {
 	// WastedGBS integrates the memory of containers that execute nothing, from the
 	// begin of the window until it is over and all requests are done.
 	WastedGBS float64 `json:"wasted_gb_s"`
-	// RUM is cold starts * 0.808 s + wasted GB s / 99.69.
+	// RUM prices cold starts and wasted memory, see [decide.RUM]. Seconds.
 	RUM float64 `json:"rum"`
 	// SLODispatch is the share of requests for which a container was chosen or
 	// ordered within that many milliseconds; SLOStart the share that also began to
@@ -345,7 +337,7 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 	n := float64(r.Requests)
 	r.Latency = latencyOf(&t.latency, float64(r.LatencySum)/n)
 	r.WastedGBS = t.wasted / gb / float64(decide.Second)
-	r.RUM = rumColdStart*float64(r.Cold) + r.WastedGBS/rumPerGBS
+	r.RUM = decide.RUM(r.Cold, r.WastedGBS)
 	r.Dispatched, r.Started = t.within(&t.dispatch, n), t.within(&t.start, n)
 	r.SLODispatch, r.SLOStart = sloOf(r.Dispatched), sloOf(r.Started)
 	r.AppColdPct = appColdPct(t.trace, t.functions)

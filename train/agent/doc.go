@@ -19,7 +19,7 @@
 //
 //	W = sum over requests that have not begun to execute of p
 //	  + sum over requests that execute of p (1 - min(1, cores / demand))
-//	  + memory_cost * GB that executes nothing / 99.69
+//	  + memory_cost * GB that executes nothing / decide.RUMMemory
 //
 // with p the priority when the request arrived, so that the undiscounted sum of the first
 // two terms is exactly sum of p (latency - work) under processor sharing: exchange sum

@@ -9,10 +9,6 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
-// rumPerGBS is how many GB s of wasted memory cost as much as one second of waiting
-// (RUM, the metric of FeMux, EuroSys 2026).
-const rumPerGBS = 99.69
-
 // A meter integrates the cost of a run: see the package comment. It is a sim.Observer.
 type meter struct {
 	cost    cost
@@ -181,7 +177,7 @@ func (m *meter) Handled(s decide.Snapshot, ev decide.Event, decisions []decide.D
 			m.rate += m.executing[i] * (1 - cores/demand)
 		}
 	}
-	m.rate += m.cost.memory * float64(used-m.working) / (1 << 30) / rumPerGBS
+	m.rate += m.cost.memory * float64(used-m.working) / (1 << 30) / decide.RUMMemory
 }
 
 func (m *meter) forget(r decide.RequestID) {
