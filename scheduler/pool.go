@@ -209,7 +209,7 @@ type PoolOptions struct {
 	MemoryPrice float64 `json:"memory_price"`
 	// CPUShare limits what executes at once on an invoker to this multiple of its
 	// cores, >= 0; 0 is no limit.
-	CPUShare float64 `mapstructure:"cpu_share" json:"cpu_share"`
+	CPUShare float64 `json:"cpu_share"`
 }
 
 // DefaultPoolOptions returns the RUM price and no CPU limit.

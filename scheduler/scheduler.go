@@ -34,20 +34,20 @@ import (
 type Options struct {
 	// Timeout after which a request that still waits is dropped, > 0. Default 60 s
 	// (docs/models.md, decision 22).
-	Timeout decide.Time `mapstructure:"timeout_us" json:"timeout_us"`
+	Timeout decide.Time `json:"timeout_us"`
 	// QueueLimit is how many requests of a function may wait, >= 0; a further one is
 	// dropped when it arrives. 0, the default, is no limit.
-	QueueLimit int `mapstructure:"queue_limit" json:"queue_limit"`
+	QueueLimit int `json:"queue_limit"`
 	// Concurrency is how many requests a container executes at once, >= 1. Default 1.
-	Concurrency int `mapstructure:"concurrency" json:"concurrency"`
+	Concurrency int `json:"concurrency"`
 
 	// Retries is how often a request whose container failed is tried again, in [0, 255];
 	// after that it is given up: dropped if it never executed, else reported. Default 0.
-	Retries int `mapstructure:"retries" json:"retries,omitempty"`
+	Retries int `json:"retries,omitempty"`
 	// StartTimeout, where positive, is how long a container may take to initialise: one that
 	// takes longer is ended and counts as failed. A request for which a container is created
 	// is then held to Timeout too. 0, the default, waits for as long as it takes.
-	StartTimeout decide.Time `mapstructure:"start_timeout_us" json:"start_timeout_us,omitempty"`
+	StartTimeout decide.Time `json:"start_timeout_us,omitempty"`
 }
 
 // DefaultOptions returns the defaults.

@@ -11,13 +11,13 @@ import (
 // docs/models.md, decisions 35 to 37).
 type SLO struct {
 	// Default objective, >= 0; 0 turns the guard off. Default 500 ms.
-	Default decide.Time `mapstructure:"default_us" json:"default_us"`
+	Default decide.Time `json:"default_us"`
 	// ColdShare: a function's objective is at least this share of its
 	// initialisation time, >= 0. Default 0.3.
-	ColdShare float64 `mapstructure:"cold_share" json:"cold_share"`
+	ColdShare float64 `json:"cold_share"`
 	// Urgent is the share of the objective that may be left when a request becomes
 	// urgent, in [0, 1]. Default 0.2.
-	Urgent float64 `mapstructure:"urgent" json:"urgent"`
+	Urgent float64 `json:"urgent"`
 }
 
 // DefaultSLO returns the paper's objective.

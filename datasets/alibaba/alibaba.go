@@ -59,7 +59,7 @@ const (
 // Options choose how the files are read.
 type Options struct {
 	// Seed of the assumed start costs, of functions without a measured one. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the defaults.

@@ -72,11 +72,11 @@ const Format = "azure2019"
 // Options choose how the trace is read.
 type Options struct {
 	// Seed of the assumed start costs. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 
 	// Workers that scan counts, at least 1; 0 means one a core. The result does
 	// not depend on it. Default 0.
-	Workers int `mapstructure:"workers" json:"workers"`
+	Workers int `json:"workers"`
 }
 
 // DefaultOptions returns the defaults.

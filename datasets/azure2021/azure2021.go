@@ -62,7 +62,7 @@ const early = 1000
 // Options choose how the files are read.
 type Options struct {
 	// Seed of the assumed start costs. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the defaults.

@@ -37,12 +37,12 @@ const Format = "counts"
 
 // Options choose how the files are read.
 type Options struct {
-	rows.Options `mapstructure:",squash"`
+	rows.Options
 
 	// DayOrigin and MinuteOrigin are the numbers of the first day and of the first
 	// minute, 0 or 1. Default 0.
-	DayOrigin    int `mapstructure:"day_origin" json:"day_origin"`
-	MinuteOrigin int `mapstructure:"minute_origin" json:"minute_origin"`
+	DayOrigin    int `json:"day_origin"`
+	MinuteOrigin int `json:"minute_origin"`
 }
 
 // DefaultOptions returns the defaults.

@@ -30,18 +30,18 @@ const homeRegion = "R2"
 type Options struct {
 	// Start is the date, a midnight UTC, of the day 0 of the files, which tell none.
 	// Default 1 January 1970.
-	Start time.Time `mapstructure:"start" json:"start"`
+	Start time.Time `json:"start"`
 
 	// Region names the one that is read, R1 to R9: only files below a folder or archive of
 	// that name, and those that are below none. By default the only one that there is.
-	Region string `mapstructure:"region" json:"region"`
+	Region string `json:"region"`
 
 	// Seed of the assumed start costs. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 
 	// Workers that read days of time series, at least 1; 0 means one a core. The result
 	// does not depend on it, and memory grows with it. Default 0.
-	Workers int `mapstructure:"workers" json:"workers"`
+	Workers int `json:"workers"`
 }
 
 // DefaultOptions returns the defaults.

@@ -64,7 +64,7 @@ const (
 
 // Options choose how the files are read.
 type Options struct {
-	rows.Options `mapstructure:",squash"`
+	rows.Options
 }
 
 // DefaultOptions returns the defaults.

@@ -64,7 +64,7 @@ const Format = "openwhisk"
 // Options choose how the files are read.
 type Options struct {
 	// Seed of the assumed start costs, of functions that no record shows cold. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the defaults.

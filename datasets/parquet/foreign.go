@@ -24,16 +24,16 @@ type ForeignOptions struct {
 	// Memory of the process that reads the file, in bytes, beside the address space
 	// that the program itself reserves; at least 64 MiB. Default 512 MiB: of a healthy file, a
 	// page and a dictionary of each column are in memory, which seldom have more than 1 MB.
-	Memory int64 `mapstructure:"memory" json:"memory"`
+	Memory int64 `json:"memory"`
 
 	// Stall is the longest time without a row, of which a healthy file gives
 	// many thousands a second. Default 10 s.
-	Stall time.Duration `mapstructure:"stall" json:"stall"`
+	Stall time.Duration `json:"stall"`
 
 	// Time is the longest time that the reading may take as a whole, to which
 	// TimePerMB is added for every MB of the file. Defaults 2 min and 2 s.
-	Time      time.Duration `mapstructure:"time" json:"time"`
-	TimePerMB time.Duration `mapstructure:"time_per_mb" json:"time_per_mb"`
+	Time      time.Duration `json:"time"`
+	TimePerMB time.Duration `json:"time_per_mb"`
 }
 
 // DefaultForeignOptions returns the defaults.

@@ -21,14 +21,14 @@ import (
 // IngestOptions say how a trace is taken in.
 type IngestOptions struct {
 	// Name of the trace in the store: 1 to 100 letters, digits, '.', '_' or '-'.
-	Name string `mapstructure:"name" json:"name"`
+	Name string `json:"name"`
 
 	// Replace a stored trace of this name, whatever it holds.
-	Replace bool `mapstructure:"replace" json:"replace"`
+	Replace bool `json:"replace"`
 
 	// QuarantineLimit is the share of rows in [0, 1] that may be rejected before
 	// the whole ingest fails with ErrQuarantine. Default 0.01.
-	QuarantineLimit float64 `mapstructure:"quarantine_limit" json:"quarantine_limit"`
+	QuarantineLimit float64 `json:"quarantine_limit"`
 }
 
 // DefaultIngestOptions returns the defaults for a trace called name.

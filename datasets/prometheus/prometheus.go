@@ -60,19 +60,19 @@ type Options struct {
 	// Columns maps function, app and owner to the labels that hold them; an empty label
 	// says that there is none. Those that are not here are the first label of
 	// [Labels] that the first series of a file has.
-	Columns map[string]string `mapstructure:"columns" json:"columns"`
+	Columns map[string]string `json:"columns"`
 
 	// Values are [Counter] or [Increase]. Default Counter.
-	Values string `mapstructure:"values" json:"values"`
+	Values string `json:"values"`
 
 	// Range is how long the increases are of, as 1m of increase(x[1m]): where it is longer than
 	// the time between samples, they overlap, and each counts for a part. Whole seconds; with
 	// values Increase only. Default 0, the time between samples, which must then be a minute,
 	// because the range of a query is seldom shorter.
-	Range time.Duration `mapstructure:"range" json:"range"`
+	Range time.Duration `json:"range"`
 
 	// Seed of the assumed start costs. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the defaults.

@@ -37,13 +37,13 @@ const maxCandidates = 100000
 // Options say how a sample is drawn.
 type Options struct {
 	// Functions in the sample, at least 1 and at most as many as the trace has. It has no default.
-	Functions int `mapstructure:"functions" json:"functions"`
+	Functions int `json:"functions"`
 
 	// Candidates are the draws from which the nearest is taken, in [1, 100000]. Default 64.
-	Candidates int `mapstructure:"candidates" json:"candidates"`
+	Candidates int `json:"candidates"`
 
 	// Seed of the draws. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the defaults for a sample of that many functions.

@@ -49,23 +49,23 @@ func Start() time.Time { return time.Date(2026, time.March, 2, 0, 0, 0, 0, time.
 // Options choose a synthetic trace. Equal options give equal traces.
 type Options struct {
 	// Functions in the trace, in [1, 1048576]. Default 240.
-	Functions int `mapstructure:"functions" json:"functions"`
+	Functions int `json:"functions"`
 
 	// Days, in [1, 366]. Default 16: the training share (70 %) then has a week
 	// and a half, and the holiday.
-	Days int `mapstructure:"days" json:"days"`
+	Days int `json:"days"`
 
 	// Holidays are the numbers of days, from 0, on which people stay at home.
 	// Those beyond the last day have no effect. Default 8, the second Tuesday.
-	Holidays []int `mapstructure:"holidays" json:"holidays"`
+	Holidays []int `json:"holidays"`
 
 	// Busiest is how often the busiest application is invoked a day, on average, in
 	// [1440, 100000000]. The published shares of invocations need PublishedBusiest.
 	// Default 36000, so that a replay takes seconds.
-	Busiest int `mapstructure:"busiest" json:"busiest"`
+	Busiest int `json:"busiest"`
 
 	// Seed of all random draws. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the trace of the sample run.

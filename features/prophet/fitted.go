@@ -37,15 +37,15 @@ func (m Mode) Valid() bool { return m == "" || m == Additive || m == Multiplicat
 // sin(2 pi n d/Period), cos(2 pi n d/Period), n = 1..Order, where d is in days
 // since 1970-01-01.
 type Seasonality struct {
-	Name       string  `json:"name" mapstructure:"name"`
-	Period     float64 `json:"period" mapstructure:"period"`           // days, > 0
-	Order      int     `json:"order" mapstructure:"order"`             // Fourier order, >= 1
-	PriorScale float64 `json:"prior_scale" mapstructure:"prior_scale"` // of each coefficient; 0 means the model's
-	Mode       Mode    `json:"mode,omitempty" mapstructure:"mode"`     // empty means the model's
+	Name       string  `json:"name"`
+	Period     float64 `json:"period"`         // days, > 0
+	Order      int     `json:"order"`          // Fourier order, >= 1
+	PriorScale float64 `json:"prior_scale"`    // of each coefficient; 0 means the model's
+	Mode       Mode    `json:"mode,omitempty"` // empty means the model's
 
 	// Condition, if not empty, names the condition under which the effect is there; at
 	// other times its columns are 0. See [Columns].
-	Condition string `json:"condition,omitempty" mapstructure:"condition"`
+	Condition string `json:"condition,omitempty"`
 }
 
 // Columns is the number of coefficients of s.
@@ -112,16 +112,16 @@ const secondsPerDay = 86400
 // A Holiday is an effect on given days. It has one 0/1 column per offset from
 // LowerWindow to UpperWindow: the column of offset o is 1 on the days Dates[i]+o.
 type Holiday struct {
-	Name        string  `json:"name" mapstructure:"name"`
-	Dates       []Day   `json:"dates" mapstructure:"dates"`
-	LowerWindow int     `json:"lower_window" mapstructure:"lower_window"` // days, <= 0
-	UpperWindow int     `json:"upper_window" mapstructure:"upper_window"` // days, >= 0
-	PriorScale  float64 `json:"prior_scale" mapstructure:"prior_scale"`   // of each coefficient; 0 means the model's
-	Mode        Mode    `json:"mode,omitempty" mapstructure:"mode"`       // empty means the model's
+	Name        string  `json:"name"`
+	Dates       []Day   `json:"dates"`
+	LowerWindow int     `json:"lower_window"`   // days, <= 0
+	UpperWindow int     `json:"upper_window"`   // days, >= 0
+	PriorScale  float64 `json:"prior_scale"`    // of each coefficient; 0 means the model's
+	Mode        Mode    `json:"mode,omitempty"` // empty means the model's
 
 	// Windows, if not empty, has the first and the last offset of each date, where they
 	// are not all LowerWindow and UpperWindow, which enclose them.
-	Windows [][2]int `json:"windows,omitempty" mapstructure:"windows"`
+	Windows [][2]int `json:"windows,omitempty"`
 }
 
 // Columns is the number of coefficients of h.

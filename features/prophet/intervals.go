@@ -13,9 +13,9 @@ import (
 
 // IntervalOptions say how uncertainty is computed.
 type IntervalOptions struct {
-	Level   float64 `json:"level" mapstructure:"level"`     // probability between lower and upper, in (0, 1); default 0.8
-	Samples int     `json:"samples" mapstructure:"samples"` // futures drawn, in [10, 1e6]; default 1000
-	Seed    uint64  `json:"seed" mapstructure:"seed"`       // of the draws; default 1
+	Level   float64 `json:"level"`   // probability between lower and upper, in (0, 1); default 0.8
+	Samples int     `json:"samples"` // futures drawn, in [10, 1e6]; default 1000
+	Seed    uint64  `json:"seed"`    // of the draws; default 1
 }
 
 // DefaultIntervalOptions returns Prophet's: 1000 samples, a level of 0.8.

@@ -16,18 +16,18 @@ type Options struct {
 	// Columns maps documented names to those that the files use; an empty name says
 	// that the files have no such column. Names that are not here are as documented,
 	// or differ from that in upper and lower case alone. Default none.
-	Columns map[string]string `mapstructure:"columns" json:"columns"`
+	Columns map[string]string `json:"columns"`
 
 	// Start is the date, a midnight UTC, from which days, minutes and seconds that are
 	// numbers count. By default 1 January 1970, so that Unix times are right.
-	Start time.Time `mapstructure:"start" json:"start"`
+	Start time.Time `json:"start"`
 
 	// Zone is where clocks showed the dates and times that are written without a zone, by
 	// its name in the IANA database: Europe/Berlin. Default empty: UTC.
-	Zone string `mapstructure:"zone" json:"zone,omitempty"`
+	Zone string `json:"zone,omitempty"`
 
 	// Seed of the assumed start costs. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the defaults.

@@ -49,9 +49,9 @@ func EnvColumns() []string {
 // TrackerOptions of a Tracker.
 type TrackerOptions struct {
 	// Window that a vector sums up, at least 20 s. Default 5 minutes.
-	Window decide.Time `mapstructure:"window_us" json:"window_us"`
+	Window decide.Time `json:"window_us"`
 	// Origin is the time of day of Time 0, [0, 24 h). Default 0, midnight UTC.
-	Origin decide.Time `mapstructure:"origin_us" json:"origin_us"`
+	Origin decide.Time `json:"origin_us"`
 }
 
 // DefaultTrackerOptions returns the defaults.

@@ -99,10 +99,10 @@ func (o *Observation) Defer() int { return 2 * o.K }
 // Options of an Encoder.
 type Options struct {
 	// Candidates is K, the functions that are compared at once, [1, 256]. Default 16.
-	Candidates int `mapstructure:"candidates" json:"candidates"`
+	Candidates int `json:"candidates"`
 	// SLO is the dispatch wait that a request should not exceed, > 0. Default 500 ms
 	// (docs/models.md, decision 35).
-	SLO decide.Time `mapstructure:"slo_us" json:"slo_us"`
+	SLO decide.Time `json:"slo_us"`
 }
 
 // DefaultOptions returns the defaults.

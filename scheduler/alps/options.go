@@ -10,31 +10,31 @@ import (
 // Options of the front end. Defaults are the authors', where nothing else is said.
 type Options struct {
 	// Every is the time from one round of learning to the next, > 0. Default 10 s.
-	Every decide.Time `mapstructure:"every_us" json:"every_us"`
+	Every decide.Time `json:"every_us"`
 	// Recent is how many invocations, those that completed last, a round simulates,
 	// in [1, 1e6]. Default 100.
-	Recent int `mapstructure:"recent" json:"recent"`
+	Recent int `json:"recent"`
 	// Check is how long the simulation runs a job before it looks whether a
 	// shorter one waits, > 0. Default 8 ms.
-	Check decide.Time `mapstructure:"check_us" json:"check_us"`
+	Check decide.Time `json:"check_us"`
 	// Alpha bounds a slice to that multiple of the mean stretch, > 0. Default 1.
-	Alpha float64 `mapstructure:"alpha" json:"alpha"`
+	Alpha float64 `json:"alpha"`
 	// Beta takes that multiple of the standard deviation off a slice, so that classes
 	// that cannot be predicted get shorter ones, >= 0. It scales the penalty too. Default 1.
-	Beta float64 `mapstructure:"beta" json:"beta"`
+	Beta float64 `json:"beta"`
 	// Gamma divides the penalty of a busy machine, > 0. Default 1.
-	Gamma float64 `mapstructure:"gamma" json:"gamma"`
+	Gamma float64 `json:"gamma"`
 	// Theta is the use of the CPU in percent from which on slices are shortened, in
 	// [0, 100]. Default 50.
-	Theta float64 `mapstructure:"theta" json:"theta"`
+	Theta float64 `json:"theta"`
 	// Smooth is the weight of what was learned last beside what was learned before,
 	// in (0, 1]. Default 0.7.
-	Smooth float64 `mapstructure:"smooth" json:"smooth"`
+	Smooth float64 `json:"smooth"`
 	// MinSlice is the floor of slices, > 0. Default 3 ms: the granularity of CFS on
 	// eight or more processors (the kernel's 0.75 ms, times 1 + log2(8)).
-	MinSlice decide.Time `mapstructure:"min_slice_us" json:"min_slice_us"`
+	MinSlice decide.Time `json:"min_slice_us"`
 	// MaxSlice is their ceiling, >= MinSlice. Default 200 ms.
-	MaxSlice decide.Time `mapstructure:"max_slice_us" json:"max_slice_us"`
+	MaxSlice decide.Time `json:"max_slice_us"`
 }
 
 // DefaultOptions returns the defaults.

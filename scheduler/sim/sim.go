@@ -99,25 +99,25 @@ const (
 // A Cluster is the machines that a trace is replayed on.
 type Cluster struct {
 	// Invokers is the number of equal machines, >= 1. Default 8.
-	Invokers int `mapstructure:"invokers" json:"invokers"`
+	Invokers int `json:"invokers"`
 	// Cores of each, > 0. Default 8.
-	Cores float64 `mapstructure:"cores" json:"cores"`
+	Cores float64 `json:"cores"`
 	// MemoryMB for containers on each, in units of 2^20 bytes, > 0. Default 4096.
-	MemoryMB int `mapstructure:"memory_mb" json:"memory_mb"`
+	MemoryMB int `json:"memory_mb"`
 	// StartLimit is how many containers an invoker initialises at once, >= 0;
 	// 0, the default, is no limit.
-	StartLimit int `mapstructure:"start_limit" json:"start_limit"`
+	StartLimit int `json:"start_limit"`
 	// StartCPU is what a container takes of the CPU while it initialises, in cores, >= 0. It is
 	// shared as that of requests is: where there is not enough, starts take longer too.
 	// 0, the default, is none: the trace has the cost of a start in seconds as they were
 	// measured, and not what others lost by it.
-	StartCPU float64 `mapstructure:"start_cpu" json:"start_cpu,omitempty"`
+	StartCPU float64 `json:"start_cpu,omitempty"`
 	// Sharing of the cores, under policies that do not bring their own: "ps" (the
 	// default), "fifo", "srpt", "sfs" or "alps".
-	Sharing string `mapstructure:"sharing" json:"sharing"`
+	Sharing string `json:"sharing"`
 	// CPUSlack is the part of its CPU that a container can lose by deflation before
 	// what it executes gets slower, in [0, 1). Default 0.
-	CPUSlack float64 `mapstructure:"cpu_slack" json:"cpu_slack"`
+	CPUSlack float64 `json:"cpu_slack"`
 }
 
 // DefaultCluster is 8 invokers of 8 cores and 4 GB, with processor sharing.
@@ -152,41 +152,41 @@ func (c Cluster) Specs() []decide.InvokerSpec {
 
 // Options of a simulation.
 type Options struct {
-	Cluster   Cluster           `mapstructure:"cluster" json:"cluster"`
-	Scheduler scheduler.Options `mapstructure:"scheduler" json:"scheduler"`
+	Cluster   Cluster           `json:"cluster"`
+	Scheduler scheduler.Options `json:"scheduler"`
 
 	// Seed of the arrivals within their minutes, the durations and the start costs.
 	// Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 	// Window of the trace whose requests are counted. One of length 0, the default,
 	// is the whole trace.
-	Window datasets.Window `mapstructure:"window" json:"window"`
+	Window datasets.Window `json:"window"`
 	// WarmupMinutes before the window are replayed but not counted, as far as the
 	// trace reaches back, so that no policy is judged on an empty platform.
 	// >= 0. Default 60.
-	WarmupMinutes int `mapstructure:"warmup_minutes" json:"warmup_minutes"`
+	WarmupMinutes int `json:"warmup_minutes"`
 	// Arrivals inside a minute: "uniform" (the default), "poisson", "equidistant" or "start".
-	Arrivals string `mapstructure:"arrivals" json:"arrivals"`
+	Arrivals string `json:"arrivals"`
 	// Unit of containers: "function" (the default) or "app". With "app" an application
 	// is what the scheduler sees as one function: with the memory of all its functions,
 	// the CPU of the largest and the start cost of the slowest, as all are loaded
 	// together. Requests keep the durations of their own functions.
-	Unit string `mapstructure:"unit" json:"unit"`
+	Unit string `json:"unit"`
 	// ScaleArrivals multiplies the count of every function and minute; what is left
 	// of a fraction is one more request with that probability. > 0. Default 1.
-	ScaleArrivals float64 `mapstructure:"scale_arrivals" json:"scale_arrivals"`
+	ScaleArrivals float64 `json:"scale_arrivals"`
 
 	// Faults are what fails; the zero value, the default, lets nothing fail.
-	Faults Faults `mapstructure:"-" json:"-"`
+	Faults Faults `json:"-"`
 
 	// Weights of a request by function, >= 0, for the weighted figures of a Result;
 	// nil weighs all alike.
-	Weights []float64 `mapstructure:"-" json:"-"`
+	Weights []float64 `json:"-"`
 	// Slices, where not nil, are what Cluster.Sharing "alps" schedules by; else it learns
 	// as it runs.
-	Slices *alps.Ranking `mapstructure:"-" json:"-"`
+	Slices *alps.Ranking `json:"-"`
 	// Observer, where not nil, sees a run as it goes.
-	Observer Observer `mapstructure:"-" json:"-"`
+	Observer Observer `json:"-"`
 
 	// slots, where not nil, are taken one for each run: comparisons that go on side by
 	// side share them, so that the last one has all the workers that the others had.

@@ -13,80 +13,80 @@ import (
 // Options of training. The names are those of cleanrl's dqn.py where it has them.
 type Options struct {
 	// TotalTimesteps is the number of decisions that are learned from, >= 1. Default 12000.
-	TotalTimesteps int `mapstructure:"total_timesteps" json:"total_timesteps"`
+	TotalTimesteps int `json:"total_timesteps"`
 	// LearningRate of Adam, > 0; it falls linearly to a tenth. Default 3e-4.
-	LearningRate float64 `mapstructure:"learning_rate" json:"learning_rate"`
+	LearningRate float64 `json:"learning_rate"`
 	// BufferSize is how many decisions the replay buffer holds, >= 2 * BatchSize. Default 40000.
-	BufferSize int `mapstructure:"buffer_size" json:"buffer_size"`
+	BufferSize int `json:"buffer_size"`
 	// Gamma is the discount factor per second of simulated time, (0, 1). Default
 	// 0.97: waits of half a minute, as there are under overload, must still matter.
-	Gamma float64 `mapstructure:"gamma" json:"gamma"`
+	Gamma float64 `json:"gamma"`
 	// Tau is the share of the network that the target network takes on after each
 	// step, (0, 1]. Default 0.005.
-	Tau float64 `mapstructure:"tau" json:"tau"`
+	Tau float64 `json:"tau"`
 	// BatchSize of a step, >= 1. Default 64.
-	BatchSize int `mapstructure:"batch_size" json:"batch_size"`
+	BatchSize int `json:"batch_size"`
 	// StartE and EndE are the shares of random actions, [0, 1], at the start and after
 	// ExplorationFraction, (0, 1], of the decisions. Default 0.2 to 0.02 over 0.5: the
 	// demonstrations have taught what to begin with.
-	StartE              float64 `mapstructure:"start_e" json:"start_e"`
-	EndE                float64 `mapstructure:"end_e" json:"end_e"`
-	ExplorationFraction float64 `mapstructure:"exploration_fraction" json:"exploration_fraction"`
+	StartE              float64 `json:"start_e"`
+	EndE                float64 `json:"end_e"`
+	ExplorationFraction float64 `json:"exploration_fraction"`
 	// LearningStarts is how many decisions are made before the first step, >= 0. Default 500.
-	LearningStarts int `mapstructure:"learning_starts" json:"learning_starts"`
+	LearningStarts int `json:"learning_starts"`
 	// TrainFrequency is how many decisions are made per step, >= 1. Default 4.
-	TrainFrequency int `mapstructure:"train_frequency" json:"train_frequency"`
+	TrainFrequency int `json:"train_frequency"`
 	// Hidden units per layer, [2, 4096]. Default 64.
-	Hidden int `mapstructure:"hidden" json:"hidden"`
+	Hidden int `json:"hidden"`
 	// NStep is how many rewards a target sums before it trusts the target network,
 	// [1, 64]. Default 1: the shaped reward tells at once what an action was worth, and more
 	// steps of an exploring policy would tell of its mistakes.
-	NStep int `mapstructure:"n_step" json:"n_step"`
+	NStep int `json:"n_step"`
 	// MaxGradNorm bounds the Euclidean norm of a gradient, > 0. Default 10.
-	MaxGradNorm float64 `mapstructure:"max_grad_norm" json:"max_grad_norm"`
+	MaxGradNorm float64 `json:"max_grad_norm"`
 
 	// Demonstrations is how many decisions of each rule are recorded, >= 0. Default 2000.
-	Demonstrations int `mapstructure:"demonstrations" json:"demonstrations"`
+	Demonstrations int `json:"demonstrations"`
 	// DemonstrationShare of each batch is drawn from the demonstrations, [0, 1). Default 0.2.
-	DemonstrationShare float64 `mapstructure:"demonstration_share" json:"demonstration_share"`
+	DemonstrationShare float64 `json:"demonstration_share"`
 	// DemonstrationMargin is by how much the action of the best rule should be better
 	// than the others where it was demonstrated, >= 0, in units of the scaled reward; the
 	// weight of this loss falls linearly to zero. 0 turns it off. Default 0.1.
-	DemonstrationMargin float64 `mapstructure:"demonstration_margin" json:"demonstration_margin"`
+	DemonstrationMargin float64 `json:"demonstration_margin"`
 	// PretrainSteps on the demonstrations alone come first, >= 0. Default 1000.
-	PretrainSteps int `mapstructure:"pretrain_steps" json:"pretrain_steps"`
+	PretrainSteps int `json:"pretrain_steps"`
 	// Evaluations is how often, evenly spaced, the network is tried on the evaluation
 	// windows to keep the best one, >= 1. Default 8.
-	Evaluations int `mapstructure:"evaluations" json:"evaluations"`
+	Evaluations int `json:"evaluations"`
 
 	// ColdCost per second of initialisation, SLOCost per missed SLO and MemoryCost as a
 	// multiple of the RUM price of wasted memory, >= 0: see the package comment.
 	// Default 0.1, 0.1 and 1.
-	ColdCost   float64 `mapstructure:"cold_cost" json:"cold_cost"`
-	SLOCost    float64 `mapstructure:"slo_cost" json:"slo_cost"`
-	MemoryCost float64 `mapstructure:"memory_cost" json:"memory_cost"`
+	ColdCost   float64 `json:"cold_cost"`
+	SLOCost    float64 `json:"slo_cost"`
+	MemoryCost float64 `json:"memory_cost"`
 
 	// FineTuneTimesteps replaces TotalTimesteps for the agent of a cluster, which starts
 	// from the global one, >= 1. Default 4000.
-	FineTuneTimesteps int `mapstructure:"fine_tune_timesteps" json:"fine_tune_timesteps"`
+	FineTuneTimesteps int `json:"fine_tune_timesteps"`
 	// JudgeSeeds is how many seeds each window is judged under, >= 1. Default 3.
-	JudgeSeeds int `mapstructure:"judge_seeds" json:"judge_seeds"`
+	JudgeSeeds int `json:"judge_seeds"`
 	// JudgeWindows bounds the windows that a cluster is judged on, >= 1. Default 4.
-	JudgeWindows int `mapstructure:"judge_windows" json:"judge_windows"`
+	JudgeWindows int `json:"judge_windows"`
 
 	// Observation is what the agent sees: candidates and SLO.
-	Observation agent.Options `mapstructure:"observation" json:"observation"`
+	Observation agent.Options `json:"observation"`
 	// Cluster is how the environments are grouped.
-	Cluster cluster.Options `mapstructure:"cluster" json:"cluster"`
+	Cluster cluster.Options `json:"cluster"`
 
 	// Seed of the random numbers. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 	// Workers that run at once; 0, the default, is one per processor. Results do not
 	// depend on it.
-	Workers int `mapstructure:"workers" json:"workers"`
+	Workers int `json:"workers"`
 
 	// Gemm multiplies matrices; nil is gonum's. It must be deterministic.
-	Gemm Gemm `mapstructure:"-" json:"-"`
+	Gemm Gemm `json:"-"`
 }
 
 // DefaultOptions returns the defaults.

@@ -27,9 +27,9 @@ var ErrNothing = errors.New("no invocation to learn from")
 // Options of the training.
 type Options struct {
 	// FrontEnd are the options of the rounds and of what is made of them.
-	FrontEnd alps.Options `mapstructure:"front_end" json:"front_end"`
+	FrontEnd alps.Options `json:"front_end"`
 	// Minutes at the end of the window that are replayed, >= 1. Default 1440, a day.
-	Minutes int `mapstructure:"minutes" json:"minutes"`
+	Minutes int `json:"minutes"`
 }
 
 // DefaultOptions returns the defaults.

@@ -27,23 +27,23 @@ type Options struct {
 	// MinClusters and MaxClusters bound the number of clusters that is looked for,
 	// 1 <= MinClusters <= MaxClusters. Default 4 to 12 (docs/models.md, decision 25).
 	// There are fewer where the points do not allow for so many clusters of MinShare.
-	MinClusters int `mapstructure:"min_clusters" json:"min_clusters"`
-	MaxClusters int `mapstructure:"max_clusters" json:"max_clusters"`
+	MinClusters int `json:"min_clusters"`
+	MaxClusters int `json:"max_clusters"`
 	// MinShare is the smallest share of the points that a cluster may have, [0, 0.5].
 	// A smaller one is dissolved. Default 0.05.
-	MinShare float64 `mapstructure:"min_share" json:"min_share"`
+	MinShare float64 `json:"min_share"`
 	// Restarts is how many seedings are tried per number of clusters, >= 1. Default 4.
-	Restarts int `mapstructure:"restarts" json:"restarts"`
+	Restarts int `json:"restarts"`
 	// MaxIterations of Lloyd per seeding, >= 1. Default 100.
-	MaxIterations int `mapstructure:"max_iterations" json:"max_iterations"`
+	MaxIterations int `json:"max_iterations"`
 	// SilhouetteSample is how many points the silhouette is averaged over and measured
 	// against, >= 2; it costs its square. Default 1000.
-	SilhouetteSample int `mapstructure:"silhouette_sample" json:"silhouette_sample"`
+	SilhouetteSample int `json:"silhouette_sample"`
 	// Seed of the random numbers. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 	// Workers that run at once; 0, the default, is one per processor. The result does
 	// not depend on it.
-	Workers int `mapstructure:"workers" json:"workers"`
+	Workers int `json:"workers"`
 }
 
 // DefaultOptions returns the defaults.

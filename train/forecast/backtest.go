@@ -13,10 +13,10 @@ import (
 
 // BacktestOptions configure Backtest.
 type BacktestOptions struct {
-	Train Options `mapstructure:"train" json:"train"`
+	Train Options `json:"train"`
 	// Cutoffs is the number of rolling origins, evenly spaced, the first at the start of
 	// the window if enough of the trace is before it, >= 1. Default 3.
-	Cutoffs int `mapstructure:"cutoffs" json:"cutoffs"`
+	Cutoffs int `json:"cutoffs"`
 }
 
 // DefaultBacktestOptions returns the defaults.

@@ -19,48 +19,48 @@ type Options struct {
 	// workers are those below. Default: at most 300 trees of 31 leaves, learning rate 0.05, at
 	// least 40 rows a leaf, half of the columns and 0.7 of the rows a tree, early stopping
 	// after 25 rounds.
-	Trees gbdt.Options `mapstructure:"trees" json:"trees"`
+	Trees gbdt.Options `json:"trees"`
 	// MinRate is the number of invocations per hour of the training window from which a
 	// function gets trees, > 0. Default 1.
-	MinRate float64 `mapstructure:"min_rate" json:"min_rate"`
+	MinRate float64 `json:"min_rate"`
 	// MaxClusters bounds the clusters of functions, >= 1. Default 8.
-	MaxClusters int `mapstructure:"max_clusters" json:"max_clusters"`
+	MaxClusters int `json:"max_clusters"`
 	// MinClusterFunctions is the number of functions per cluster that limits their number
 	// in small traces, >= 1. Default 20.
-	MinClusterFunctions int `mapstructure:"min_cluster_functions" json:"min_cluster_functions"`
+	MinClusterFunctions int `json:"min_cluster_functions"`
 	// Components puts Prophet's components among the features and the experts; without them
 	// the model is plain boosted trees. Default true.
-	Components bool `mapstructure:"components" json:"components"`
+	Components bool `json:"components"`
 	// Calendar puts the phases of day and week among the features where the training
 	// window covers two periods of a day. Default true.
-	Calendar bool `mapstructure:"calendar" json:"calendar"`
+	Calendar bool `json:"calendar"`
 	// Growth of Prophet's trend, linear or flat. Default flat: a slope estimated from days
 	// of counts and extrapolated by a day or two errs more than it explains, and what the
 	// level does meanwhile the columns tell.
-	Growth prophet.Growth `mapstructure:"growth" json:"growth"`
+	Growth prophet.Growth `json:"growth"`
 	// ChangepointPriorScale of Prophet, > 0. Default 0.05.
-	ChangepointPriorScale float64 `mapstructure:"changepoint_prior_scale" json:"changepoint_prior_scale"`
+	ChangepointPriorScale float64 `json:"changepoint_prior_scale"`
 	// RefitMinutes is the time between rolling origins of the decomposition, >= 1. A
 	// training window of less than eight of them has eight. Default 1440.
-	RefitMinutes int `mapstructure:"refit_minutes" json:"refit_minutes"`
+	RefitMinutes int `json:"refit_minutes"`
 	// MaxRefits bounds the number of rolling origins, >= 2. Default 14.
-	MaxRefits int `mapstructure:"max_refits" json:"max_refits"`
+	MaxRefits int `json:"max_refits"`
 	// MaxRows bounds the rows of training data, >= 1000. Where there are more they are drawn,
 	// evenly over classes of demand, and weighted by what they stand for. A quarter of it,
 	// but at least 12000, bounds those of validation. Default 200000.
-	MaxRows int `mapstructure:"max_rows" json:"max_rows"`
+	MaxRows int `json:"max_rows"`
 	// Ahead are the minutes ahead, beside the next one, that get trees of their own, in [2, 1440],
 	// ascending; those of more than a quarter of the training window are left out. Default 2,
 	// 5, 10, 15, 30, 60, 1440.
-	Ahead []int `mapstructure:"ahead" json:"ahead"`
+	Ahead []int `json:"ahead"`
 	// TimeLimit ends the decomposition; functions that it did not reach go without one. 0, the default, is no limit. With a limit, what is trained
 	// depends on the speed of the machine.
-	TimeLimit time.Duration `mapstructure:"time_limit" json:"time_limit"`
+	TimeLimit time.Duration `json:"time_limit"`
 	// Seed of the draws of rows and clusters. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 	// Workers that run at once; 0, the default, is one per processor. The model does not
 	// depend on it.
-	Workers int `mapstructure:"workers" json:"workers"`
+	Workers int `json:"workers"`
 }
 
 // DefaultOptions returns the defaults.

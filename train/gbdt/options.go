@@ -16,122 +16,122 @@ type Options struct {
 	// error), huber and quantile (see Alpha), fair (see FairC), mape, poisson, gamma and
 	// tweedie (log link; see TweedieVariancePower), binary (see Sigmoid), or custom, the
 	// one of CustomObjective. Default regression.
-	Objective string `mapstructure:"objective" json:"objective"`
+	Objective string `json:"objective"`
 	// CustomObjective is the loss when Objective is custom, else nil. Models of it
 	// predict raw scores.
-	CustomObjective Objective `mapstructure:"-" json:"-"`
+	CustomObjective Objective `json:"-"`
 	// Metric names what is measured after every iteration: l1, l2, rmse, mape, huber,
 	// fair, quantile, poisson, gamma, gamma_deviance, tweedie, binary_logloss,
 	// binary_error, auc or average_precision; the single name none means nothing. Empty
 	// means the metric of the objective.
-	Metric []string `mapstructure:"metric" json:"metric"`
+	Metric []string `json:"metric"`
 	// NumIterations is the largest number of trees, at least 1. Default 100.
-	NumIterations int `mapstructure:"num_iterations" json:"num_iterations"`
+	NumIterations int `json:"num_iterations"`
 	// LearningRate multiplies the output of every tree, > 0. Default 0.1.
-	LearningRate float64 `mapstructure:"learning_rate" json:"learning_rate"`
+	LearningRate float64 `json:"learning_rate"`
 	// NumLeaves bounds the leaves of a tree, in [2, 131072]. Default 31.
-	NumLeaves int `mapstructure:"num_leaves" json:"num_leaves"`
+	NumLeaves int `json:"num_leaves"`
 	// MaxDepth bounds the depth of a tree; <= 0 means no bound. Default -1.
-	MaxDepth int `mapstructure:"max_depth" json:"max_depth"`
+	MaxDepth int `json:"max_depth"`
 	// MinDataInLeaf is the smallest number of rows in a leaf, >= 0. Default 20.
-	MinDataInLeaf int `mapstructure:"min_data_in_leaf" json:"min_data_in_leaf"`
+	MinDataInLeaf int `json:"min_data_in_leaf"`
 	// MinSumHessianInLeaf is the smallest sum of hessians in a leaf, >= 0. Default 1e-3.
-	MinSumHessianInLeaf float64 `mapstructure:"min_sum_hessian_in_leaf" json:"min_sum_hessian_in_leaf"`
+	MinSumHessianInLeaf float64 `json:"min_sum_hessian_in_leaf"`
 	// LambdaL1 soft-thresholds the gradient sums, >= 0. Default 0.
-	LambdaL1 float64 `mapstructure:"lambda_l1" json:"lambda_l1"`
+	LambdaL1 float64 `json:"lambda_l1"`
 	// LambdaL2 is added to the hessian sums, >= 0. Default 0.
-	LambdaL2 float64 `mapstructure:"lambda_l2" json:"lambda_l2"`
+	LambdaL2 float64 `json:"lambda_l2"`
 	// MinGainToSplit is the gain that a split must exceed, >= 0. Default 0.
-	MinGainToSplit float64 `mapstructure:"min_gain_to_split" json:"min_gain_to_split"`
+	MinGainToSplit float64 `json:"min_gain_to_split"`
 
 	// BaggingFraction is the share of rows that a tree sees, in (0, 1]. Default 1.
-	BaggingFraction float64 `mapstructure:"bagging_fraction" json:"bagging_fraction"`
+	BaggingFraction float64 `json:"bagging_fraction"`
 	// BaggingFreq is the number of iterations between draws of the bag; 0 means no
 	// bagging, whatever the fraction. Default 0.
-	BaggingFreq int `mapstructure:"bagging_freq" json:"bagging_freq"`
+	BaggingFreq int `json:"bagging_freq"`
 	// BaggingSeed seeds the draws of the bag. Default 3.
-	BaggingSeed int `mapstructure:"bagging_seed" json:"bagging_seed"`
+	BaggingSeed int `json:"bagging_seed"`
 	// FeatureFraction is the share of features that a tree may split, in (0, 1]. Default 1.
-	FeatureFraction float64 `mapstructure:"feature_fraction" json:"feature_fraction"`
+	FeatureFraction float64 `json:"feature_fraction"`
 	// FeatureFractionSeed seeds the draws of the features. Default 2.
-	FeatureFractionSeed int `mapstructure:"feature_fraction_seed" json:"feature_fraction_seed"`
+	FeatureFractionSeed int `json:"feature_fraction_seed"`
 
 	// MaxBin bounds the bins of a numerical feature, in [2, 65535]; more than 256 are
 	// slower. A categorical one has more if it takes more to hold 99% of the rows.
 	// Default 255.
-	MaxBin int `mapstructure:"max_bin" json:"max_bin"`
+	MaxBin int `json:"max_bin"`
 	// MinDataInBin is the smallest number of sampled rows in a bin, >= 1. Default 3.
-	MinDataInBin int `mapstructure:"min_data_in_bin" json:"min_data_in_bin"`
+	MinDataInBin int `json:"min_data_in_bin"`
 	// BinConstructSampleCnt is the number of rows from which bins are made, >= 1.
 	// Default 200000.
-	BinConstructSampleCnt int `mapstructure:"bin_construct_sample_cnt" json:"bin_construct_sample_cnt"`
+	BinConstructSampleCnt int `json:"bin_construct_sample_cnt"`
 	// DataRandomSeed seeds the sample of rows for the bins. Default 1.
-	DataRandomSeed int `mapstructure:"data_random_seed" json:"data_random_seed"`
+	DataRandomSeed int `json:"data_random_seed"`
 	// UseMissing gives missing values their own direction at every split; when false,
 	// NaN is zero. Default true.
-	UseMissing bool `mapstructure:"use_missing" json:"use_missing"`
+	UseMissing bool `json:"use_missing"`
 	// ZeroAsMissing makes zero, and NaN, the missing value. Default false.
-	ZeroAsMissing bool `mapstructure:"zero_as_missing" json:"zero_as_missing"`
+	ZeroAsMissing bool `json:"zero_as_missing"`
 	// CategoricalFeature lists the columns, from 0, whose values are categories: numbers
 	// without order, of which the integer part counts. Negative and missing values, and
 	// categories that training did not see or saw too rarely, go right at every split.
 	// Default none.
-	CategoricalFeature []int `mapstructure:"categorical_feature" json:"categorical_feature"`
+	CategoricalFeature []int `json:"categorical_feature"`
 	// MaxCatToOnehot is the number of bins up to which a split of a categorical column
 	// separates one category from the rest, >= 1. Default 4.
-	MaxCatToOnehot int `mapstructure:"max_cat_to_onehot" json:"max_cat_to_onehot"`
+	MaxCatToOnehot int `json:"max_cat_to_onehot"`
 	// MaxCatThreshold bounds the categories that go left at other splits, >= 1. Default 32.
-	MaxCatThreshold int `mapstructure:"max_cat_threshold" json:"max_cat_threshold"`
+	MaxCatThreshold int `json:"max_cat_threshold"`
 	// CatL2 is added to LambdaL2 there, >= 0. Default 10.
-	CatL2 float64 `mapstructure:"cat_l2" json:"cat_l2"`
+	CatL2 float64 `json:"cat_l2"`
 	// CatSmooth is added to the hessians when categories are ordered, and the number of
 	// rows below which a category of a leaf is left out, >= 0. Default 10.
-	CatSmooth float64 `mapstructure:"cat_smooth" json:"cat_smooth"`
+	CatSmooth float64 `json:"cat_smooth"`
 	// MinDataPerGroup is the smallest number of rows between two sets of categories that
 	// are tried, >= 1. Default 100.
-	MinDataPerGroup int `mapstructure:"min_data_per_group" json:"min_data_per_group"`
+	MinDataPerGroup int `json:"min_data_per_group"`
 	// IgnoreColumn lists the columns, from 0, that no tree may split. Default none.
-	IgnoreColumn []int `mapstructure:"ignore_column" json:"ignore_column"`
+	IgnoreColumn []int `json:"ignore_column"`
 	// FeaturePreFilter drops features that no cut can split with MinDataInLeaf rows on
 	// both sides. Default true.
-	FeaturePreFilter bool `mapstructure:"feature_pre_filter" json:"feature_pre_filter"`
+	FeaturePreFilter bool `json:"feature_pre_filter"`
 
 	// BoostFromAverage starts at the best constant instead of zero. Default true.
-	BoostFromAverage bool `mapstructure:"boost_from_average" json:"boost_from_average"`
+	BoostFromAverage bool `json:"boost_from_average"`
 	// EarlyStoppingRound stops when a metric of the validation table has not improved
 	// for that many iterations, and drops their trees; 0 means never. It needs a
 	// validation table. Default 0.
-	EarlyStoppingRound int `mapstructure:"early_stopping_round" json:"early_stopping_round"`
+	EarlyStoppingRound int `json:"early_stopping_round"`
 	// EarlyStoppingMinDelta is by how much a metric must improve to count as better, >= 0.
 	// Default 0.
-	EarlyStoppingMinDelta float64 `mapstructure:"early_stopping_min_delta" json:"early_stopping_min_delta"`
+	EarlyStoppingMinDelta float64 `json:"early_stopping_min_delta"`
 	// FirstMetricOnly lets only the first metric stop training early. Default false.
-	FirstMetricOnly bool `mapstructure:"first_metric_only" json:"first_metric_only"`
+	FirstMetricOnly bool `json:"first_metric_only"`
 	// IsProvideTrainingMetric measures the training table too. Default false.
-	IsProvideTrainingMetric bool `mapstructure:"is_provide_training_metric" json:"is_provide_training_metric"`
+	IsProvideTrainingMetric bool `json:"is_provide_training_metric"`
 	// Alpha is the level of the quantile objective and metric, in (0, 1) for them, and
 	// the difference beyond which those of huber are linear, > 0. Default 0.9.
-	Alpha float64 `mapstructure:"alpha" json:"alpha"`
+	Alpha float64 `json:"alpha"`
 	// PoissonMaxDeltaStep inflates the hessian of the poisson objective by
 	// exp(PoissonMaxDeltaStep), > 0. Default 0.7.
-	PoissonMaxDeltaStep float64 `mapstructure:"poisson_max_delta_step" json:"poisson_max_delta_step"`
+	PoissonMaxDeltaStep float64 `json:"poisson_max_delta_step"`
 	// FairC is the scale of the fair objective and metric, > 0. Default 1.
-	FairC float64 `mapstructure:"fair_c" json:"fair_c"`
+	FairC float64 `json:"fair_c"`
 	// TweedieVariancePower is the power of the mean that the variance of the tweedie
 	// objective and metric grows with, in [1, 2) and not 1 for the metric. Default 1.5.
-	TweedieVariancePower float64 `mapstructure:"tweedie_variance_power" json:"tweedie_variance_power"`
+	TweedieVariancePower float64 `json:"tweedie_variance_power"`
 	// Sigmoid is the steepness of the link of the binary objective, > 0. Default 1.
-	Sigmoid float64 `mapstructure:"sigmoid" json:"sigmoid"`
+	Sigmoid float64 `json:"sigmoid"`
 	// IsUnbalance weighs the rarer class of the binary objective up to the other.
 	// Default false.
-	IsUnbalance bool `mapstructure:"is_unbalance" json:"is_unbalance"`
+	IsUnbalance bool `json:"is_unbalance"`
 	// ScalePosWeight is the weight of the positive rows of the binary objective, > 0,
 	// and 1 with IsUnbalance. Default 1.
-	ScalePosWeight float64 `mapstructure:"scale_pos_weight" json:"scale_pos_weight"`
+	ScalePosWeight float64 `json:"scale_pos_weight"`
 
 	// Workers is the number of goroutines; <= 0 means one per processor. The model does
 	// not depend on it. Default 0.
-	Workers int `mapstructure:"workers" json:"workers"`
+	Workers int `json:"workers"`
 }
 
 // NoMetric is the Metric of Options that measures nothing.

@@ -21,18 +21,18 @@ import (
 // Options of Tune.
 type Options struct {
 	// Search of the weights by simulation.
-	Search tune.Options `mapstructure:"search" json:"search"`
+	Search tune.Options `json:"search"`
 	// MinRho is the least absolute rank correlation with latency for a factor to be
 	// searched, in [0, 1]. Default 0.3.
-	MinRho float64 `mapstructure:"min_rho" json:"min_rho"`
+	MinRho float64 `json:"min_rho"`
 	// Finalists of the search on training windows are judged again on validation
 	// windows, >= 1. Default 6.
-	Finalists int `mapstructure:"finalists" json:"finalists"`
+	Finalists int `json:"finalists"`
 	// MinMemoryPrice and MaxMemoryPrice bound the search of the pool's price of
 	// memory, as a multiple of the RUM price (Policy.MemoryPrice), > 0.
 	// Defaults 0.02 and 1.
-	MinMemoryPrice float64 `mapstructure:"min_memory_price" json:"min_memory_price"`
-	MaxMemoryPrice float64 `mapstructure:"max_memory_price" json:"max_memory_price"`
+	MinMemoryPrice float64 `json:"min_memory_price"`
+	MaxMemoryPrice float64 `json:"max_memory_price"`
 }
 
 // DefaultOptions returns the defaults.

@@ -27,12 +27,12 @@ import (
 // Options of a study.
 type Options struct {
 	// Trials to run, >= 1. Default 64.
-	Trials int `mapstructure:"trials" json:"trials"`
+	Trials int `json:"trials"`
 	// Startup is how many of them are drawn uniformly, before densities are
 	// estimated, >= 1. Default 16.
-	Startup int `mapstructure:"startup" json:"startup"`
+	Startup int `json:"startup"`
 	// Batch is how many are drawn at a time, >= 1. Default 8.
-	Batch int `mapstructure:"batch" json:"batch"`
+	Batch int `json:"batch"`
 }
 
 // DefaultOptions returns the defaults.

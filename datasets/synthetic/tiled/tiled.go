@@ -47,10 +47,10 @@ const maxDays = 3660
 type Options struct {
 	// Days of the trace, at least 1, and at most as many whole days as the total has.
 	// Default 7.
-	Days int `mapstructure:"days" json:"days"`
+	Days int `json:"days"`
 
 	// Seed of the roundings. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns a week.

@@ -59,20 +59,20 @@ const (
 // Options choose a trace. Equal options give equal traces.
 type Options struct {
 	// Profiles are sets of profiles or single ones, as [Names] lists them. Default paper.
-	Profiles []string `mapstructure:"profiles" json:"profiles"`
+	Profiles []string `json:"profiles"`
 
 	// Instances is the number of functions of each profile, in [1, 10000]. Default 3.
-	Instances int `mapstructure:"instances" json:"instances"`
+	Instances int `json:"instances"`
 
 	// Rate is the mean number of invocations of a function a minute, in (0, 1e6].
 	// Default 6.
-	Rate float64 `mapstructure:"rate" json:"rate"`
+	Rate float64 `json:"rate"`
 
 	// Duration of the trace in whole minutes, at most 366 days. Default 24h.
-	Duration time.Duration `mapstructure:"duration" json:"duration_ns"`
+	Duration time.Duration `json:"duration_ns"`
 
 	// Seed of all random draws. Default 1.
-	Seed uint64 `mapstructure:"seed" json:"seed"`
+	Seed uint64 `json:"seed"`
 }
 
 // DefaultOptions returns the paper's five functions.

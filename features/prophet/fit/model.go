@@ -12,52 +12,52 @@ import (
 // A Model says what is estimated.
 type Model struct {
 	// Growth of the trend: linear (default), logistic or flat.
-	Growth prophet.Growth `json:"growth" mapstructure:"growth"`
+	Growth prophet.Growth `json:"growth"`
 	// Cap and Floor bound a logistic trend, in units of y, where they are not columns;
 	// Cap must be above Floor. Default 0 both: there is no capacity that suits all. Values
 	// of y may lie outside, as noise.
-	Cap   float64 `json:"cap" mapstructure:"cap"`
-	Floor float64 `json:"floor" mapstructure:"floor"`
+	Cap   float64 `json:"cap"`
+	Floor float64 `json:"floor"`
 
 	// Changepoints is the number of automatic changepoints, >= 0; default 25. A
 	// history with fewer rows has fewer.
-	Changepoints int `json:"changepoints" mapstructure:"changepoints"`
+	Changepoints int `json:"changepoints"`
 	// ChangepointRange is the share of the history, from its start, in which
 	// automatic changepoints are spread, in (0, 1]; default 0.8.
-	ChangepointRange float64 `json:"changepoint_range" mapstructure:"changepoint_range"`
+	ChangepointRange float64 `json:"changepoint_range"`
 	// ChangepointTimes, if not empty, are used instead of automatic ones. They must
 	// lie in the history.
-	ChangepointTimes []time.Time `json:"changepoint_times" mapstructure:"changepoint_times"`
+	ChangepointTimes []time.Time `json:"changepoint_times"`
 	// ChangepointPriorScale is tau, the scale of the Laplace prior of delta, > 0; default 0.05.
-	ChangepointPriorScale float64 `json:"changepoint_prior_scale" mapstructure:"changepoint_prior_scale"`
+	ChangepointPriorScale float64 `json:"changepoint_prior_scale"`
 
 	// SeasonalityMode is that of terms without their own: seasonalities, holidays and
 	// regressors. Default additive.
-	SeasonalityMode prophet.Mode `json:"seasonality_mode" mapstructure:"seasonality_mode"`
+	SeasonalityMode prophet.Mode `json:"seasonality_mode"`
 	// HolidaysMode, if not empty, is that of holidays without their own; default empty.
-	HolidaysMode prophet.Mode `json:"holidays_mode,omitempty" mapstructure:"holidays_mode"`
+	HolidaysMode prophet.Mode `json:"holidays_mode,omitempty"`
 
 	// Scaling of y, to whose unit the priors are; default absmax.
-	Scaling Scaling `json:"scaling,omitempty" mapstructure:"scaling"`
+	Scaling Scaling `json:"scaling,omitempty"`
 
 	// Seasonalities in the order of their columns; default none. See AutoSeasonalities.
-	Seasonalities []prophet.Seasonality `json:"seasonalities" mapstructure:"seasonalities"`
+	Seasonalities []prophet.Seasonality `json:"seasonalities"`
 	// SeasonalityPriorScale is for seasonalities without their own, > 0; default 10.
-	SeasonalityPriorScale float64 `json:"seasonality_prior_scale" mapstructure:"seasonality_prior_scale"`
+	SeasonalityPriorScale float64 `json:"seasonality_prior_scale"`
 
 	// Holidays in any order; default none. See AnomalousDays.
-	Holidays []prophet.Holiday `json:"holidays" mapstructure:"holidays"`
+	Holidays []prophet.Holiday `json:"holidays"`
 	// HolidaysPriorScale is for holidays and regressors without their own, > 0; default 10.
-	HolidaysPriorScale float64 `json:"holidays_prior_scale" mapstructure:"holidays_prior_scale"`
+	HolidaysPriorScale float64 `json:"holidays_prior_scale"`
 
 	// Regressors in the order of their columns; default none.
-	Regressors []Regressor `json:"regressors" mapstructure:"regressors"`
+	Regressors []Regressor `json:"regressors"`
 
 	// Step, if not 0, is the step to which series on a grid are averaged before they
 	// are fitted, a multiple of their own; default 0, as they are. A mean stands at the
 	// middle of its step, so that the phase of seasonalities is kept; their amplitude
 	// shrinks by sin(x)/x with x = pi*Step/period. sigma_obs is then the noise of means.
-	Step time.Duration `json:"step" mapstructure:"step"`
+	Step time.Duration `json:"step"`
 }
 
 // Scaling says in which unit y is fitted.

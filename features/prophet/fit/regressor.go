@@ -10,14 +10,14 @@ import (
 
 // A Regressor is a quantity that is known at every time, whose effect is estimated.
 type Regressor struct {
-	Name string `json:"name" mapstructure:"name"`
+	Name string `json:"name"`
 	// PriorScale of the coefficient; 0 means HolidaysPriorScale, as in Prophet.
-	PriorScale float64 `json:"prior_scale" mapstructure:"prior_scale"`
+	PriorScale float64 `json:"prior_scale"`
 	// Mode; empty means the model's.
-	Mode prophet.Mode `json:"mode" mapstructure:"mode"`
+	Mode prophet.Mode `json:"mode"`
 	// Standardise says when mean and standard deviation over the history are taken out;
 	// empty means Auto.
-	Standardise Standardise `json:"standardise" mapstructure:"standardise"`
+	Standardise Standardise `json:"standardise"`
 }
 
 // Standardise says when a regressor is standardised.
