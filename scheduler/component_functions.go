@@ -46,6 +46,15 @@ type FunctionInfo struct {
 	Assumed   []string     `json:"assumed,omitempty"` // of memory, cpu, execution, start_cost: not measured by the trace
 }
 
+// info is the row of a function, if training saw it.
+func (m *Models) info(key forecast.Key) (*FunctionInfo, bool) {
+	i, ok := slices.BinarySearchFunc(m.Functions, key, func(f FunctionInfo, k forecast.Key) int { return f.Key.Compare(k) })
+	if !ok {
+		return nil, false
+	}
+	return &m.Functions[i], true
+}
+
 // Rates returns the arrivals per minute in training of each function; 0 for one that
 // training did not see.
 func (m *Models) Rates(functions []datasets.Function) []float64 {

@@ -11,8 +11,21 @@ import (
 // there, or not in the state that the event ends.
 var ErrImpossible = errors.New("impossible event")
 
+// An impossibleEvent is the error of one.
+type impossibleEvent struct {
+	kind decide.EventKind
+	at   decide.Time
+	why  string
+}
+
+func (e *impossibleEvent) Error() string {
+	return fmt.Sprintf("scheduler: %v: %v at %d us: %s", ErrImpossible, e.kind, e.at, e.why)
+}
+
+func (e *impossibleEvent) Unwrap() error { return ErrImpossible }
+
 func impossible(ev *decide.Event, format string, args ...any) error {
-	return fmt.Errorf("scheduler: %w: %v at %d us: %s", ErrImpossible, ev.Kind, ev.At, fmt.Sprintf(format, args...))
+	return &impossibleEvent{ev.Kind, ev.At, fmt.Sprintf(format, args...)}
 }
 
 // check reports an event that cannot have happened, and brings the others within what can
@@ -53,7 +66,7 @@ func (s *Scheduler) check(ev *decide.Event) error {
 		case i < 0 || int(i) >= v.Invokers() || s.state.Gone(i):
 			return impossible(ev, "there is no invoker %d", i)
 		case ev.Kind == decide.Drained && !v.Open(i):
-			return impossible(ev, "invoker %d is drained already", i)
+			return impossible(ev, "it is drained already")
 		}
 		return nil
 	case decide.Returned:
@@ -80,9 +93,9 @@ func (s *Scheduler) check(ev *decide.Event) error {
 		return impossible(ev, "it must not have taken a negative time, got %d us", ev.Took)
 	case ev.Kind == decide.Ready && status != decide.Initialising, ev.Kind == decide.Ended && status != decide.Terminating,
 		ev.Kind == decide.Failed && (status == decide.Gone || status == decide.Pending):
-		return impossible(ev, "container %d is %v", c, status)
+		return impossible(ev, "the container is %v", status)
 	case ev.Kind == decide.Completion && !v.Executes(c, ev.Request):
-		return impossible(ev, "container %d, which is %v, does not execute request %d", c, status, ev.Request)
+		return impossible(ev, "the container, which is %v, does not execute the request", status)
 	}
 	ev.Took = min(ev.Took, ev.At-v.Created(c))
 	return nil

@@ -25,6 +25,11 @@ func (v Snapshot) Layer(f FunctionID) (Layer, bool) {
 	return Layer{}, false
 }
 
+// LayerNumber is which of the layers f stands for, from 0; None if f is a function.
+func (v Snapshot) LayerNumber(f FunctionID) int {
+	return max(None, int(f)-len(v.s.functions)+len(v.s.layers))
+}
+
 // CanUpgrade reports whether one of f can be built on container c now: it is a layer of f's
 // language, or of none, that is no larger than a container of f, and its invoker has the memory
 // free that f needs beyond it, and a start and CPU to spare.
