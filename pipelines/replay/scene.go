@@ -80,10 +80,13 @@ func (g *Ground) Options(w datasets.Window, f Frame) (sim.Options, float64) {
 	return o.Shard(f.Invokers)
 }
 
-// Scenes are the windows as scenes, with the forecasts of model.
+// Scenes are the windows as scenes, with the forecasts of model. The trace is gone through
+// once for all of them.
 func (g *Ground) Scenes(ctx context.Context, model *forecast.Model, windows []datasets.Window, f Frame, rates []float64, workers int) ([]Scene, error) {
 	trace := g.Trace.Value
 	out := make([]Scene, len(windows))
+	forecasted := make([]datasets.Window, len(windows))
+	shares := make([]float64, len(windows))
 	for i, w := range windows {
 		o, share := g.Options(w, f)
 		s := Scene{Options: o, trace: trace, rates: make([]float64, len(rates))}
@@ -95,13 +98,17 @@ func (g *Ground) Scenes(ctx context.Context, model *forecast.Model, windows []da
 			return nil, err
 		}
 		s.start = s.Workload.Begin()
-		if s.table, err = forecast.Precompute(ctx, model, trace, datasets.Window{From: s.start, To: w.To}, workers); err != nil {
-			return nil, err
+		out[i], shares[i], forecasted[i] = s, share, datasets.Window{From: s.start, To: w.To}
+	}
+	tables, err := forecast.Precompute(ctx, model, trace, forecasted, workers)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range tables {
+		if shares[i] != 1 {
+			t = t.Scale(shares[i])
 		}
-		if share != 1 {
-			s.table = s.table.Scale(share)
-		}
-		out[i] = s
+		out[i].table = t
 	}
 	return out, nil
 }

@@ -300,16 +300,37 @@ var allNames = []string{"trees", "rule", "timer", "failed", "idle", "new"}
 func TestTableIsRuntime(t *testing.T) {
 	m, tr := model(t), trace(allNames, 5)
 	w := datasets.Window{From: 4*1440 - 100, To: 5*1440 - 300}
-	one, err := forecast.Precompute(context.Background(), m, tr, w, 1)
+	ctx := context.Background()
+	later := datasets.Window{From: w.To - 50, To: w.To + 200} // overlaps, and must not change w
+	earlier := datasets.Window{From: w.From - 2000, To: w.From - 1950}
+	tables, err := forecast.Precompute(ctx, m, tr, []datasets.Window{w}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	three, err := forecast.Precompute(context.Background(), m, tr, w, 3)
+	one := tables[0]
+	both, err := forecast.Precompute(ctx, m, tr, []datasets.Window{later, w}, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !one.Equal(three) {
-		t.Error("forecasts depend on the number of workers")
+	if !one.Equal(both[1]) {
+		t.Error("forecasts depend on the number of workers or on a later window")
+	}
+	for minute := later.From; minute < w.To; minute++ {
+		for f := range tr.Functions {
+			if id := datasets.FunctionID(f); both[0].At(minute, id) != one.At(minute, id) {
+				t.Fatalf("minute %d, function %d: windows that overlap differ", minute, f)
+			}
+		}
+	}
+	alone, err := forecast.Precompute(ctx, m, tr, []datasets.Window{earlier}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if both, err = forecast.Precompute(ctx, m, tr, []datasets.Window{w, earlier}, 1); err != nil {
+		t.Fatal(err)
+	}
+	if !alone[0].Equal(both[1]) {
+		t.Error("a later window changes an earlier one")
 	}
 	rt, err := forecast.NewRuntime(m, tr.Functions, tr.Start)
 	if err != nil {
@@ -342,6 +363,54 @@ func TestTableIsRuntime(t *testing.T) {
 	}
 	if f := one.Step(w.To, counts)[0]; f != (forecast.Forecast{}) {
 		t.Errorf("forecast outside the window is %+v, expected 0", f)
+	}
+}
+
+// A replay forecasts what a run time does that meets the counts minute by minute.
+func TestReplayIsRuntime(t *testing.T) {
+	m, tr := model(t), trace(allNames, 3)
+	dense, err := tr.Dense(context.Background(), tr.Span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense[0][1500], dense[2][1600] = math.NaN(), -1 // no counts
+	r, err := forecast.NewReplay(m, tr.Start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const from, settle, to = 100, 1000, 3 * 1440
+	for i := range tr.Functions {
+		rt, err := forecast.NewRuntime(m, tr.Functions[i:i+1], tr.Start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for minute := from; minute < settle-1; minute++ {
+			rt.Prime(minute, dense[i][minute:minute+1])
+		}
+		r.Function(&tr.Functions[i], from)
+		r.Prime(dense[i][from:settle])
+		seen := settle
+		r.Step(dense[i][settle:to], func(minute int, f forecast.Forecast) {
+			if minute != seen {
+				t.Fatalf("minute %d after %d", minute, seen-1)
+			}
+			seen++
+			want := rt.Step(minute-1, dense[i][minute-1:minute])[0]
+			lower, upper := rt.Interval(0)
+			gotLower, gotUpper := r.Interval()
+			if f != want || lower != gotLower || upper != gotUpper || r.Quantile(0.7) != rt.Quantile(0, 0.7) {
+				t.Fatalf("function %d, minute %d: replay %+v [%g, %g], run time %+v [%g, %g]", i, minute, f, gotLower, gotUpper, want, lower, upper)
+			}
+		})
+		if seen != to {
+			t.Fatalf("visited up to minute %d, expected %d", seen, to)
+		}
+	}
+	if r.Total("owner:nobody", 0) || !r.Total("total", 0) {
+		t.Error("a replay begins with the sums that the model has, and with no other")
+	}
+	if _, err := forecast.NewReplay(m, tr.Start.Add(time.Minute)); err == nil {
+		t.Error("a start that is no midnight was taken")
 	}
 }
 

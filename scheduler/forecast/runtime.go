@@ -128,28 +128,7 @@ func (rt *Runtime) Step(minute int, counts []float64) []Forecast {
 // Quantile is the count of function i in the minute that was forecast last that is not
 // exceeded with probability p in (0, 1). It lies in order with the forecast's own.
 func (rt *Runtime) Quantile(i int, p float64) float64 {
-	f := &rt.functions[i]
-	if f.cluster == nil {
-		return occasionalQuantile(f.arrivals.PArrival(rt.next), f.arrivals.Batch(), p)
-	}
-	shift := -1
-	for q := range probs {
-		if p == probs[q] {
-			shift = q
-		}
-	}
-	v := f.errors.at(&f.cluster.Calibration, f.last.Mean, p, shift)
-	for _, k := range [...]struct{ p, v float64 }{{0.5, f.last.Median}, {probs[P90], f.last.Q90}, {probs[P99], f.last.Q99}} {
-		switch {
-		case p == k.p:
-			return k.v
-		case p < k.p:
-			v = min(v, k.v)
-		default:
-			v = max(v, k.v)
-		}
-	}
-	return v
+	return rt.functions[i].quantile(rt.next, p)
 }
 
 // Interval is the central interval of 90 % of function i in the minute that was forecast
@@ -265,12 +244,17 @@ func (p *predictor) reset(minute int) {
 	}
 }
 
+// believed is a count as it is taken: what is none is missing.
+func believed(count float64) float64 {
+	if !(count >= 0) || math.IsInf(count, 0) {
+		return math.NaN()
+	}
+	return min(count, features.LargestCount)
+}
+
 // observe takes the count of a minute. What is no count is taken for missing.
 func (p *predictor) observe(minute int, count float64) {
-	if !(count >= 0) || math.IsInf(count, 0) {
-		count = math.NaN()
-	}
-	count = min(count, features.LargestCount)
+	count = believed(count)
 	if p.follow == nil {
 		p.arrivals.Observe(minute, count)
 		return
@@ -315,6 +299,31 @@ func (p *predictor) finish(s *scratch, i int) Forecast {
 	p.errors.fill(&p.cluster.Calibration, &f)
 	p.last, p.waits = f, true
 	return f
+}
+
+// quantile of the last forecast, which was that of minute.
+func (p *predictor) quantile(minute int, at float64) float64 {
+	if p.cluster == nil {
+		return occasionalQuantile(p.arrivals.PArrival(minute), p.arrivals.Batch(), at)
+	}
+	shift := -1
+	for q := range probs {
+		if at == probs[q] {
+			shift = q
+		}
+	}
+	v := p.errors.at(&p.cluster.Calibration, p.last.Mean, at, shift)
+	for _, k := range [...]struct{ p, v float64 }{{0.5, p.last.Median}, {probs[P90], p.last.Q90}, {probs[P99], p.last.Q99}} {
+		switch {
+		case at == k.p:
+			return k.v
+		case at < k.p:
+			v = min(v, k.v)
+		default:
+			v = max(v, k.v)
+		}
+	}
+	return v
 }
 
 // occasional is the forecast of a count that is batch with probability p, else 0.

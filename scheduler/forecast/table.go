@@ -23,28 +23,33 @@ type Table struct {
 // fields is the number of values of a Forecast.
 const fields = 4
 
-// Precompute forecasts every minute of w as a Runtime would that is primed with the
-// minutes of the trace before it, as many as its features reach back, and stepped
-// through the last Settle minutes before w and through w. The result does not depend on workers; 0 means one per processor.
-func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Window, workers int) (*Table, error) {
+// Precompute forecasts every minute of some windows, one Table each, in one pass over the
+// trace: as a Runtime would that is primed with the minutes before the first of them, as many
+// as its features reach back, and stepped through each window and the last Settle minutes before it.
+// The minutes between are primed. Windows may overlap and come in any order; later ones
+// never change what an earlier one sees. The result does not depend on workers; 0 means one per
+// processor.
+func Precompute(ctx context.Context, m *Model, t *datasets.Trace, windows []datasets.Window, workers int) ([]*Table, error) {
 	if m.byKey == nil {
 		return nil, fmt.Errorf("forecast: the model must be compiled before it runs")
 	}
-	if w.From < 0 || w.To < w.From {
-		return nil, fmt.Errorf("forecast: precompute: window must be [from, to) with 0 <= from <= to, got %v", w)
+	if len(windows) == 0 {
+		return nil, nil
 	}
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	tab := &Table{
-		window:    w,
-		functions: len(t.Functions),
-		data:      make([]float32, w.Len()*len(t.Functions)*fields),
-		out:       make([]Forecast, len(t.Functions)),
+	tables := make([]*Table, len(windows))
+	begin, end := windows[0].From, windows[0].To
+	for i, w := range windows {
+		if w.From < 0 || w.To < w.From {
+			return nil, fmt.Errorf("forecast: precompute: window must be [from, to) with 0 <= from <= to, got %v", w)
+		}
+		begin, end = min(begin, w.From), max(end, w.To)
+		tables[i] = newTable(w, len(t.Functions))
 	}
 	predictors := make([]predictor, len(t.Functions))
-	from := m.WarmUp(t.Span, w.From)
-	settle := max(from, w.From-Settle)
+	from := m.WarmUp(t.Span, begin)
 	for i := range predictors {
 		var f *Function
 		if k, ok := m.byKey[KeyOf(&t.Functions[i])]; ok {
@@ -54,12 +59,12 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 		predictors[i].reset(from)
 	}
 	scratches := make([]scratch, workers)
-	for day := from / datasets.MinutesPerDay; day*datasets.MinutesPerDay < w.To; day++ {
+	for day := from / datasets.MinutesPerDay; day*datasets.MinutesPerDay < end; day++ {
 		c, err := t.Day(ctx, day)
 		if err != nil {
 			return nil, fmt.Errorf("forecast: precompute: read day %d: %w", day, err)
 		}
-		first, last := max(from, day*datasets.MinutesPerDay), min(w.To, (day+1)*datasets.MinutesPerDay)
+		d := dayOf(day, from, end, tables)
 		var g parallel.Group
 		for k := range workers {
 			g.Go(func() error {
@@ -75,34 +80,7 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 							dense[at] += float64(count[j])
 						}
 					}
-					p, s := &predictors[i], &scratches[k]
-					counts := dense[first-day*datasets.MinutesPerDay:]
-					if p.cluster == nil {
-						for now := first; now < last; now++ {
-							if now >= w.From {
-								tab.set(now, i, occasional(p.arrivals.PArrival(now), p.arrivals.Batch()))
-							}
-							p.arrivals.Observe(now, counts[now-first])
-						}
-						continue
-					}
-					// Rows do not depend on forecasts: those of the day are evaluated at once.
-					s.clear()
-					begin := max(first, min(settle, last))
-					for now := first; now < last; now++ {
-						if now >= begin {
-							p.prepare(s)
-						}
-						p.follow.Observe(counts[now-first])
-					}
-					s.evaluate(p.cluster)
-					for now := begin; now < last; now++ {
-						f := p.finish(s, now-begin)
-						if now >= w.From {
-							tab.set(now, i, f)
-						}
-						p.judge(counts[now-first])
-					}
+					d.forecast(i, &predictors[i], &scratches[k], dense[d.from-day*datasets.MinutesPerDay:])
 				}
 				return nil
 			})
@@ -111,7 +89,61 @@ func Precompute(ctx context.Context, m *Model, t *datasets.Trace, w datasets.Win
 			return nil, fmt.Errorf("forecast: precompute: %w", err)
 		}
 	}
-	return tab, nil
+	return tables, nil
+}
+
+// A tableDay is a day of Precompute, or the part of it that is needed.
+type tableDay struct {
+	from, to int
+	stepped  []bool // by minute from from on: some window needs it
+	tables   []*Table
+}
+
+// dayOf returns the minutes of a day in [from, to) with the tables that have some of it.
+func dayOf(day, from, to int, all []*Table) *tableDay {
+	d := &tableDay{from: max(from, day*datasets.MinutesPerDay), to: min(to, (day+1)*datasets.MinutesPerDay)}
+	d.stepped = make([]bool, d.to-d.from)
+	for _, t := range all {
+		for now := max(d.from, t.window.From-Settle); now < min(d.to, t.window.To); now++ {
+			d.stepped[now-d.from] = true
+		}
+		if t.window.From < d.to && t.window.To > d.from {
+			d.tables = append(d.tables, t)
+		}
+	}
+	return d
+}
+
+// forecast goes through the day with function i, of which counts are those from d.from on.
+func (d *tableDay) forecast(i int, p *predictor, s *scratch, counts []float64) {
+	set := func(now int, f Forecast) {
+		for _, t := range d.tables {
+			if now >= t.window.From && now < t.window.To {
+				t.set(now, i, f)
+			}
+		}
+	}
+	for low := 0; low < len(d.stepped); {
+		high := low + 1
+		for high < len(d.stepped) && d.stepped[high] == d.stepped[low] {
+			high++
+		}
+		if d.stepped[low] {
+			p.step(d.from+low, counts[low:high], s, set)
+		} else {
+			p.prime(d.from+low, counts[low:high])
+		}
+		low = high
+	}
+}
+
+func newTable(w datasets.Window, functions int) *Table {
+	return &Table{
+		window:    w,
+		functions: functions,
+		data:      make([]float32, w.Len()*functions*fields),
+		out:       make([]Forecast, functions),
+	}
 }
 
 // WarmUp is the minute from which a Runtime must be primed so that its forecasts from

@@ -89,7 +89,7 @@ func Backtest(ctx context.Context, t *datasets.Trace, w datasets.Window, holiday
 		models := map[string]*online.Model{}
 		for _, name := range []string{Incendio, LightGBM} {
 			options := o.Train
-			options.Components = name == Incendio
+			options.Components, options.Ahead = name == Incendio, nil // judged on the next minute alone
 			began := time.Now()
 			m, rep, err := Train(ctx, t, before(t.Span, cutoff), holidays, options, prefixed{rec, fmt.Sprintf("backtest/%d/%s/", cutoff, name)})
 			if err != nil {

@@ -235,26 +235,15 @@ func (p *pass) judge(ctx context.Context) error {
 		scale, n := p.naiveError(counts[:p.history.Len()])
 		for k, m := range models {
 			began := time.Now()
-			rt, err := online.NewRuntime(m, p.trace.Functions[f:f+1], p.trace.Start)
+			replay, err := online.NewReplay(m, p.trace.Start)
 			if err != nil {
 				errs[part] = err
 				return
 			}
+			begin := m.WarmUp(p.trace.Span, p.w.From)
+			replay.Function(&p.trace.Functions[f], begin)
 			s := &p.tallies[k].function[f]
-			p.warm(m, func(now int, step bool) {
-				if c := counts[now-from : now-from+1]; step {
-					rt.Step(now, c)
-				} else {
-					rt.Prime(now, c)
-				}
-			})
-			for i, y := range actual {
-				at := p.w.From + i - 1
-				fc := rt.Step(at, counts[at-from:at-from+1])[0]
-				c := claim{point: fc.Median, mean: fc.Mean, median: fc.Median, q90: fc.Q90, q99: fc.Q99}
-				c.lower, c.upper = rt.Interval(0)
-				s.add(y, c)
-			}
+			p.follow(replay, begin, counts, s)
 			spent[k][part] += time.Since(began)
 		}
 		for j, b := range p.baselines(online.KeyOf(&p.trace.Functions[f]), counts, p.w.From) {
@@ -288,13 +277,18 @@ func (p *pass) judge(ctx context.Context) error {
 	return nil
 }
 
-// warm feeds what comes before the window: minutes of history, of which the last are
-// stepped.
-func (p *pass) warm(m *online.Model, feed func(now int, step bool)) {
-	settle := p.w.From - 1 - online.Settle
-	for now := m.WarmUp(p.trace.Span, p.w.From); now < p.w.From-1; now++ {
-		feed(now, now >= settle)
-	}
+// follow goes with a series from minute begin on to the end of the window, and adds up the
+// errors in it. The last minutes before the window are stepped.
+func (p *pass) follow(r *online.Replay, begin int, counts []float64, s *sums) {
+	from := p.history.From
+	settle := max(begin, p.w.From-online.Settle)
+	r.Prime(counts[begin-from : settle-from])
+	r.Step(counts[settle-from:p.w.From-from], nil)
+	r.Step(counts[p.w.From-from:p.w.To-from], func(now int, f online.Forecast) {
+		c := claim{point: f.Median, mean: f.Mean, median: f.Median, q90: f.Q90, q99: f.Q99}
+		c.lower, c.upper = r.Interval()
+		s.add(counts[now-from], c)
+	})
 }
 
 // judgeSums judges the sums of functions. The hybrid and the baselines forecast them
@@ -330,42 +324,18 @@ func (p *pass) judgeSums() error {
 	}
 	for k, m := range models {
 		began := time.Now()
-		ts, err := online.NewTotals(m, nil, p.trace.Start)
+		replay, err := online.NewReplay(m, p.trace.Start)
 		if err != nil {
 			return err
 		}
-		at := make([]int, len(p.scopes)) // number of the scope in the model
+		begin := m.WarmUp(p.trace.Span, p.w.From)
 		for i, scope := range p.scopes {
-			at[i] = slices.Index(ts.Scopes(), scope)
-		}
-		counts := make([]float64, len(ts.Scopes()))
-		load := func(now int) {
-			for i, scope := range p.scopes {
-				if at[i] >= 0 {
-					counts[at[i]] = series[scope][now-from]
-				}
+			if replay.Total(scope, begin) {
+				p.follow(replay, begin, series[scope], &p.tallies[k].sums[i])
+				continue
 			}
-		}
-		p.warm(m, func(now int, step bool) {
-			if load(now); step {
-				ts.StepSums(now, counts)
-			} else {
-				ts.PrimeSums(now, counts)
-			}
-		})
-		for now := p.w.From; now < p.w.To; now++ {
-			load(now - 1)
-			out := ts.StepSums(now-1, counts)
-			for i, scope := range p.scopes {
-				if at[i] < 0 { // too rare for a model of its own
-					p.tallies[k].sums[i].add(series[scope][now-from], claim{})
-					continue
-				}
-				fc := out[at[i]]
-				p.tallies[k].sums[i].add(series[scope][now-from], claim{
-					point: fc.Median, mean: fc.Mean, median: fc.Median, q90: fc.Q90, q99: fc.Q99,
-					lower: ts.Quantile(at[i], 0.05), upper: ts.Quantile(at[i], 0.95),
-				})
+			for _, y := range series[scope][p.w.From-from:] { // too rare for a model of its own
+				p.tallies[k].sums[i].add(y, claim{})
 			}
 		}
 		p.tallies[k].predict += time.Since(began)
@@ -442,31 +412,26 @@ func (p *pass) exemplify() {
 	if best < 0 {
 		return
 	}
-	rt, err := online.NewRuntime(p.m, p.trace.Functions[best:best+1], p.trace.Start)
+	r, err := online.NewReplay(p.m, p.trace.Start)
 	if err != nil {
 		return // judge would have returned it
 	}
-	key := online.KeyOf(&p.trace.Functions[best])
-	x := &Example{Function: key}
-	from := p.history.From
+	x := &Example{Function: online.KeyOf(&p.trace.Functions[best])}
+	from, begin := p.history.From, p.m.WarmUp(p.trace.Span, p.w.From)
 	counts := make([]float64, p.w.To-from)
 	p.series[best].dense(counts, datasets.Window{From: from, To: p.w.To})
-	p.warm(p.m, func(now int, step bool) {
-		if c := counts[now-from : now-from+1]; step {
-			rt.Step(now, c)
-		} else {
-			rt.Prime(now, c)
-		}
-	})
-	for now := p.w.From - 1; now < min(p.w.To, p.w.From+exampleMinutes)-1; now++ {
-		fc := rt.Step(now, counts[now-from:now-from+1])[0]
-		lower, upper := rt.Interval(0)
-		x.Minute = append(x.Minute, now+1)
-		x.Actual = append(x.Actual, counts[now+1-from])
+	r.Function(&p.trace.Functions[best], begin)
+	settle, end := max(begin, p.w.From-online.Settle), min(p.w.To, p.w.From+exampleMinutes)
+	r.Prime(counts[begin-from : settle-from])
+	r.Step(counts[settle-from:p.w.From-from], nil)
+	r.Step(counts[p.w.From-from:end-from], func(now int, fc online.Forecast) {
+		lower, upper := r.Interval()
+		x.Minute = append(x.Minute, now)
+		x.Actual = append(x.Actual, counts[now-from])
 		x.Mean, x.Median = append(x.Mean, fc.Mean), append(x.Median, fc.Median)
 		x.Lower, x.Upper = append(x.Lower, lower), append(x.Upper, upper)
 		x.Q90, x.Q99 = append(x.Q90, fc.Q90), append(x.Q99, fc.Q99)
-	}
+	})
 	p.example = x
 }
 

@@ -5,8 +5,8 @@ package tune
 import (
 	"context"
 	"fmt"
+	"slices"
 
-	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/pipelines/steps/forecast"
@@ -64,20 +64,20 @@ func tune(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, err
 	}
 	l := given.Learning
 	f := given.Frame(l.WindowMinutes, l.WindowRequests, rates)
-	var onTrain, onValid []replay.Scene
-	for _, p := range []struct {
-		part datasets.Window
-		to   *[]replay.Scene
-	}{{given.Splits.Train, &onTrain}, {given.Splits.Valid, &onValid}} {
-		windows, err := given.Draw(ctx, p.part, l.Windows, f)
-		if err != nil {
-			return stage.Outcome{}, err
-		}
-		if *p.to, err = given.Scenes(ctx, model, windows, f, rates, at.Workers); err != nil {
-			return stage.Outcome{}, err
-		}
+	onTrain, err := given.Draw(ctx, given.Splits.Train, l.Windows, f)
+	if err != nil {
+		return stage.Outcome{}, err
 	}
-	values, latency, err := screen(ctx, &given.Ground, onTrain, rates)
+	onValid, err := given.Draw(ctx, given.Splits.Valid, l.Windows, f)
+	if err != nil {
+		return stage.Outcome{}, err
+	}
+	scenes, err := given.Scenes(ctx, model, slices.Concat(onTrain, onValid), f, rates, at.Workers)
+	if err != nil {
+		return stage.Outcome{}, err
+	}
+	learnt, judged := scenes[:len(onTrain)], scenes[len(onTrain):]
+	values, latency, err := screen(ctx, &given.Ground, learnt, rates)
 	if err != nil {
 		return stage.Outcome{}, err
 	}
@@ -87,7 +87,7 @@ func tune(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, err
 			return replay.MeanCost(ctx, scenes, p)
 		}
 	}
-	res, err := priority.Tune(ctx, values, latency, cost(onTrain), cost(onValid), given.Priority, at.Workers, given.Seed, stage.Recorder{Bar: bar, Metric: "tune/value"})
+	res, err := priority.Tune(ctx, values, latency, cost(learnt), cost(judged), given.Priority, at.Workers, given.Seed, stage.Recorder{Bar: bar, Metric: "tune/value"})
 	if err != nil {
 		return stage.Outcome{}, err
 	}

@@ -77,17 +77,17 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Su
 	if err != nil {
 		return nil, err
 	}
-	evaluate := func(s *replay.Subject) (*forecast.BacktestReport, error) {
-		return forecast.Evaluate(ctx, s.Models.Forecast, v.Trace, v.Window, forecast.EvaluateOptions{LightGBM: baseline, Seed: v.Seed, Workers: v.Workers})
+	evaluate := func(s *replay.Subject, beside *online.Model) (*forecast.BacktestReport, error) {
+		return forecast.Evaluate(ctx, s.Models.Forecast, v.Trace, v.Window, forecast.EvaluateOptions{LightGBM: beside, Seed: v.Seed, Workers: v.Workers})
 	}
-	scores, err := evaluate(candidate)
+	scores, err := evaluate(candidate, baseline)
 	if err != nil {
 		return nil, err
 	}
 	bar.Set(1, "forecasts")
 	var theirs *forecast.BacktestReport
 	if champion != nil {
-		if theirs, err = evaluate(champion); err != nil {
+		if theirs, err = evaluate(champion, nil); err != nil {
 			return nil, fmt.Errorf("champion: %w", err)
 		}
 	}
@@ -113,10 +113,11 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Su
 	return out, nil
 }
 
-// baseline trains the plain boosted trees that the hybrid is compared with.
+// baseline trains the plain boosted trees that the hybrid is compared with, on the next minute
+// alone, as all are judged.
 func (v *Validator) baseline(ctx context.Context) (*online.Model, error) {
 	o := v.Forecast
-	o.Components, o.Seed, o.Workers = false, v.Seed, v.Workers
+	o.Components, o.Ahead, o.Seed, o.Workers = false, nil, v.Seed, v.Workers
 	bar := v.Progress.Begin("baseline", 0)
 	defer bar.End()
 	m, _, err := forecast.Train(ctx, v.Trace, v.Splits, nil, o, stage.Recorder{Bar: bar})
