@@ -132,6 +132,10 @@ type Order struct {
 	Invoker   uint64 // 0: none
 	Layer     int    // by a Downgrade: which of the policy's layers
 	Share     float64
+
+	Cause  decide.Cause  // of what is given up
+	For    uint64        // the function whose container takes the room, where Cause is Evicted
+	Waited time.Duration // by a Run: how long ago the request arrived
 }
 
 // NewControl returns the Control of a platform on which no container is.
@@ -417,7 +421,14 @@ func (c *Control) container(id uint64) (decide.ContainerID, bool) {
 
 // order appends d.
 func (c *Control) order(d *decide.Decision) {
-	o := Order{Kind: d.Kind, Share: d.Share}
+	o := Order{Kind: d.Kind, Share: d.Share, Cause: d.Cause}
+	switch {
+	case d.Cause == decide.Evicted:
+		o.For = c.functions.id(d.For)
+	case d.Kind == decide.Run:
+		_, arrival := c.s.view.Request(d.Request)
+		o.Waited = (c.s.view.Now() - arrival).Duration()
+	}
 	if d.Invoker != decide.None {
 		o.Invoker = c.invokers.id(d.Invoker)
 	}

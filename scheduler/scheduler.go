@@ -287,15 +287,19 @@ func (s *Scheduler) retire(c decide.ContainerID) decide.ContainerID {
 	if !s.view.IsRetiring(c) {
 		return c
 	}
-	cause := decide.Surplus
+	s.end(c, s.retiring(c))
+	return decide.None
+}
+
+// retiring is why c, which takes no more requests, does not.
+func (s *Scheduler) retiring(c decide.ContainerID) decide.Cause {
 	switch f := s.view.Function(c); {
 	case s.removed != nil && int(f) < len(s.removed) && s.removed[f]:
-		cause = decide.OfRemoved
+		return decide.OfRemoved
 	case !s.view.Open(s.view.Invoker(c)):
-		cause = decide.OfDrained
+		return decide.OfDrained
 	}
-	s.end(c, cause)
-	return decide.None
+	return decide.Surplus
 }
 
 // resize gives the living container c that part of its CPU.

@@ -37,6 +37,7 @@ type Explainer interface {
 
 // A Hold is why a dispatcher lets a request wait.
 type Hold struct {
-	Reason string // in words, without a full stop
-	Until  Time   // when it ends at the latest if nothing else changes; Forever: not known
+	Reason  string    // in words, without a full stop
+	Invoker InvokerID // that Reason is about, or None
+	Until   Time      // when it ends at the latest if nothing else changes; Forever: not known
 }

@@ -10,7 +10,7 @@ import (
 func (p *Index) Explain(s decide.Snapshot, r decide.RequestID) (decide.Hold, bool) {
 	f, arrival := s.Request(r)
 	if oldest := s.Oldest(f); oldest != r {
-		return decide.Hold{Reason: "older requests of its function start first", Until: decide.Forever}, true
+		return decide.Hold{Reason: "older requests of its function start first", Invoker: decide.None, Until: decide.Forever}, true
 	}
 	for len(p.functions) < s.Functions() {
 		p.functions = append(p.functions, function{})
@@ -32,25 +32,26 @@ func (p *Index) Explain(s decide.Snapshot, r decide.RequestID) (decide.Hold, boo
 	if long {
 		kind = "long"
 	}
-	held := func(where string, load float64) (decide.Hold, bool) {
+	held := func(where string, i decide.InvokerID, load float64) (decide.Hold, bool) {
 		until := decide.Forever
 		if more := (load - limit) / rise; rise > 0 && late+more < 1 {
 			until = at((1 + late + more) / 2)
 		}
-		return decide.Hold{Reason: fmt.Sprintf("held by the index: %s has %.2f times its cores to do, and %s requests start below %.2f", where, load, kind, limit), Until: until}, true
+		reason := fmt.Sprintf("held by the index: the least loaded invoker with %s has %.2f times its cores to do, and %s requests start below %.2f", where, load, kind, limit)
+		return decide.Hold{Reason: reason, Invoker: i, Until: until}, true
 	}
 	if c, l := p.warm(s, f, long); c != decide.None {
 		if l < limit {
 			return decide.Hold{}, false
 		}
-		return held(fmt.Sprintf("the least loaded invoker with an idle container, %d,", s.Invoker(c)), l)
+		return held("an idle container of its function", s.Invoker(c), l)
 	}
 	i, evicts := p.place(s, f, long)
 	switch {
 	case i == decide.None:
 		return decide.Hold{}, false // there is no room
 	case p.loads[i].of(long) >= limit:
-		return held(fmt.Sprintf("the least loaded invoker with room, %d,", i), p.loads[i].of(long))
+		return held("room", i, p.loads[i].of(long))
 	case p.worth(s, f, fn, evicts, spent):
 		return decide.Hold{}, false
 	}
@@ -60,7 +61,8 @@ func (p *Index) Explain(s decide.Snapshot, r decide.RequestID) (decide.Hold, boo
 	}
 	queue, start := float64(s.Waiting(f))*fn.exec, kappa*float64(s.Live(f))*fn.init
 	return decide.Hold{
-		Reason: fmt.Sprintf("held by the index: it waits for one of the %d containers of its function, which one more would not shorten by enough", s.Live(f)),
-		Until:  at((1 - queue/start) / 2),
+		Invoker: decide.None,
+		Reason:  fmt.Sprintf("held by the index: it waits for one of the %d containers of its function, which one more would not shorten by enough", s.Live(f)),
+		Until:   at((1 - queue/start) / 2),
 	}, true
 }
