@@ -10,6 +10,7 @@ import (
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/scheduler/forecast"
 )
 
 // A usageError is a mistake in the command line or the configuration.
@@ -58,6 +59,7 @@ func exitCode(err error) int {
 		{context.DeadlineExceeded, codeDeadline},
 		{bundle.ErrNotFound, codeNotFound},
 		{parquet.ErrNotFound, codeNotFound},
+		{forecast.ErrUnknown, codeNotFound},
 		{fs.ErrNotExist, codeNotFound},
 	} {
 		if errors.Is(err, k.is) {

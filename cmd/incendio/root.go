@@ -139,7 +139,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	root.AddCommand(
 		a.runCommand(), a.ingestCommand(), a.tracesCommand(),
 		a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
-		a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(),
+		a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(), a.forecastCommand(),
 		a.bundleCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
 		a.gbdtCommand(),
 	)

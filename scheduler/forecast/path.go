@@ -18,22 +18,46 @@ import (
 // A function without trees is expected to arrive as its inter-arrival times say, one after another
 // (the renewal equation).
 func (rt *Runtime) Path(i, minutes int, out []Forecast) ([]Forecast, error) {
-	if minutes < 1 || minutes > MaxAhead {
-		return out, fmt.Errorf("forecast: a path must have 1 to %d minutes, got %d", MaxAhead, minutes)
-	}
+	err := rt.Ahead(i, minutes, nil, func(_ int, f Forecast, _ []float64) { out = append(out, f) })
+	return out, err
+}
+
+// Ahead is Path with further quantiles: visit is called for each minute in order, with how far
+// ahead it is, and with the counts that are not exceeded with the probabilities probs, each in
+// (0, 1). They lie in order with the forecast's own, and are valid until the next call.
+func (rt *Runtime) Ahead(i, minutes int, probs []float64, visit func(ahead int, f Forecast, q []float64)) error {
 	if rt.next < 0 {
-		return out, fmt.Errorf("forecast: a path needs a Step before")
+		return fmt.Errorf("forecast: a path needs a Step before")
 	}
-	p := &rt.functions[i]
-	if p.cluster == nil {
-		rt.scratch.chance = p.arrivals.AppendPath(rt.scratch.chance[:0], rt.next, minutes)
-		for _, c := range rt.scratch.chance {
-			out = append(out, occasional(c, p.arrivals.Batch()))
+	return rt.functions[i].path(rt.next, minutes, rt.out[i], probs, &rt.scratch, visit)
+}
+
+// path forecasts the minutes from now on, of which first is the first.
+func (p *predictor) path(now, minutes int, first Forecast, probs []float64, s *scratch, visit func(ahead int, f Forecast, q []float64)) error {
+	if minutes < 1 || minutes > MaxAhead {
+		return fmt.Errorf("forecast: a path must have 1 to %d minutes, got %d", MaxAhead, minutes)
+	}
+	for _, q := range probs {
+		if !(q > 0 && q < 1) {
+			return fmt.Errorf("forecast: the probability of a quantile must be in (0, 1), got %g", q)
 		}
-		return out, nil
 	}
-	out = append(out, rt.out[i])
-	s := &rt.scratch
+	s.asked = resize(s.asked, len(probs))
+	if p.cluster == nil {
+		s.chance = p.arrivals.AppendPath(s.chance[:0], now, minutes)
+		batch := p.arrivals.Batch()
+		for k, c := range s.chance {
+			for j, q := range probs {
+				s.asked[j] = occasionalQuantile(c, batch, q)
+			}
+			visit(k+1, occasional(c, batch), s.asked)
+		}
+		return nil
+	}
+	for j, q := range probs {
+		s.asked[j] = p.quantile(now, q)
+	}
+	visit(1, first, s.asked)
 	for from := 2; from <= minutes; {
 		lower, upper := p.cluster.around(from)
 		to := minutes
@@ -52,17 +76,21 @@ func (rt *Runtime) Path(i, minutes int, out []Forecast) ([]Forecast, error) {
 			upper.outputs(s, s.mean)
 			width := len(s.rows) / n
 			for k := range n {
-				share := 0.0
+				l := later{lower: lower, upper: upper, bound: s.bound[k], scale: p.errors.scale()}
 				if upper.minutes > 0 {
-					share = math.Log(float64(from+k)/float64(lower.minutes)) / math.Log(float64(upper.minutes)/float64(lower.minutes))
+					l.share = math.Log(float64(from+k)/float64(lower.minutes)) / math.Log(float64(upper.minutes)/float64(lower.minutes))
 				}
-				z := s.rows[k*width] + (1-share)*s.median[k] + share*s.mean[k]
-				out = append(out, p.later(z, s.bound[k], share, lower, upper))
+				l.median = min(features.Count(s.rows[k*width]+(1-l.share)*s.median[k]+l.share*s.mean[k]), l.bound)
+				f := l.forecast()
+				for j, q := range probs {
+					s.asked[j] = f.ordered(q, l.at(q))
+				}
+				visit(from+k, f, s.asked)
 			}
 			from += n
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func resize(v []float64, n int) []float64 {
@@ -104,25 +132,31 @@ func (k knot) outputs(s *scratch, out []float64) {
 	k.head.Trees.PredictRows(s.rows, out, &s.trees)
 }
 
-// later makes a forecast of a median in units of z; share is how far between two knots it is.
-func (p *predictor) later(z, bound, share float64, lower, upper knot) Forecast {
-	median := min(features.Count(z), bound)
-	sd := math.Sqrt(median + varianceFloor)
-	scale := p.errors.scale()
-	at := func(q float64) float64 {
-		v := lower.calibration.residual(median, q)
-		if upper.calibration != nil {
-			v += share * (upper.calibration.residual(median, q) - v)
-		}
-		return min(2*bound, max(0, median+v*scale*sd))
+// A later is the forecast of a minute that lies a share of the way from one knot to the next, of
+// which median is expected.
+type later struct {
+	lower, upper  knot
+	share, median float64
+	scale, bound  float64 // of the errors of the function, and of what is believed
+}
+
+// at is the quantile at p.
+func (l *later) at(p float64) float64 {
+	v := l.lower.calibration.residual(l.median, p)
+	if l.upper.calibration != nil {
+		v += l.share * (l.upper.calibration.residual(l.median, p) - v)
 	}
-	bias := lower.biasOf(median)
-	if upper.calibration != nil {
-		bias += share * (upper.biasOf(median) - bias)
+	return whole(min(2*l.bound, max(0, l.median+v*l.scale*math.Sqrt(l.median+varianceFloor))))
+}
+
+func (l *later) forecast() Forecast {
+	bias := l.lower.biasOf(l.median)
+	if l.upper.calibration != nil {
+		bias += l.share * (l.upper.biasOf(l.median) - bias)
 	}
-	f := Forecast{Mean: min(max(0, median+bias*sd), bound), Median: whole(median)}
-	f.Q90 = max(f.Median, whole(at(probs[P90])))
-	f.Q99 = max(f.Q90, whole(at(probs[P99])))
+	f := Forecast{Mean: min(max(0, l.median+bias*math.Sqrt(l.median+varianceFloor)), l.bound), Median: whole(l.median)}
+	f.Q90 = max(f.Median, l.at(probs[P90]))
+	f.Q99 = max(f.Q90, l.at(probs[P99]))
 	return f
 }
 

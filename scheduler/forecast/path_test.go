@@ -2,10 +2,12 @@ package forecast_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
 
+	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
 )
@@ -129,5 +131,117 @@ func TestPathsAreSane(t *testing.T) {
 	i := slices.Index(allNames, "rule")
 	if n := testing.AllocsPerRun(20, func() { out, _ = two.Path(i, 60, out[:0]) }); n != 0 {
 		t.Errorf("a path allocates %v times", n)
+	}
+}
+
+// What is forecast from a trace is what a run time forecasts that saw its minutes one by one,
+// bit for bit, quantiles too; minutes from then on change nothing.
+func TestAheadIsRuntime(t *testing.T) {
+	const from, minutes = 3*1440 - 77, 90
+	m, tr := withLater(t), trace(allNames, 4)
+	probs := []float64{0.25, 0.5, 0.9, 0.97}
+	ctx := context.Background()
+	got := make([][]forecast.AheadRow, len(tr.Functions))
+	all, err := forecast.Find(tr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = forecast.Ahead(ctx, m, tr, all, from, minutes, probs, 3, func(f datasets.FunctionID, rows []forecast.AheadRow) error {
+		got[f] = rows
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, err := tr.Dense(ctx, datasets.Window{From: 0, To: from})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := forecast.NewRuntime(m, tr.Functions, tr.Start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make([]float64, len(tr.Functions))
+	for minute := m.WarmUp(tr.Span, from); minute < from; minute++ {
+		for i := range counts {
+			counts[i] = dense[i][minute]
+		}
+		if minute < from-1-forecast.Settle {
+			rt.Prime(minute, counts)
+		} else {
+			rt.Step(minute, counts)
+		}
+	}
+	for i := range tr.Functions {
+		path, err := rt.Path(i, minutes, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		err = rt.Ahead(i, minutes, probs, func(ahead int, f forecast.Forecast, q []float64) {
+			row := got[i][ahead-1]
+			if f != row.Forecast || f != path[ahead-1] || !slices.Equal(q, row.Quantiles) {
+				t.Fatalf("function %d, %d minutes ahead: run time %+v %v, trace %+v %v", i, ahead, f, q, row.Forecast, row.Quantiles)
+			}
+			if q[0] > q[1] || q[1] != f.Median || q[2] != f.Q90 || q[3] < f.Q90 || q[3] > f.Q99 {
+				t.Fatalf("function %d, %d minutes ahead: quantiles %v about %+v", i, ahead, q, f)
+			}
+			seen++
+		})
+		if err != nil || seen != minutes {
+			t.Fatalf("function %d: %d minutes, expected %d (%v)", i, seen, minutes, err)
+		}
+	}
+
+	// One function alone, of a trace that ends there.
+	short := trace(allNames, 4)
+	short.Span.To = from
+	after := short.Source.(datasets.Memory)[from/1440]
+	for k, at := range after.Minute { // what comes after is another
+		if int(at) >= from%1440 {
+			after.Count[k] = 1e6
+		}
+	}
+	alone := func(name string) []forecast.AheadRow {
+		ids, err := forecast.Find(short, []string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []forecast.AheadRow
+		err = forecast.Ahead(ctx, m, short, ids, from, minutes, probs, 1, func(_ datasets.FunctionID, rows []forecast.AheadRow) error {
+			out = rows
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	key := forecast.KeyOf(&tr.Functions[1])
+	for _, name := range []string{key.Name, key.String()} {
+		for k, row := range alone(name) {
+			if row.Forecast != got[1][k].Forecast {
+				t.Fatalf("%s alone, %d minutes ahead: %+v, expected %+v", name, k+1, row.Forecast, got[1][k].Forecast)
+			}
+		}
+	}
+}
+
+func TestAheadRefuses(t *testing.T) {
+	m, tr := withLater(t), trace(allNames, 2)
+	if _, err := forecast.Find(tr, []string{"nobody"}); !errors.Is(err, forecast.ErrUnknown) {
+		t.Errorf("a function that is not there: %v", err)
+	}
+	if _, err := forecast.Find(tr, []string{allNames[0], allNames[0]}); err == nil {
+		t.Error("a function was named twice")
+	}
+	for _, c := range []struct {
+		from, minutes int
+		p             float64
+	}{{0, 1, 0.5}, {2*1440 + 1, 1, 0.5}, {1440, 0, 0.5}, {1440, 1441, 0.5}, {1440, 5, 0}, {1440, 5, 1}, {1440, 5, math.NaN()}} {
+		ids := []datasets.FunctionID{0}
+		if err := forecast.Ahead(context.Background(), m, tr, ids, c.from, c.minutes, []float64{c.p}, 1, func(datasets.FunctionID, []forecast.AheadRow) error { return nil }); err == nil {
+			t.Errorf("%+v was taken", c)
+		}
 	}
 }

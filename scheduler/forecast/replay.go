@@ -76,8 +76,21 @@ func (r *Replay) Step(counts []float64, visit func(minute int, f Forecast)) {
 	r.next = from + len(counts)
 }
 
-// Interval is the central interval of 90 % of the forecast that visit was called with, and
-// Quantile its quantile at p; see Runtime.Interval.
+// Ahead forecasts the next minutes, in [1, MaxAhead], from those before them, see Runtime.Ahead.
+// Nothing advances.
+func (r *Replay) Ahead(minutes int, probs []float64, visit func(ahead int, f Forecast, q []float64)) error {
+	var first Forecast
+	if r.p.cluster != nil {
+		r.s.clear()
+		r.p.prepare(&r.s)
+		r.s.evaluate(r.p.cluster)
+		first = r.p.finish(&r.s, 0)
+	}
+	return r.p.path(r.next, minutes, first, probs, &r.s, visit)
+}
+
+// Interval is the central interval of 90 % of the forecast that visit was called with; see
+// Runtime.Interval.
 func (r *Replay) Interval() (lower, upper float64) {
 	return r.p.quantile(r.next, probs[P05]), r.p.quantile(r.next, probs[P95])
 }

@@ -176,6 +176,7 @@ type scratch struct {
 	mean, median []float64
 	simple       []float64
 	chance       []float64 // of a path
+	asked        []float64 // quantiles of a path
 	trees        Scratch
 }
 
@@ -312,12 +313,16 @@ func (p *predictor) quantile(minute int, at float64) float64 {
 			shift = q
 		}
 	}
-	v := p.errors.at(&p.cluster.Calibration, p.last.Mean, at, shift)
-	for _, k := range [...]struct{ p, v float64 }{{0.5, p.last.Median}, {probs[P90], p.last.Q90}, {probs[P99], p.last.Q99}} {
+	return p.last.ordered(at, p.errors.at(&p.cluster.Calibration, p.last.Mean, at, shift))
+}
+
+// ordered is v, the quantile at p, brought into order with the quantiles of f.
+func (f *Forecast) ordered(p, v float64) float64 {
+	for _, k := range [...]struct{ p, v float64 }{{probs[P50], f.Median}, {probs[P90], f.Q90}, {probs[P99], f.Q99}} {
 		switch {
-		case at == k.p:
+		case p == k.p:
 			return k.v
-		case at < k.p:
+		case p < k.p:
 			v = min(v, k.v)
 		default:
 			v = max(v, k.v)
