@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/scheduler"
@@ -18,7 +19,7 @@ func Comparison(rep *sim.Report, window string) *report.Policies {
 
 func comparison(s *sim.Report, window string, curves replay.Curves) *report.Policies {
 	out := &report.Policies{
-		Trace: s.Trace, Window: window, Requests: s.Requests, Seed: s.Seed, Load: report.Real(s.Load),
+		Trace: s.Trace, Window: window, Requests: s.Requests, Seed: s.Seed, Load: null.Float(s.Load),
 		Machine:     &report.Machine{Invokers: s.Cluster.Invokers, Cores: int(s.Cluster.Cores), MemoryMB: s.Cluster.MemoryMB},
 		FirstMinute: s.Window.From, StepMinutes: curves.Step,
 	}
@@ -26,31 +27,31 @@ func comparison(s *sim.Report, window string, curves replay.Curves) *report.Poli
 	for _, r := range scheduler.Baselines() {
 		clairvoyant[r.Name] = r.Clairvoyant
 	}
-	slo := func(x sim.SLO) map[string]report.Real {
-		return map[string]report.Real{"100": report.Real(x.Within100), "500": report.Real(x.Within500), "1000": report.Real(x.Within1000)}
+	slo := func(x sim.SLO) map[string]null.Float {
+		return map[string]null.Float{"100": null.Float(x.Within100), "500": null.Float(x.Within500), "1000": null.Float(x.Within1000)}
 	}
 	for _, p := range s.Policies {
 		row := report.Policy{
 			Name: p.Name, Kind: p.Kind, Warm: p.Warm, Cold: p.Cold, DelayedWarm: p.DelayedWarm, Dropped: p.Dropped,
 			LatencyMS: report.Latency{
-				Mean: report.Real(p.Latency.Mean), P25: report.Real(p.Latency.P25), P50: report.Real(p.Latency.P50),
-				P75: report.Real(p.Latency.P75), P95: report.Real(p.Latency.P95), P99: report.Real(p.Latency.P99),
+				Mean: null.Float(p.Latency.Mean), P25: null.Float(p.Latency.P25), P50: null.Float(p.Latency.P50),
+				P75: null.Float(p.Latency.P75), P95: null.Float(p.Latency.P95), P99: null.Float(p.Latency.P99),
 			},
-			SpeedupVsNative: report.Real(p.SpeedupVsNative), LatencyBenefitS: report.Real(p.LatencyBenefitS),
-			WastedGBS: report.Real(p.WastedGBS), RUM: report.Real(p.RUM), SLODispatch: slo(p.SLODispatch), SLOStart: slo(p.SLOStart),
-			AppColdPct: report.AppCold{P50: report.Real(p.AppColdPct.P50), P75: report.Real(p.AppColdPct.P75), P90: report.Real(p.AppColdPct.P90)},
+			SpeedupVsNative: null.Float(p.SpeedupVsNative), LatencyBenefitS: null.Float(p.LatencyBenefitS),
+			WastedGBS: null.Float(p.WastedGBS), RUM: null.Float(p.RUM), SLODispatch: slo(p.SLODispatch), SLOStart: slo(p.SLOStart),
+			AppColdPct: report.AppCold{P50: null.Float(p.AppColdPct.P50), P75: null.Float(p.AppColdPct.P75), P90: null.Float(p.AppColdPct.P90)},
 		}
 		if clairvoyant[p.Name] {
 			row.Kind = report.Oracle
 		}
 		c := curves.Policies[p.Name]
 		for i, ms := range c.Quantiles {
-			row.CDF = append(row.CDF, report.CDFPoint{LatencyMS: report.Real(ms), Share: report.Real(float64(i) / float64(len(c.Quantiles)-1))})
+			row.CDF = append(row.CDF, report.CDFPoint{LatencyMS: null.Float(ms), Share: null.Float(float64(i) / float64(len(c.Quantiles)-1))})
 		}
 		for i := range c.Started {
 			row.SLOCurve = append(row.SLOCurve, report.SLOPoint{
-				WaitMS:     report.Real(float64(sim.WaitLimits[i]) / float64(decide.Millisecond)),
-				Dispatched: report.Real(c.Dispatched[i]), Executing: report.Real(c.Started[i]),
+				WaitMS:     null.Float(float64(sim.WaitLimits[i]) / float64(decide.Millisecond)),
+				Dispatched: null.Float(c.Dispatched[i]), Executing: null.Float(c.Started[i]),
 			})
 		}
 		row.LiveGB = c.LiveGB

@@ -10,6 +10,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/pipelines/gates"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/pipelines/stage"
@@ -30,16 +31,16 @@ func (r *Run) report(v *validate.Validation, took time.Duration) (*report.Data, 
 	d := &report.Data{
 		Title: "Incendio nightly run", Run: r.ID, Program: "incendio " + r.env.Version, Seed: r.material.Config.Seed, AsOf: r.AsOf,
 		Page: r.folder.Path(pageFile), Absent: map[string]string{},
-		Timing: &report.Timing{TotalS: report.Real(took.Seconds()), Workers: r.env.Workers, StagesS: map[string]report.Real{}, Decision: map[string]report.Delay{}},
+		Timing: &report.Timing{TotalS: null.Float(took.Seconds()), Workers: r.env.Workers, StagesS: map[string]null.Float{}, Decision: map[string]report.Delay{}},
 	}
 	d.Verdict = &report.Verdict{Verdict: v.Verdict, Reason: v.Reason, Champion: v.Champion}
 	for _, rule := range v.Rules {
-		champion := report.Missing
+		champion := null.Missing
 		if rule.Champion != nil {
-			champion = report.Real(*rule.Champion)
+			champion = null.Float(*rule.Champion)
 		}
 		d.Verdict.Rules = append(d.Verdict.Rules, report.Rule{
-			Rule: rule.Rule, Value: report.Real(rule.Value), Bound: report.Real(rule.Bound), Champion: champion, OK: rule.OK, Text: gates.Text(rule.Rule),
+			Rule: rule.Rule, Value: null.Float(rule.Value), Bound: null.Float(rule.Bound), Champion: champion, OK: rule.OK, Text: gates.Text(rule.Rule),
 		})
 	}
 	d.Trace = traceSection(r.material, r.description.Quarantined)
@@ -49,7 +50,7 @@ func (r *Run) report(v *validate.Validation, took time.Duration) (*report.Data, 
 	for _, s := range r.Done {
 		d.Stages = append(d.Stages, report.Stage{Name: s.Name, Rows: s.Rows, Outputs: s.Summary, Cached: s.Cached})
 		if !s.Cached {
-			d.Timing.StagesS[s.Name] = report.Real(s.Took.Seconds())
+			d.Timing.StagesS[s.Name] = null.Float(s.Took.Seconds())
 		}
 		d.Notes = append(d.Notes, s.Warnings...)
 	}
@@ -83,7 +84,7 @@ func traceSection(m Material, q parquet.Quarantined) *report.Trace {
 	t := m.Trace
 	s := &report.Trace{
 		Name: t.Name, Format: t.Format, Digest: t.Digest, Functions: len(t.Functions), Invocations: m.Invocations,
-		Days: report.Real(float64(t.Span.Len()) / datasets.MinutesPerDay), Start: t.Time(t.Span.From),
+		Days: null.Float(float64(t.Span.Len()) / datasets.MinutesPerDay), Start: t.Time(t.Span.From),
 		Quarantined: q.Rows, Reasons: q.Reasons, Notes: t.Notes,
 	}
 	for _, w := range []struct {
@@ -114,13 +115,13 @@ func bundleSection(dir, digest string) (*report.Bundle, error) {
 func forecastSections(d *report.Data, from stage.Reader, t *datasets.Trace, v *validate.Validation) error {
 	d.ForecastScores = &report.ForecastScores{Trace: v.Trace, HorizonMin: v.Horizon, Cutoffs: len(v.Cutoffs)}
 	for _, m := range v.Models {
-		pinball := map[string]report.Real{}
+		pinball := map[string]null.Float{}
 		for q, x := range m.Pinball {
-			pinball[q] = report.Real(x)
+			pinball[q] = null.Float(x)
 		}
 		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{
-			Name: m.Name, Scope: m.Scope, WAPE: report.Real(m.WAPE), MAE: report.Real(m.MAE), RMSE: report.Real(m.RMSE),
-			MASE: report.Real(m.MASE), Pinball: pinball, Coverage90: report.Real(m.Coverage90),
+			Name: m.Name, Scope: m.Scope, WAPE: null.Float(m.WAPE), MAE: null.Float(m.MAE), RMSE: null.Float(m.RMSE),
+			MASE: null.Float(m.MASE), Pinball: pinball, Coverage90: null.Float(m.Coverage90),
 		})
 	}
 	e, err := validate.ReadExample(from)
@@ -142,7 +143,7 @@ func forecastSections(d *report.Data, from stage.Reader, t *datasets.Trace, v *v
 	}
 	d.Importance = &report.Importance{Model: "all trees that are used"}
 	for _, i := range rep.Importance {
-		d.Importance.Features = append(d.Importance.Features, report.Feature{Feature: i.Column, Gain: report.Real(i.Gain)})
+		d.Importance.Features = append(d.Importance.Features, report.Feature{Feature: i.Column, Gain: null.Float(i.Gain)})
 	}
 	return nil
 }
@@ -182,11 +183,11 @@ func learningSections(d *report.Data, from stage.Reader, cfg Config) error {
 		Note: fmt.Sprintf("Weights from %s; memory at %.3g of the RUM price; %s.", best.Origin, best.MemoryPrice, cpuText(best.CPUShare)),
 	}
 	for k, c := range res.Screening {
-		w := report.Missing
+		w := null.Missing
 		if c.Kept || best.Model.Weight[k] != 0 {
-			w = report.Real(best.Model.Weight[k])
+			w = null.Float(best.Model.Weight[k])
 		}
-		d.Priority.Features = append(d.Priority.Features, report.Screened{Feature: weights.Factor(k).String(), Spearman: report.Real(c.Rho), Kept: c.Kept, Weight: w})
+		d.Priority.Features = append(d.Priority.Features, report.Screened{Feature: weights.Factor(k).String(), Spearman: null.Float(c.Rho), Kept: c.Kept, Weight: w})
 	}
 	t, err := agents.ReadTraining(from)
 	if err != nil {
@@ -198,11 +199,11 @@ func learningSections(d *report.Data, from stage.Reader, cfg Config) error {
 	}
 	for _, row := range t.Rows {
 		c := report.Cluster{
-			Cluster: rowName(row), Agent: report.Real(-row.AgentMS), BestRule: report.Real(-row.RuleMS), BestRuleName: row.BestRule,
-			Random: report.Real(-row.RandomMS), Won: row.Won,
+			Cluster: rowName(row), Agent: null.Float(-row.AgentMS), BestRule: null.Float(-row.RuleMS), BestRuleName: row.BestRule,
+			Random: null.Float(-row.RandomMS), Won: row.Won,
 		}
 		if row.Windows == 0 {
-			c.Agent, c.BestRule, c.Random = report.Missing, report.Missing, report.Missing
+			c.Agent, c.BestRule, c.Random = null.Missing, null.Missing, null.Missing
 		}
 		curves := t.Curves
 		if row.Cluster >= 0 {
@@ -236,7 +237,7 @@ func policySection(d *report.Data, from stage.Reader, s *sim.Report) error {
 	d.Policies = comparison(s, datasets.TestWindow, curves)
 	for _, p := range s.Policies {
 		if p.Kind == "" {
-			d.Timing.Decision[p.Name] = report.Delay{P50: report.Real(p.Timing.DecisionUS.P50), P99: report.Real(p.Timing.DecisionUS.P99)}
+			d.Timing.Decision[p.Name] = report.Delay{P50: null.Float(p.Timing.DecisionUS.P50), P99: null.Float(p.Timing.DecisionUS.P99)}
 		}
 	}
 	return nil

@@ -3,12 +3,12 @@ package scheduler
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/incendio-faas/incendio/internal/strictjson"
 )
 
 // A component is a part of a bundle for the run time, in a file of its own: which files it
@@ -52,7 +52,7 @@ func decodeFile(files readFile, name string, to any) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeStrict(data, to); err != nil {
+	if err := strictjson.Decode(data, to); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
@@ -61,18 +61,6 @@ func decodeFile(files readFile, name string, to any) error {
 func encodeFile(out map[string][]byte, name string, v any) (err error) {
 	if out[name], err = encodeJSON(v); err != nil {
 		return fmt.Errorf("encode %s: %w", name, err)
-	}
-	return nil
-}
-
-func decodeStrict(data []byte, to any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more after the first value, expected the end")
 	}
 	return nil
 }

@@ -317,14 +317,14 @@ func (l startLimit) Before(o startLimit) bool {
 func (s *Scheduler) bound(r decide.RequestID, c decide.ContainerID) {
 	if s.opts.StartTimeout > 0 && r != decide.None {
 		_, arrival := s.view.Request(r)
-		s.starts.push(startLimit{arrival + s.opts.Timeout, c, r, arrival})
+		s.starts.Push(startLimit{arrival + s.opts.Timeout, c, r, arrival})
 	}
 }
 
 // overdue gives up what should have started by now.
 func (s *Scheduler) overdue(now decide.Time) {
 	for len(s.starts) > 0 && s.starts[0].at <= now {
-		l := s.starts.pop()
+		l := s.starts.Pop()
 		c := l.container
 		switch status := s.view.Status(c); {
 		case l.request != decide.None:

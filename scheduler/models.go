@@ -5,6 +5,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/internal/strictjson"
 	"github.com/incendio-faas/incendio/scheduler/agent"
 	"github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -80,7 +81,7 @@ func (m *Models) Golden(b *bundle.Bundle) (*Golden, error) {
 		return nil, err
 	}
 	var g Golden
-	if err := decodeStrict(data, &g); err != nil {
+	if err := strictjson.Decode(data, &g); err != nil {
 		return nil, fmt.Errorf("%s: %w", GoldenFile, err)
 	}
 	return &g, nil

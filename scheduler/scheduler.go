@@ -26,6 +26,7 @@ package scheduler
 import (
 	"slices"
 
+	"github.com/incendio-faas/incendio/internal/heap"
 	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
@@ -78,13 +79,13 @@ type Scheduler struct {
 	// A container has at most one entry in expiry that counts, the one at timers.queued.
 	// It may be earlier than the deadline: a container that is used again and again moves
 	// its deadline, and the entry follows when it comes to the top.
-	expiry minHeap[expiry]
+	expiry heap.Heap[expiry]
 	timers []timer // by ContainerID
 	out    []decide.Decision
 
-	starts  minHeap[startLimit] // with StartTimeout
-	removed []bool              // by function; nil while all are there
-	lost    []decide.RequestID  // scratch
+	starts  heap.Heap[startLimit] // with StartTimeout
+	removed []bool                // by function; nil while all are there
+	lost    []decide.RequestID    // scratch
 }
 
 // A timer is the keep-alive of a container.
@@ -365,7 +366,7 @@ func (s *Scheduler) upgrade(r decide.RequestID, f decide.FunctionID, c decide.Co
 	s.state.Upgrade(c, f, r)
 	s.bound(r, c)
 	if s.opts.StartTimeout > 0 {
-		s.starts.push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
+		s.starts.Push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
 	}
 	s.out = append(s.out, decide.Decision{Kind: decide.Upgrade, Function: f, Request: r, Container: c, Invoker: s.view.Invoker(c)})
 }
@@ -388,7 +389,7 @@ func (s *Scheduler) admit(inv decide.InvokerID) {
 		}
 		s.out = append(s.out, decide.Decision{Kind: decide.Create, Function: s.view.Function(c), Request: s.view.CreatedFor(c), Container: c, Invoker: inv})
 		if s.opts.StartTimeout > 0 {
-			s.starts.push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
+			s.starts.Push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
 		}
 	}
 }
@@ -412,7 +413,7 @@ func (s *Scheduler) keepAlive(c decide.ContainerID) {
 
 func (s *Scheduler) enqueue(at decide.Time, c decide.ContainerID) {
 	s.timers[c].queued = at
-	s.expiry.push(expiry{at, c})
+	s.expiry.Push(expiry{at, c})
 }
 
 // settle makes the first entry of expiry the deadline of an idle container.
@@ -429,11 +430,11 @@ func (s *Scheduler) settle() {
 			return
 		}
 		if counts := t.queued == e.at; !counts {
-			s.expiry.pop() // another entry does
+			s.expiry.Pop() // another entry does
 		} else if t.queued = deadline; t.queued == decide.Forever {
-			s.expiry.pop() // it has none until it is idle again
+			s.expiry.Pop() // it has none until it is idle again
 		} else {
-			s.expiry.replace(expiry{deadline, c})
+			s.expiry.Replace(expiry{deadline, c})
 		}
 	}
 }
@@ -453,7 +454,7 @@ func (s *Scheduler) expire() {
 	// No entry is later than what it stands for: only where one is due is it looked into.
 	for len(s.expiry) > 0 && s.expiry[0].at <= now {
 		if s.settle(); len(s.expiry) > 0 && s.expiry[0].at <= now {
-			c := s.expiry.pop().container
+			c := s.expiry.Pop().container
 			s.timers[c].queued = decide.Forever
 			s.expired(c)
 		}

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"math"
 
+	"github.com/incendio-faas/incendio/internal/heap"
 	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
@@ -44,7 +45,7 @@ func (o SLO) Validate() error {
 type guard struct {
 	inner decide.Dispatcher
 	slo   SLO
-	heap  minHeap[deadline]
+	queue heap.Heap[deadline]
 	last  bool // the last start was urgent
 }
 
@@ -79,17 +80,17 @@ func (g *guard) Explain(s decide.Snapshot, r decide.RequestID) (decide.Hold, boo
 // urgent returns the start of the most urgent request that can start.
 func (g *guard) urgent(s decide.Snapshot) (decide.Start, bool) {
 	now := s.Now()
-	for len(g.heap) > 0 {
-		d := g.heap[0]
+	for len(g.queue) > 0 {
+		d := g.queue[0]
 		f, arrival := s.Request(d.request)
 		if now > d.at || !s.IsWaiting(d.request) || arrival != d.arrival {
-			g.heap.pop() // late, started or gone
+			g.queue.Pop() // late, started or gone
 			continue
 		}
 		if d.at-now > decide.Time(g.slo.Urgent*float64(d.at-d.arrival)) {
 			break
 		}
-		g.heap.pop() // it has its one chance
+		g.queue.Pop() // it has its one chance
 		if c := s.Available(f); c != decide.None {
 			return decide.Start{Request: d.request, Container: c}, true
 		}
@@ -106,7 +107,7 @@ func (g *guard) Observe(s decide.Snapshot, ev decide.Event) {
 		return
 	}
 	slo := max(g.slo.Default, decide.Time(g.slo.ColdShare*float64(s.Initialise(ev.Function))))
-	g.heap.push(deadline{at: s.Now() + slo, arrival: s.Now(), request: ev.Request})
+	g.queue.Push(deadline{at: s.Now() + slo, arrival: s.Now(), request: ev.Request})
 }
 
 // A deadline is when a request misses its objective. The arrival tells whether the

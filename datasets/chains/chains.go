@@ -25,8 +25,6 @@
 package chains
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +34,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/strictjson"
 )
 
 // A Chain is functions of which each invokes the next.
@@ -79,13 +78,8 @@ func Read(r io.Reader, t *datasets.Trace) ([]Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&file); err != nil {
+	if err := strictjson.Decode(data, &file); err != nil {
 		return nil, fmt.Errorf("chains: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("chains: more after the first value, expected the end")
 	}
 	known := make(map[string]datasets.FunctionID, len(t.Functions))
 	for i := range t.Functions {

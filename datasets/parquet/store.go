@@ -42,6 +42,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/lock"
 )
 
 var (
@@ -151,9 +152,14 @@ func (s *Store) begin() (unlock func(), err error) {
 	if err := s.fs.mkdir(traces); err != nil {
 		return nil, err
 	}
-	if unlock, err = lock(filepath.Join(traces, lockFile)); err != nil {
+	release, err := lock.Take(filepath.Join(traces, lockFile))
+	if errors.Is(err, lock.ErrHeld) {
+		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	if err != nil {
 		return nil, err
 	}
+	unlock = func() { _ = release() } // nothing was written that could be lost
 	marker := filepath.Join(s.dir, markerFile)
 	if _, err := os.Stat(marker); err == nil {
 		return unlock, nil

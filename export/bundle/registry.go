@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/incendio-faas/incendio/internal/lock"
 )
 
 // ChampionRef is the reference that Resolve takes for the champion.
@@ -612,8 +614,13 @@ func (r *Registry) locked(do func(*journal) error) (err error) {
 	if err := r.disk.mkdirAll(r.dir); err != nil {
 		return err
 	}
-	unlock, err := lock(r.path("lock"))
-	if err != nil {
+	unlock, err := lock.Take(r.path("lock"))
+	switch {
+	case errors.Is(err, lock.ErrHeld):
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	case errors.Is(err, lock.ErrNoFile):
+		return fmt.Errorf("%w: %w", ErrIntegrity, err)
+	case err != nil:
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/internal/lock"
 	"pgregory.net/rapid"
 )
 
@@ -309,7 +310,7 @@ func TestCrashes(t *testing.T) {
 
 func TestLocked(t *testing.T) {
 	r, dir, d := seeded(t, "a", "b")
-	unlock, err := bundle.Lock(filepath.Join(dir, "lock"))
+	unlock, err := lock.Take(filepath.Join(dir, "lock"))
 	must(t, err)
 	for what, err := range map[string]error{
 		"add":     r.Add(newBundle(t, "c"), "", night),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/pipelines/report"
 )
 
@@ -70,7 +71,7 @@ func TestManyPolicies(t *testing.T) {
 	for i := range 30 {
 		q := p.Policies[3]
 		q.Name = fmt.Sprintf("other-%d", i)
-		q.LatencyMS.Mean += report.Real(1000 + i)
+		q.LatencyMS.Mean += null.Float(1000 + i)
 		p.Policies = append(p.Policies, q)
 	}
 	for _, f := range report.PolicyFigures(p) {

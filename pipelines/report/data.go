@@ -12,38 +12,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/incendio-faas/incendio/internal/null"
 )
 
 // File is the name under which a run stores its [Data].
 const File = "report.json"
 
-// A Real is a number that may be missing: NaN and the infinities are null in JSON.
-type Real float64
-
-// Missing is the Real that stands for no number.
-var Missing = Real(math.NaN())
-
-// Known reports whether r is a finite number.
-func (r Real) Known() bool { return finite(float64(r)) }
-
-// MarshalJSON implements json.Marshaler.
-func (r Real) MarshalJSON() ([]byte, error) {
-	if !r.Known() {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(r))
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (r *Real) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		*r = Missing
-		return nil
-	}
-	return json.Unmarshal(b, (*float64)(r))
-}
-
-// Values are numbers of which some may be missing, as in [Real].
+// Values are numbers of which some may be missing, as in [null.Float].
 type Values []float64
 
 // MarshalJSON implements json.Marshaler.
@@ -67,7 +43,7 @@ func (v Values) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (v *Values) UnmarshalJSON(b []byte) error {
-	var raw []Real
+	var raw []null.Float
 	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
 	}
@@ -130,26 +106,26 @@ type Verdict struct {
 	Rules    []Rule `json:"rules"`
 }
 
-// A Rule is one gate. Bound and Champion are [Missing] where there is none.
+// A Rule is one gate. Bound and Champion are [null.Missing] where there is none.
 type Rule struct {
-	Rule     string `json:"rule"`
-	Value    Real   `json:"value"`
-	Bound    Real   `json:"bound"`
-	Champion Real   `json:"champion"`
-	OK       bool   `json:"ok"`
-	Text     string `json:"text,omitempty"` // what the rule asks, in words
+	Rule     string     `json:"rule"`
+	Value    null.Float `json:"value"`
+	Bound    null.Float `json:"bound"`
+	Champion null.Float `json:"champion"`
+	OK       bool       `json:"ok"`
+	Text     string     `json:"text,omitempty"` // what the rule asks, in words
 }
 
 // A Trace describes what the run was trained and judged on.
 type Trace struct {
-	Name        string    `json:"name"`
-	Format      string    `json:"format"`
-	Digest      string    `json:"digest,omitempty"`
-	Functions   int       `json:"functions"`
-	Invocations int64     `json:"invocations"`
-	Days        Real      `json:"days"` // the observed span, fractions allowed
-	Start       time.Time `json:"start"`
-	Windows     []Window  `json:"windows,omitempty"` // the split, in order of time
+	Name        string     `json:"name"`
+	Format      string     `json:"format"`
+	Digest      string     `json:"digest,omitempty"`
+	Functions   int        `json:"functions"`
+	Invocations int64      `json:"invocations"`
+	Days        null.Float `json:"days"` // the observed span, fractions allowed
+	Start       time.Time  `json:"start"`
+	Windows     []Window   `json:"windows,omitempty"` // the split, in order of time
 
 	Quarantined int64            `json:"quarantined"`       // rejected rows
 	Reasons     map[string]int64 `json:"reasons,omitempty"` // of the rejections
@@ -200,9 +176,9 @@ type Decomposition struct {
 
 // A Component is one additive term: daily, weekly, holiday, or the name of a regressor.
 type Component struct {
-	Name   string `json:"name"`
-	Values Values `json:"values"`
-	MaxAbs Real   `json:"max_abs"` // largest absolute effect; computed from Values if 0
+	Name   string     `json:"name"`
+	Values Values     `json:"values"`
+	MaxAbs null.Float `json:"max_abs"` // largest absolute effect; computed from Values if 0
 }
 
 // A Forecast is a forecast of one function beside what happened.
@@ -215,7 +191,7 @@ type Forecast struct {
 	Mean     Values      `json:"mean"`
 	Lower    Values      `json:"lower"`
 	Upper    Values      `json:"upper"`
-	Level    Real        `json:"level"` // nominal coverage of [Lower, Upper], in (0, 1)
+	Level    null.Float  `json:"level"` // nominal coverage of [Lower, Upper], in (0, 1)
 }
 
 // ForecastScores compares forecasters, as `backtest --json` prints them.
@@ -228,14 +204,14 @@ type ForecastScores struct {
 
 // A ForecastScore is one row: a model in a scope.
 type ForecastScore struct {
-	Name       string          `json:"name"`
-	Scope      string          `json:"scope"` // total, pooled, median_function
-	WAPE       Real            `json:"wape"`
-	MAE        Real            `json:"mae"`
-	RMSE       Real            `json:"rmse"`
-	MASE       Real            `json:"mase"`
-	Pinball    map[string]Real `json:"pinball,omitempty"` // by quantile: "0.5", "0.9", "0.99"
-	Coverage90 Real            `json:"coverage_90"`       // of the 90 % interval, in [0, 1]
+	Name       string                `json:"name"`
+	Scope      string                `json:"scope"` // total, pooled, median_function
+	WAPE       null.Float            `json:"wape"`
+	MAE        null.Float            `json:"mae"`
+	RMSE       null.Float            `json:"rmse"`
+	MASE       null.Float            `json:"mase"`
+	Pinball    map[string]null.Float `json:"pinball,omitempty"` // by quantile: "0.5", "0.9", "0.99"
+	Coverage90 null.Float            `json:"coverage_90"`       // of the 90 % interval, in [0, 1]
 }
 
 // Importance is the total gain of each feature over all splits of the trees.
@@ -246,9 +222,9 @@ type Importance struct {
 
 // A Feature is one column of the trees' input.
 type Feature struct {
-	Feature string `json:"feature"`
-	Gain    Real   `json:"gain"`             // >= 0
-	Splits  int    `json:"splits,omitempty"` // how often the trees ask for it
+	Feature string     `json:"feature"`
+	Gain    null.Float `json:"gain"`             // >= 0
+	Splits  int        `json:"splits,omitempty"` // how often the trees ask for it
 }
 
 // Priority is the tuned priority of the functions.
@@ -262,10 +238,10 @@ type Priority struct {
 // Screened is one feature of the priority with its Spearman rank correlation with the
 // latency.
 type Screened struct {
-	Feature  string `json:"feature"`
-	Spearman Real   `json:"spearman"` // in [-1, 1]
-	Kept     bool   `json:"kept"`
-	Weight   Real   `json:"weight"` // Missing where the feature was screened out
+	Feature  string     `json:"feature"`
+	Spearman null.Float `json:"spearman"` // in [-1, 1]
+	Kept     bool       `json:"kept"`
+	Weight   null.Float `json:"weight"` // null.Missing where the feature was screened out
 }
 
 // Agents are the deep-Q agents, one per cluster of environments.
@@ -278,13 +254,13 @@ type Agents struct {
 // A Cluster is one agent's training and its comparison on the validation windows.
 // Agent, BestRule and Random are mean returns: higher is better.
 type Cluster struct {
-	Cluster      string `json:"cluster"`
-	Runs         []Run  `json:"runs"` // one per seed
-	Agent        Real   `json:"agent"`
-	BestRule     Real   `json:"best_rule"`
-	BestRuleName string `json:"best_rule_name,omitempty"`
-	Random       Real   `json:"random"`
-	Won          bool   `json:"won"` // the agent is in the bundle
+	Cluster      string     `json:"cluster"`
+	Runs         []Run      `json:"runs"` // one per seed
+	Agent        null.Float `json:"agent"`
+	BestRule     null.Float `json:"best_rule"`
+	BestRuleName string     `json:"best_rule_name,omitempty"`
+	Random       null.Float `json:"random"`
+	Won          bool       `json:"won"` // the agent is in the bundle
 }
 
 // AllEnvironments is the name of the row on all clusters together, whose agent serves
@@ -316,13 +292,13 @@ type Run struct {
 
 // Policies are the replays of the trace, as `simulate --json` prints them.
 type Policies struct {
-	Trace    string   `json:"trace,omitempty"`
-	Window   string   `json:"window,omitempty"`
-	Requests int64    `json:"requests"`
-	Seed     uint64   `json:"seed"`
-	Load     Real     `json:"load,omitempty"` // offered core-seconds / (cores x span)
-	Machine  *Machine `json:"cluster,omitempty"`
-	Policies []Policy `json:"policies"`
+	Trace    string     `json:"trace,omitempty"`
+	Window   string     `json:"window,omitempty"`
+	Requests int64      `json:"requests"`
+	Seed     uint64     `json:"seed"`
+	Load     null.Float `json:"load,omitempty"` // offered core-seconds / (cores x span)
+	Machine  *Machine   `json:"cluster,omitempty"`
+	Policies []Policy   `json:"policies"`
 
 	// FirstMinute is where LiveGB of a policy begins, and StepMinutes how far its values
 	// are apart; 0 is 1.
@@ -346,20 +322,20 @@ const (
 
 // A Policy is one row of figures; GB are 2^30 bytes.
 type Policy struct {
-	Name            string          `json:"name"`
-	Kind            string          `json:"kind,omitempty"`
-	Warm            int64           `json:"warm"`
-	Cold            int64           `json:"cold"`
-	DelayedWarm     int64           `json:"delayed_warm"`
-	Dropped         int64           `json:"dropped"`
-	LatencyMS       Latency         `json:"latency_ms"`
-	SpeedupVsNative Real            `json:"speedup_vs_native"`
-	LatencyBenefitS Real            `json:"latency_benefit_s"`
-	WastedGBS       Real            `json:"wasted_gb_s"`
-	RUM             Real            `json:"rum"`
-	SLODispatch     map[string]Real `json:"slo_dispatch,omitempty"` // by ms: "100", "500", "1000"; in [0, 1]
-	SLOStart        map[string]Real `json:"slo_start,omitempty"`    // the same for the wait until execution, cold start included
-	AppColdPct      AppCold         `json:"app_cold_pct"`           // over applications, in percent
+	Name            string                `json:"name"`
+	Kind            string                `json:"kind,omitempty"`
+	Warm            int64                 `json:"warm"`
+	Cold            int64                 `json:"cold"`
+	DelayedWarm     int64                 `json:"delayed_warm"`
+	Dropped         int64                 `json:"dropped"`
+	LatencyMS       Latency               `json:"latency_ms"`
+	SpeedupVsNative null.Float            `json:"speedup_vs_native"`
+	LatencyBenefitS null.Float            `json:"latency_benefit_s"`
+	WastedGBS       null.Float            `json:"wasted_gb_s"`
+	RUM             null.Float            `json:"rum"`
+	SLODispatch     map[string]null.Float `json:"slo_dispatch,omitempty"` // by ms: "100", "500", "1000"; in [0, 1]
+	SLOStart        map[string]null.Float `json:"slo_start,omitempty"`    // the same for the wait until execution, cold start included
+	AppColdPct      AppCold               `json:"app_cold_pct"`           // over applications, in percent
 
 	// CDF is the distribution of the latency. A hundred points or so, closer in the
 	// tail, draw well.
@@ -373,47 +349,47 @@ type Policy struct {
 // An SLOPoint says which shares of the requests waited no longer than this to be
 // dispatched, and to execute.
 type SLOPoint struct {
-	WaitMS     Real `json:"wait_ms"`
-	Dispatched Real `json:"dispatched"` // in [0, 1]
-	Executing  Real `json:"executing"`  // in [0, 1]
+	WaitMS     null.Float `json:"wait_ms"`
+	Dispatched null.Float `json:"dispatched"` // in [0, 1]
+	Executing  null.Float `json:"executing"`  // in [0, 1]
 }
 
 // Latency is from arrival to completion, in ms.
 type Latency struct {
-	Mean Real `json:"mean"`
-	P25  Real `json:"p25"`
-	P50  Real `json:"p50"`
-	P75  Real `json:"p75"`
-	P95  Real `json:"p95"`
-	P99  Real `json:"p99"`
+	Mean null.Float `json:"mean"`
+	P25  null.Float `json:"p25"`
+	P50  null.Float `json:"p50"`
+	P75  null.Float `json:"p75"`
+	P95  null.Float `json:"p95"`
+	P99  null.Float `json:"p99"`
 }
 
 // AppCold are percentiles over applications of the share of cold starts, in percent.
 type AppCold struct {
-	P50 Real `json:"p50"`
-	P75 Real `json:"p75"`
-	P90 Real `json:"p90"`
+	P50 null.Float `json:"p50"`
+	P75 null.Float `json:"p75"`
+	P90 null.Float `json:"p90"`
 }
 
 // A CDFPoint says that the share of the requests had at most this latency.
 type CDFPoint struct {
-	LatencyMS Real `json:"latency_ms"`
-	Share     Real `json:"share"` // in [0, 1]
+	LatencyMS null.Float `json:"latency_ms"`
+	Share     null.Float `json:"share"` // in [0, 1]
 }
 
 // Timing is all that depends on the clock and the machine.
 type Timing struct {
-	Started  time.Time        `json:"started,omitzero"`
-	TotalS   Real             `json:"total_s,omitempty"`
-	Workers  int              `json:"workers,omitempty"`
-	StagesS  map[string]Real  `json:"stages_s,omitempty"`    // by stage name
-	Decision map[string]Delay `json:"decision_us,omitempty"` // by policy name
+	Started  time.Time             `json:"started,omitzero"`
+	TotalS   null.Float            `json:"total_s,omitempty"`
+	Workers  int                   `json:"workers,omitempty"`
+	StagesS  map[string]null.Float `json:"stages_s,omitempty"`    // by stage name
+	Decision map[string]Delay      `json:"decision_us,omitempty"` // by policy name
 }
 
 // A Delay is the time of one decision, in microseconds.
 type Delay struct {
-	P50 Real `json:"p50"`
-	P99 Real `json:"p99"`
+	P50 null.Float `json:"p50"`
+	P99 null.Float `json:"p99"`
 }
 
 // numbers are the arrays of numbers and times, which Encode keeps on one line; indent is

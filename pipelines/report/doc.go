@@ -7,7 +7,7 @@
 // Data give equal bytes. What depends on the clock stands in [Data.Timing].
 //
 // A section whose value is nil is left out, and the page says why in the words of
-// [Data.Absent]. Numbers that are missing are NaN in Go and null in JSON ([Real],
+// [Data.Absent]. Numbers that are missing are NaN in Go and null in JSON ([null.Float],
 // [Values]); no figure and no table shows them as a number.
 //
 // Every figure is drawn by gonum/plot as SVG and states its finding in the caption, in

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/incendio-faas/incendio/internal/null"
 )
 
 //go:embed page.html page.css
@@ -448,16 +450,16 @@ func policiesSection(d *Data, s *section) {
 		q := &p.Policies[i]
 		class := rowClass(q)
 		l := q.LatencyMS
-		lat := []Real{l.Mean, l.P25, l.P50, l.P75, l.P95, l.P99, q.SpeedupVsNative}
+		lat := []null.Float{l.Mean, l.P25, l.P50, l.P75, l.P95, l.P99, q.SpeedupVsNative}
 		texts := []string{policyName(q)}
 		for j, x := range lat {
 			if q.Kind == Bound && x == 0 {
-				x = Missing // what a bound does not bound
+				x = null.Missing // what a bound does not bound
 			}
 			texts = append(texts, number(float64(x)))
 			y := float64(x)
 			if q.Kind != Simulated {
-				y = float64(Missing)
+				y = float64(null.Missing)
 			}
 			cols[j] = append(cols[j], y)
 		}
@@ -476,7 +478,7 @@ func policiesSection(d *Data, s *section) {
 		served = served || len(q.SLODispatch)+len(q.SLOStart) > 0
 		for j, x := range []float64{q.coldShare(), float64(q.WastedGBS), float64(q.RUM)} {
 			if q.Kind != Simulated {
-				x = float64(Missing)
+				x = float64(null.Missing)
 			}
 			ucols[j] = append(ucols[j], x)
 		}
@@ -507,7 +509,7 @@ func policiesSection(d *Data, s *section) {
 	s.Tables = append(s.Tables, w)
 }
 
-func share(m map[string]Real, key string) string {
+func share(m map[string]null.Float, key string) string {
 	if x, ok := m[key]; ok {
 		return percent(float64(x))
 	}
@@ -593,7 +595,7 @@ func scoresSection(d *Data, s *section) {
 			for _, q := range qs {
 				x, ok := m.Pinball[q]
 				if !ok {
-					x = Missing
+					x = null.Missing
 				}
 				vs = append(vs, float64(x))
 			}
@@ -647,7 +649,7 @@ func prioritySection(d *Data, s *section) {
 	for _, f := range p.Features {
 		kept := "kept"
 		if !f.Kept {
-			kept, f.Weight = "screened out", Missing
+			kept, f.Weight = "screened out", null.Missing
 		}
 		t.add("", words(f.Feature), number(float64(f.Spearman)), kept, number(float64(f.Weight)))
 	}

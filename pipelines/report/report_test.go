@@ -20,6 +20,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/pipelines/report"
 )
 
@@ -351,7 +352,7 @@ func TestAnything(t *testing.T) {
 func anything(t *rapid.T) *report.Data {
 	floats := rapid.OneOf(rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1, -1, 1e-320, 1e308, -1e308, 1e100, 1e-99, math.MaxFloat64}),
 		rapid.Float64Range(-1000, 1000), rapid.Float64())
-	real := rapid.Map(floats, func(x float64) report.Real { return report.Real(x) })
+	real := rapid.Map(floats, func(x float64) null.Float { return null.Float(x) })
 	values := rapid.Map(rapid.SliceOfN(floats, 0, 6), func(v []float64) report.Values { return v })
 	names := rapid.OneOf(rapid.SampledFrom([]string{"", "incendio", "native", "holiday", "daily"}), rapid.String())
 	whole := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, -1, math.MaxInt64, math.MinInt64}), rapid.Int64Range(0, 1000))
@@ -376,12 +377,12 @@ func anything(t *rapid.T) *report.Data {
 		d.Importance.Features = append(d.Importance.Features, report.Feature{Feature: name, Gain: real.Draw(t, "x")})
 		d.Agents.Clusters = append(d.Agents.Clusters, report.Cluster{Cluster: name, Agent: real.Draw(t, "x"), BestRule: real.Draw(t, "x"), Runs: []report.Run{
 			{Seed: uint64(n.Draw(t, "seed")), Episode: values.Draw(t, "values"), Return: values.Draw(t, "values"), Loss: values.Draw(t, "values")}}})
-		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{Name: name, Scope: names.Draw(t, "scope"), WAPE: real.Draw(t, "x"), Pinball: map[string]report.Real{name: real.Draw(t, "x")}})
+		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{Name: name, Scope: names.Draw(t, "scope"), WAPE: real.Draw(t, "x"), Pinball: map[string]null.Float{name: real.Draw(t, "x")}})
 		d.Priority.Features = append(d.Priority.Features, report.Screened{Feature: name, Spearman: real.Draw(t, "x"), Kept: true, Weight: real.Draw(t, "x")})
 		d.Stages = append(d.Stages, report.Stage{Name: name, Rows: whole.Draw(t, "rows"), Outputs: name})
 		p := report.Policy{Name: name, Kind: rapid.SampledFrom([]string{"", "bound", "oracle"}).Draw(t, "kind"), Warm: whole.Draw(t, "n"), Cold: whole.Draw(t, "n"), WastedGBS: real.Draw(t, "x"), LatencyMS: report.Latency{Mean: real.Draw(t, "x"), P99: real.Draw(t, "x")}}
 		for range n.Draw(t, "points") {
-			p.CDF = append(p.CDF, report.CDFPoint{LatencyMS: real.Draw(t, "x"), Share: report.Real(rapid.Float64Range(0, 1).Draw(t, "share"))})
+			p.CDF = append(p.CDF, report.CDFPoint{LatencyMS: real.Draw(t, "x"), Share: null.Float(rapid.Float64Range(0, 1).Draw(t, "share"))})
 		}
 		d.Policies.Policies = append(d.Policies.Policies, p)
 	}

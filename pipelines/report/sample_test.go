@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/pipelines/report"
 )
@@ -24,7 +25,7 @@ func sample() *report.Data {
 				{Rule: "interval_coverage", Value: 0.896, Bound: 0.85, Champion: 0.901, OK: true, Text: "at least the bound"},
 				{Rule: "mean_latency_ms", Value: 1387, Bound: 1537, Champion: 1464, OK: true, Text: "at most 1.05 times the champion's"},
 				{Rule: "cold_share", Value: 0.0241, Bound: 0.03, Champion: 0.0255, OK: true},
-				{Rule: "golden_replay", Value: 0, Bound: 0, Champion: report.Missing, OK: true, Text: "outputs that differ"},
+				{Rule: "golden_replay", Value: 0, Bound: 0, Champion: null.Missing, OK: true, Text: "outputs that differ"},
 			}},
 		Trace: &report.Trace{Name: "embedded", Format: "synthetic", Digest: "sha256:4a44dc15364204a80fe80e9039455cc1608281820fe2b24f1e5233ade6af1dd5",
 			Functions: 240, Invocations: 1284310, Days: 16, Start: start, Quarantined: 3, Reasons: map[string]int64{"negative count": 2, "ragged row": 1},
@@ -47,7 +48,7 @@ func sample() *report.Data {
 			"Cluster bursty: the agent did not beat faascache, which the bundle names instead.",
 		},
 		Timing: &report.Timing{Started: start.AddDate(0, 0, 16).Add(3 * time.Hour), TotalS: 147.3, Workers: 2,
-			StagesS:  map[string]report.Real{"ingest": 0.02, "features": 11.4, "train": 82.1, "tune": 21.9, "export": 0.7, "validate": 31.2},
+			StagesS:  map[string]null.Float{"ingest": 0.02, "features": 11.4, "train": 82.1, "tune": 21.9, "export": 0.7, "validate": 31.2},
 			Decision: map[string]report.Delay{"native": {P50: 0.8, P99: 3.1}, "faascache": {P50: 1.4, P99: 6.2}, "incendio": {P50: 11.9, P99: 64}}},
 	}
 	d.Decomposition, d.Forecast = sampleSeries(rng, start)
@@ -55,10 +56,10 @@ func sample() *report.Data {
 	for i, scope := range []string{"pooled", "total", "median_function"} {
 		for j, name := range []string{"incendio", "lightgbm", "prophet", "seasonal_naive", "naive", "exp_smoothing"} {
 			w := []float64{0.412, 0.431, 0.502, 0.648, 0.571, 0.544}[j] * []float64{1, 0.31, 1.6}[i]
-			m := report.ForecastScore{Name: name, Scope: scope, WAPE: report.Real(w), MAE: report.Real(2.7 * w), RMSE: report.Real(6.1 * w), MASE: report.Real(1.5 * w),
-				Pinball: map[string]report.Real{"0.5": report.Real(1.3 * w), "0.9": report.Real(0.71 * w), "0.99": report.Real(0.18 * w)}, Coverage90: report.Real(0.93 - 0.03*float64(j))}
+			m := report.ForecastScore{Name: name, Scope: scope, WAPE: null.Float(w), MAE: null.Float(2.7 * w), RMSE: null.Float(6.1 * w), MASE: null.Float(1.5 * w),
+				Pinball: map[string]null.Float{"0.5": null.Float(1.3 * w), "0.9": null.Float(0.71 * w), "0.99": null.Float(0.18 * w)}, Coverage90: null.Float(0.93 - 0.03*float64(j))}
 			if name == "naive" {
-				m.Coverage90, m.Pinball = report.Missing, nil
+				m.Coverage90, m.Pinball = null.Missing, nil
 			}
 			d.ForecastScores.Models = append(d.ForecastScores.Models, m)
 		}
@@ -66,7 +67,7 @@ func sample() *report.Data {
 	d.Importance = &report.Importance{Model: "hybrid, L2"}
 	for i, name := range []string{"lag_1", "rolling_mean_60", "prophet_yhat", "lag_2", "lag_1440", "prophet_weekly", "rolling_std_60", "minute_of_day", "iat_mean", "lag_10080", "prophet_daily",
 		"rolling_max_15", "iat_cv", "trigger", "prophet_trend", "day_of_week", "lag_3", "lag_60", "prophet_holiday", "memory_mb", "app_rate", "owner_rate", "lag_5", "is_holiday"} {
-		gain := report.Real(4.1e6 * math.Pow(0.72, float64(i)))
+		gain := null.Float(4.1e6 * math.Pow(0.72, float64(i)))
 		if name == "is_holiday" {
 			gain = 0
 		}
@@ -76,7 +77,7 @@ func sample() *report.Data {
 		{Feature: "execution_ms", Spearman: 0.871, Kept: true, Weight: -0.52},
 		{Feature: "memory_mb", Spearman: 0.402, Kept: true, Weight: -0.21},
 		{Feature: "cold_start_ms", Spearman: 0.448, Kept: true, Weight: 0.17},
-		{Feature: "cpu", Spearman: 0.07, Kept: false, Weight: report.Missing},
+		{Feature: "cpu", Spearman: 0.07, Kept: false, Weight: null.Missing},
 		{Feature: "rate", Spearman: -0.352, Kept: true, Weight: 0.1},
 	}}
 	d.Agents = sampleAgents(rng)
@@ -130,8 +131,8 @@ func sampleSeries(rng *rand.Rand, start time.Time) (*report.Decomposition, *repo
 func sampleAgents(rng *rand.Rand) *report.Agents {
 	a := &report.Agents{Rule: "An agent is chosen where its mean return over three seeds is above the best rule's.", Reward: "minus the mean slowdown of the requests of an episode."}
 	for c, name := range []string{"steady", "diurnal", "bursty"} {
-		cl := report.Cluster{Cluster: name, Agent: report.Real([]float64{-1.31, -1.74, -2.9}[c]), BestRule: report.Real([]float64{-1.42, -1.83, -2.77}[c]),
-			BestRuleName: []string{"srpt", "faascache", "faascache"}[c], Random: report.Real([]float64{-3.2, -3.9, -4.4}[c]), Won: c < 2}
+		cl := report.Cluster{Cluster: name, Agent: null.Float([]float64{-1.31, -1.74, -2.9}[c]), BestRule: null.Float([]float64{-1.42, -1.83, -2.77}[c]),
+			BestRuleName: []string{"srpt", "faascache", "faascache"}[c], Random: null.Float([]float64{-3.2, -3.9, -4.4}[c]), Won: c < 2}
 		for s := uint64(1); s <= 3; s++ {
 			r := report.Run{Seed: s}
 			for e := range 120 {
@@ -171,22 +172,22 @@ func samplePolicies() *report.Policies {
 			continue
 		}
 		// A log-normal latency, with the quantiles taken from it.
-		at := func(z float64) report.Real { return report.Real(round(s.median * math.Exp(s.tail*z))) }
+		at := func(z float64) null.Float { return null.Float(round(s.median * math.Exp(s.tail*z))) }
 		cold := int64(s.cold * 194306)
 		q := report.Policy{Name: s.name, Kind: s.kind, Cold: cold, DelayedWarm: 2100, Dropped: 12, Warm: 194306 - cold - 2112,
-			LatencyMS:       report.Latency{Mean: report.Real(s.median * math.Exp(s.tail*s.tail)), P25: at(-0.674), P50: at(0), P75: at(0.674), P95: at(1.645), P99: at(2.326)},
-			SpeedupVsNative: report.Real(340 * math.Exp(1.35*1.35) / (s.median * math.Exp(s.tail*s.tail))), LatencyBenefitS: report.Real(81000 * (1 - s.cold)),
-			WastedGBS: report.Real(s.wasted), RUM: report.Real(0.808*float64(cold) + s.wasted/100),
-			SLODispatch: map[string]report.Real{"100": report.Real(0.96 - s.cold), "500": report.Real(0.985 - s.cold/2), "1000": 0.995},
-			SLOStart:    map[string]report.Real{"100": report.Real(0.95 - s.cold), "500": report.Real(0.97 - s.cold), "1000": 0.985},
-			AppColdPct:  report.AppCold{P50: report.Real(40 * s.cold), P75: report.Real(250 * s.cold), P90: report.Real(800 * s.cold)}}
+			LatencyMS:       report.Latency{Mean: null.Float(s.median * math.Exp(s.tail*s.tail)), P25: at(-0.674), P50: at(0), P75: at(0.674), P95: at(1.645), P99: at(2.326)},
+			SpeedupVsNative: null.Float(340 * math.Exp(1.35*1.35) / (s.median * math.Exp(s.tail*s.tail))), LatencyBenefitS: null.Float(81000 * (1 - s.cold)),
+			WastedGBS: null.Float(s.wasted), RUM: null.Float(0.808*float64(cold) + s.wasted/100),
+			SLODispatch: map[string]null.Float{"100": null.Float(0.96 - s.cold), "500": null.Float(0.985 - s.cold/2), "1000": 0.995},
+			SLOStart:    map[string]null.Float{"100": null.Float(0.95 - s.cold), "500": null.Float(0.97 - s.cold), "1000": 0.985},
+			AppColdPct:  report.AppCold{P50: null.Float(40 * s.cold), P75: null.Float(250 * s.cold), P90: null.Float(800 * s.cold)}}
 		for i := 0; i <= 80; i++ {
 			z := -3 + 6*float64(i)/80
-			q.CDF = append(q.CDF, report.CDFPoint{LatencyMS: at(z), Share: report.Real(round(math.Erfc(-z/math.Sqrt2) / 2))})
+			q.CDF = append(q.CDF, report.CDFPoint{LatencyMS: at(z), Share: null.Float(round(math.Erfc(-z/math.Sqrt2) / 2))})
 		}
 		for i, limit := range []float64{1, 10, 100, 500, 1000, 10000, 60000} {
-			share := report.Real(round(1 - s.cold*math.Exp(-float64(i)/2)))
-			q.SLOCurve = append(q.SLOCurve, report.SLOPoint{WaitMS: report.Real(limit), Dispatched: share, Executing: share - 0.001})
+			share := null.Float(round(1 - s.cold*math.Exp(-float64(i)/2)))
+			q.SLOCurve = append(q.SLOCurve, report.SLOPoint{WaitMS: null.Float(limit), Dispatched: share, Executing: share - 0.001})
 		}
 		for i := range 48 {
 			q.LiveGB = append(q.LiveGB, round(s.wasted/40000*(1+0.3*math.Sin(float64(i)/8))))

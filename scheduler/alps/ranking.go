@@ -1,15 +1,12 @@
 package alps
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/strictjson"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
 )
@@ -54,13 +51,8 @@ func Learned(functions []datasets.Function, stats []Stats, o Options) (*Ranking,
 // Parse reads the content of alps.json.
 func Parse(data []byte) (*Ranking, error) {
 	var p Ranking
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
+	if err := strictjson.Decode(data, &p); err != nil {
 		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more after the first value, expected the end")
 	}
 	return &p, p.Validate()
 }

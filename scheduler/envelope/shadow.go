@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"github.com/incendio-faas/incendio/internal/heap"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -22,8 +23,8 @@ type shadow struct {
 	last decide.Time
 
 	functions []shadowed
-	running   []timed // heap over virtual time
-	starting  []timed // heap over time
+	running   heap.Heap[timed] // over virtual time
+	starting  heap.Heap[timed] // over time
 	queue     []queued
 	head      int
 
@@ -110,7 +111,7 @@ func (w *shadow) reuse(f decide.FunctionID) {
 func (w *shadow) run(f decide.FunctionID) {
 	fn := &w.functions[f]
 	w.demand += fn.cpu
-	w.running = push(w.running, timed{w.v + float64(max(1, fn.exec)), f})
+	w.running.Push(timed{w.v + float64(max(1, fn.exec)), f})
 }
 
 // create starts a container of f for a request, if there is room.
@@ -130,7 +131,7 @@ func (w *shadow) create(f decide.FunctionID) bool {
 	}
 	w.free -= fn.memory
 	w.colds++
-	w.starting = push(w.starting, timed{float64(w.now + fn.init), f})
+	w.starting.Push(timed{float64(w.now + fn.init), f})
 	return true
 }
 
@@ -155,12 +156,10 @@ func (w *shadow) advance(now decide.Time) {
 			w.expire()
 			return
 		case 1:
-			var e timed
-			e, w.starting = pop(w.starting)
+			e := w.starting.Pop()
 			w.run(e.f)
 		case 2:
-			var e timed
-			e, w.running = pop(w.running)
+			e := w.running.Pop()
 			w.complete(e.f)
 		}
 	}
@@ -263,45 +262,4 @@ func (w *shadow) unlist(f decide.FunctionID) {
 	fn.listed = false
 }
 
-func (a timed) before(b timed) bool { return a.at < b.at || a.at == b.at && a.f < b.f }
-
-func push(h []timed, e timed) []timed {
-	h = append(h, e)
-	i := len(h) - 1
-	for i > 0 {
-		up := (i - 1) / 2
-		if !e.before(h[up]) {
-			break
-		}
-		h[i] = h[up]
-		i = up
-	}
-	h[i] = e
-	return h
-}
-
-func pop(h []timed) (timed, []timed) {
-	top, last := h[0], len(h)-1
-	e := h[last]
-	h = h[:last]
-	if last == 0 {
-		return top, h
-	}
-	for i := 0; ; {
-		c := 2*i + 1
-		if c >= last {
-			h[i] = e
-			break
-		}
-		if c+1 < last && h[c+1].before(h[c]) {
-			c++
-		}
-		if !h[c].before(e) {
-			h[i] = e
-			break
-		}
-		h[i] = h[c]
-		i = c
-	}
-	return top, h
-}
+func (a timed) Before(b timed) bool { return a.at < b.at || a.at == b.at && a.f < b.f }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/features/interarrival"
 	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/internal/strictjson"
 )
 
 // FormatVersion is the version of the files that this package reads and writes.
@@ -234,13 +234,8 @@ func load(files func(string) ([]byte, error), name string, to any) error {
 	if err != nil {
 		return fmt.Errorf("forecast: read %s: %w", name, err)
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
+	if err := strictjson.Decode(b, to); err != nil {
 		return fmt.Errorf("forecast: decode %s: %w", name, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("forecast: decode %s: more after the first value, expected the end", name)
 	}
 	return nil
 }

@@ -1,15 +1,18 @@
 package policy
 
-import "github.com/incendio-faas/incendio/scheduler/decide"
+import (
+	"github.com/incendio-faas/incendio/internal/heap"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
 
 // A cache orders the idle containers of each invoker by a priority, least first; among
 // equals the one that has been idle the longest goes first. A priority may rise while
 // a container is in it: what was entered is then a lower bound, and an entry is
 // brought up to date when it comes to the top. So a warm start costs nothing here.
 type cache struct {
-	heaps  [][]entry // by invoker
-	queued []entry   // the entry of a container that is in a heap
-	life   []uint32  // how many containers had this number before
+	heaps  []heap.Heap[entry] // by invoker
+	queued []entry            // the entry of a container that is in a heap
+	life   []uint32           // how many containers had this number before
 }
 
 type entry struct {
@@ -42,7 +45,7 @@ func (h *cache) add(s decide.Snapshot, c decide.ContainerID, priority float64) {
 	}
 	e := entry{priority, s.Since(c), c, h.life[c], true}
 	h.queued[c] = e
-	h.heaps[i] = push(h.heaps[i], e)
+	h.heaps[i].Push(e)
 }
 
 // ended forgets c, whose number may be given to another container.
@@ -62,8 +65,7 @@ func (h *cache) take(s decide.Snapshot, i decide.InvokerID, priority func(decide
 		return decide.None, 0, false
 	}
 	for len(h.heaps[i]) > 0 {
-		var e entry
-		e, h.heaps[i] = pop(h.heaps[i])
+		e := h.heaps[i].Pop()
 		c := e.container
 		if h.life[c] != e.life {
 			continue // of an earlier container with this number

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/incendio-faas/incendio/internal/heap"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -79,7 +80,7 @@ type hybrid struct {
 	opts     HistogramOptions
 	apps     []idleTimes
 	executed []bool // since the last prewarming, by function
-	reloads  []reload
+	reloads  heap.Heap[reload]
 	due      []decide.FunctionID // to prewarm now, the first one last
 }
 
@@ -205,7 +206,7 @@ func (p *hybrid) KeepAlive(s decide.Snapshot, c decide.ContainerID) decide.Time 
 	}
 	if at := a.end + a.prewarm; at != a.reload {
 		a.reload = at
-		p.reloads = push(p.reloads, reload{at, s.App(s.Function(c))})
+		p.reloads.Push(reload{at, s.App(s.Function(c))})
 	}
 	return 0
 }
@@ -213,8 +214,7 @@ func (p *hybrid) KeepAlive(s decide.Snapshot, c decide.ContainerID) decide.Time 
 // Adjust implements decide.Pool: it prewarms what is due.
 func (p *hybrid) Adjust(s decide.Snapshot) (decide.Adjustment, bool) {
 	for len(p.reloads) > 0 && p.reloads[0].at <= s.Now() {
-		var r reload
-		r, p.reloads = pop(p.reloads)
+		r := p.reloads.Pop()
 		a := &p.apps[r.app]
 		if a.reload != r.at {
 			continue
@@ -240,7 +240,7 @@ func (p *hybrid) Adjust(s decide.Snapshot) (decide.Adjustment, bool) {
 // Wake implements decide.Pool.
 func (p *hybrid) Wake() decide.Time {
 	for len(p.reloads) > 0 && p.apps[p.reloads[0].app].reload != p.reloads[0].at {
-		_, p.reloads = pop(p.reloads)
+		p.reloads.Pop()
 	}
 	if len(p.reloads) == 0 {
 		return decide.Forever

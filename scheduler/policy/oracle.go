@@ -1,6 +1,9 @@
 package policy
 
-import "github.com/incendio-faas/incendio/scheduler/decide"
+import (
+	"github.com/incendio-faas/incendio/internal/heap"
+	"github.com/incendio-faas/incendio/scheduler/decide"
+)
 
 // Oracle knows every arrival to come: a reference for policies that forecast, which no
 // platform can run. What it does not know are durations.
@@ -33,7 +36,7 @@ func Oracle(profiles []decide.Profile, future decide.Future, start decide.Time) 
 type oracle struct {
 	future     decide.Future
 	dispatcher *speculative
-	checks     []check // a heap
+	checks     heap.Heap[check]
 }
 
 // A check is the time at which a container of a function has to be started in order to
@@ -51,7 +54,7 @@ func lead(initialise decide.Time) decide.Time { return initialise + initialise/2
 // check enters the check for the first arrival of f after the given time.
 func (p *oracle) check(f decide.FunctionID, after, initialise decide.Time) {
 	if next := p.future.NextArrival(f, after); next < decide.Forever {
-		p.checks = push(p.checks, check{next - lead(initialise), next, f})
+		p.checks.Push(check{next - lead(initialise), next, f})
 	}
 }
 
@@ -102,8 +105,7 @@ func saving(s decide.Snapshot, f decide.FunctionID, next decide.Time) float64 {
 // Adjust implements decide.Pool: it prewarms for the arrivals whose time has come.
 func (p *oracle) Adjust(s decide.Snapshot) (decide.Adjustment, bool) {
 	for len(p.checks) > 0 && p.checks[0].at <= s.Now() {
-		var c check
-		c, p.checks = pop(p.checks)
+		c := p.checks.Pop()
 		f := c.function
 		p.check(f, c.arrival, s.Initialise(f))
 		if s.Live(f) == 0 {

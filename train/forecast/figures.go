@@ -1,13 +1,13 @@
 package forecast
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/null"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/train/metric"
 )
@@ -29,42 +29,22 @@ const (
 	MedianScope = "median_function" // the median over the functions that were invoked
 )
 
-// A Number is a float64 that is null in JSON where it is not finite.
-type Number float64
-
-// MarshalJSON implements json.Marshaler.
-func (n Number) MarshalJSON() ([]byte, error) {
-	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-// UnmarshalJSON implements json.Unmarshaler: null is NaN.
-func (n *Number) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		*n = Number(math.NaN())
-		return nil
-	}
-	return json.Unmarshal(b, (*float64)(n))
-}
-
 // Figures judge one model on one scope. Errors are in counts per minute. The hybrid and
 // lightgbm forecast by the median, which is what the absolute error asks for; RMSE is
 // that of the mean. Sums of functions are forecast directly.
 type Figures struct {
-	Name  string `json:"name"`
-	Scope string `json:"scope"`
-	WAPE  Number `json:"wape"`
-	MAE   Number `json:"mae"`
-	RMSE  Number `json:"rmse"`
+	Name  string     `json:"name"`
+	Scope string     `json:"scope"`
+	WAPE  null.Float `json:"wape"`
+	MAE   null.Float `json:"mae"`
+	RMSE  null.Float `json:"rmse"`
 	// MASE is the MAE divided by that of the seasonal naive forecast within the history
 	// before the window, of the same season as the baseline's; of the scope pooled, the
 	// ratio of the sums.
-	MASE       Number            `json:"mase"`
-	Pinball    map[string]Number `json:"pinball"`     // mean loss at 0.5, 0.9 and 0.99
-	Coverage90 Number            `json:"coverage_90"` // of the central interval of 90 %
-	Timing     FigureTiming      `json:"timing"`
+	MASE       null.Float            `json:"mase"`
+	Pinball    map[string]null.Float `json:"pinball"`     // mean loss at 0.5, 0.9 and 0.99
+	Coverage90 null.Float            `json:"coverage_90"` // of the central interval of 90 %
+	Timing     FigureTiming          `json:"timing"`
 }
 
 // FigureTiming has what depends on the clock.
@@ -76,8 +56,8 @@ type FigureTiming struct {
 // A Floor is the least WAPE that forecasts of Poisson arrivals could have if they knew
 // the rate of every hour; see metric.PoissonFloor. Timers fall below it, bursts stay above.
 type Floor struct {
-	Scope string `json:"scope"`
-	WAPE  Number `json:"wape"`
+	Scope string     `json:"scope"`
+	WAPE  null.Float `json:"wape"`
 }
 
 // A BacktestReport is what `backtest --json` prints and `validate --json` contains.
@@ -165,15 +145,15 @@ func (s *sums) merge(o sums) {
 func (s *sums) figures(name, scope string) Figures {
 	f := Figures{
 		Name: name, Scope: scope,
-		WAPE:       Number(s.abs / s.actual),
-		MAE:        Number(s.abs / s.n),
-		RMSE:       Number(math.Sqrt(s.square / s.n)),
-		MASE:       Number(s.abs / s.n / (s.scale / s.scaleN)),
-		Pinball:    map[string]Number{},
-		Coverage90: Number(s.inside / s.n),
+		WAPE:       null.Float(s.abs / s.actual),
+		MAE:        null.Float(s.abs / s.n),
+		RMSE:       null.Float(math.Sqrt(s.square / s.n)),
+		MASE:       null.Float(s.abs / s.n / (s.scale / s.scaleN)),
+		Pinball:    map[string]null.Float{},
+		Coverage90: null.Float(s.inside / s.n),
 	}
 	for i, p := range s.pin {
-		f.Pinball[levelNames[i]] = Number(p / s.n)
+		f.Pinball[levelNames[i]] = null.Float(p / s.n)
 	}
 	return f
 }
@@ -200,8 +180,8 @@ func (t *tally) report(scopes []string) []Figures {
 			per = append(per, s.figures(t.name, MedianScope))
 		}
 	}
-	median := Figures{Name: t.name, Scope: MedianScope, Pinball: map[string]Number{}}
-	over := func(value func(Figures) Number) Number {
+	median := Figures{Name: t.name, Scope: MedianScope, Pinball: map[string]null.Float{}}
+	over := func(value func(Figures) null.Float) null.Float {
 		var v []float64
 		for _, f := range per {
 			if x := float64(value(f)); !math.IsNaN(x) {
@@ -209,18 +189,18 @@ func (t *tally) report(scopes []string) []Figures {
 			}
 		}
 		if len(v) == 0 {
-			return Number(math.NaN())
+			return null.Missing
 		}
 		slices.Sort(v)
-		return Number(quantile(v, 0.5))
+		return null.Float(quantile(v, 0.5))
 	}
-	median.WAPE = over(func(f Figures) Number { return f.WAPE })
-	median.MAE = over(func(f Figures) Number { return f.MAE })
-	median.RMSE = over(func(f Figures) Number { return f.RMSE })
-	median.MASE = over(func(f Figures) Number { return f.MASE })
-	median.Coverage90 = over(func(f Figures) Number { return f.Coverage90 })
+	median.WAPE = over(func(f Figures) null.Float { return f.WAPE })
+	median.MAE = over(func(f Figures) null.Float { return f.MAE })
+	median.RMSE = over(func(f Figures) null.Float { return f.RMSE })
+	median.MASE = over(func(f Figures) null.Float { return f.MASE })
+	median.Coverage90 = over(func(f Figures) null.Float { return f.Coverage90 })
 	for _, l := range levelNames {
-		median.Pinball[l] = over(func(f Figures) Number { return f.Pinball[l] })
+		median.Pinball[l] = over(func(f Figures) null.Float { return f.Pinball[l] })
 	}
 	out := []Figures{t.sums[0].figures(t.name, TotalScope), pooled.figures(t.name, PooledScope), median}
 	for i := 1; i < len(scopes); i++ {
@@ -253,9 +233,9 @@ func floors(hours [][]float64) []Floor {
 		median = quantile(per, 0.5)
 	}
 	return []Floor{
-		{TotalScope, Number(metric.PoissonFloor(total))},
-		{PooledScope, Number(metric.PoissonFloor(all))},
-		{MedianScope, Number(median)},
+		{TotalScope, null.Float(metric.PoissonFloor(total))},
+		{PooledScope, null.Float(metric.PoissonFloor(all))},
+		{MedianScope, null.Float(median)},
 	}
 }
 

@@ -577,19 +577,3 @@ func TestTrainRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestNumber(t *testing.T) {
-	for _, v := range []float64{1.25, math.NaN(), math.Inf(1)} {
-		b, err := json.Marshal(forecast.Number(v))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got forecast.Number
-		if err := json.Unmarshal(b, &got); err != nil {
-			t.Fatal(err)
-		}
-		if finite := !math.IsNaN(v) && !math.IsInf(v, 0); finite && float64(got) != v || !finite && !math.IsNaN(float64(got)) {
-			t.Errorf("%v became %s and %v", v, b, got)
-		}
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/pipelines/gates"
 	"github.com/incendio-faas/incendio/pipelines/scenario"
 	"github.com/incendio-faas/incendio/pipelines/steps/validate"
@@ -16,7 +17,7 @@ import (
 func scores(ours, naive, seasonal float64) *forecast.BacktestReport {
 	r := &forecast.BacktestReport{}
 	for name, v := range map[string]float64{forecast.Incendio: ours, forecast.Naive: naive, forecast.SeasonalNaive: seasonal} {
-		r.Models = append(r.Models, forecast.Figures{Name: name, Scope: forecast.PooledScope, WAPE: forecast.Number(v)})
+		r.Models = append(r.Models, forecast.Figures{Name: name, Scope: forecast.PooledScope, WAPE: null.Float(v)})
 	}
 	return r
 }

@@ -1,6 +1,6 @@
 //go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
 
-package bundle
+package lock
 
 import (
 	"errors"
@@ -9,13 +9,12 @@ import (
 	"os"
 )
 
-// lock creates the lock file name, or fails with ErrLocked if it exists. Where the
-// system has no flock, a holder that dies leaves the file, which names its process, to
-// be removed by hand.
-func lock(name string) (unlock func() error, err error) {
+// Take creates the file of that name, which must not exist. Where the system has no flock, a
+// holder that dies leaves the file, which names its process, to be removed by hand.
+func Take(name string) (unlock func() error, err error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s exists: %w", name, ErrLocked)
+		return nil, held(name + " exists")
 	}
 	if err != nil {
 		return nil, err

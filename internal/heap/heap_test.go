@@ -1,4 +1,4 @@
-package scheduler_test
+package heap_test
 
 import (
 	"slices"
@@ -6,14 +6,18 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/incendio-faas/incendio/scheduler"
+	"github.com/incendio-faas/incendio/internal/heap"
 )
+
+type number int
+
+func (n number) Before(o number) bool { return n < o }
 
 // TestHeapAgainstSlice: pushes and pops in any order are those of a sorted slice.
 func TestHeapAgainstSlice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var h scheduler.Heap
-		var model []int
+		var h heap.Heap[number]
+		var model []number
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			if len(model) > 0 && rapid.Bool().Draw(t, "pop") {
 				slices.Sort(model)
@@ -22,12 +26,12 @@ func TestHeapAgainstSlice(t *testing.T) {
 				}
 				model = model[1:]
 			} else {
-				v := rapid.IntRange(-5, 5).Draw(t, "value")
+				v := number(rapid.IntRange(-5, 5).Draw(t, "value"))
 				h.Push(v)
 				model = append(model, v)
 			}
-			if h.Len() != len(model) {
-				t.Fatalf("%d elements, want %d", h.Len(), len(model))
+			if len(h) != len(model) {
+				t.Fatalf("%d elements, want %d", len(h), len(model))
 			}
 		}
 	})
