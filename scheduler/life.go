@@ -172,6 +172,9 @@ func (s *Scheduler) fail(containers ...decide.ContainerID) {
 		s.stack.Pool.Observe(s.view, ev)
 	}
 	for _, l := range losses {
+		if !l.executed {
+			s.forget(l.request)
+		}
 		s.again(l.request, l.container, l.executed)
 	}
 	for _, c := range containers {
@@ -226,8 +229,8 @@ func (s *Scheduler) cancel(r decide.RequestID) {
 	}
 }
 
-// forget tells the stack that the request r, which waited, waits no longer, where its
-// time-out is not the reason.
+// forget tells the stack that the request r neither waits nor has a container created for it any
+// more, where no event or time-out says so.
 func (s *Scheduler) forget(r decide.RequestID) {
 	if p, ok := s.stack.Pool.(decide.Forgetter); ok {
 		p.Forget(s.view, r)
@@ -238,6 +241,7 @@ func (s *Scheduler) forget(r decide.RequestID) {
 func (s *Scheduler) forsake(r decide.RequestID, c decide.ContainerID, kind decide.DecisionKind) {
 	f, _ := s.view.Request(r)
 	s.state.Unbind(c)
+	s.forget(r)
 	if s.view.Status(c) == decide.Pending {
 		s.state.Cancel(c)
 	}
@@ -276,6 +280,7 @@ func (s *Scheduler) vacate(cause decide.Cause, of func(decide.ContainerID) bool)
 		}
 	}
 	for _, r := range again {
+		s.forget(r)
 		f, _ := s.view.Request(r)
 		if s.removed != nil && s.removed[f] {
 			s.state.Forsake(r, true)

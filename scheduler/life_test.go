@@ -233,3 +233,60 @@ func TestFailures(t *testing.T) {
 		}
 	})
 }
+
+// TestFailedStartsAreForgotten: policies that bind a request to an invoker when it arrives let
+// it go when the start there fails, when the function is removed and when it is given up: the next
+// one is placed as if nothing had happened.
+func TestFailedStartsAreForgotten(t *testing.T) {
+	const s = decide.Second
+	profiles := []decide.Profile{
+		{Memory: 100, CPU: 1, Execution: s, Initialise: s, Termination: s}, {Memory: 100, CPU: 1, Execution: s, Initialise: s, Termination: s},
+	}
+	invokers := []decide.InvokerSpec{{Memory: 200, Cores: 2}, {Memory: 200, Cores: 2}, {Memory: 200, Cores: 2}}
+	o := scheduler.DefaultOptions()
+	o.Retries, o.StartTimeout = 100, 90*s
+	for _, spec := range []string{"chrlu", "hermod"} {
+		create := func(s *scheduler.Scheduler, ev decide.Event) decide.Decision {
+			t.Helper()
+			for _, d := range handle(s, ev) {
+				if d.Kind == decide.Create {
+					return d
+				}
+			}
+			t.Fatalf("%s: no container is created", spec)
+			return decide.Decision{}
+		}
+		sched := func() *scheduler.Scheduler {
+			build, err := scheduler.Baseline(spec, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stack, err := build(policy.Site{Profiles: profiles, Invokers: invokers})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := scheduler.New(profiles, invokers, stack, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		want := create(sched(), arrival(100*s, 0)).Invoker
+		x := sched()
+		first := create(x, arrival(s, 0))
+		for k := range decide.Time(20) {
+			first = create(x, container(2*s+k, decide.Failed, first.Container))
+		}
+		handle(x, decide.Event{At: 3 * s, Kind: decide.Cancelled, Request: 0})
+		handle(x, container(4*s, decide.Failed, first.Container))
+		second := create(x, arrival(5*s, 0))
+		handle(x, tick(70*s)) // its time is over while the container starts
+		if x.Snapshot().InSystemAll() != 0 {
+			t.Fatalf("%s: a request is left", spec)
+		}
+		handle(x, container(71*s, decide.Failed, second.Container))
+		if got := create(x, arrival(100*s, 0)).Invoker; got != want {
+			t.Errorf("%s: placed on invoker %d, want %d", spec, got, want)
+		}
+	}
+}

@@ -267,9 +267,10 @@ type Signals interface {
 	Expected(f FunctionID) float64
 }
 
-// A Forgetter is a pool that keeps requests in queues of its own, in the order of their
-// time-outs, and has to be told of those that leave out of that order.
+// A Forgetter is a pool that keeps account of requests from their arrival on, and has to be told
+// of those that leave neither by a Completion nor, where they wait, by their time-out.
 type Forgetter interface {
-	// Forget tells that r, which waited, was cancelled or that its function was removed.
+	// Forget tells that r does not wait any more because it was cancelled or its function
+	// removed, or that the container that was created for it is not: it may arrive anew.
 	Forget(s Snapshot, r RequestID)
 }

@@ -35,6 +35,7 @@ type place struct {
 	prev, next decide.RequestID // of the lane
 	after      decide.RequestID // of the same function in the lane
 	waits      bool
+	bound      bool // it counts for its lane: it waits, a container starts for it, or it executes
 }
 
 type corner struct {
@@ -60,7 +61,7 @@ func (b *binding) observe(s decide.Snapshot, ev decide.Event) {
 			b.enter(s, ev.Request, ev.Function)
 		}
 	case decide.Completion:
-		b.release(s, s.Invoker(ev.Container), ev.Function)
+		b.release(s, ev.Request)
 	}
 }
 
@@ -71,7 +72,7 @@ func (b *binding) enter(s decide.Snapshot, r decide.RequestID, f decide.Function
 		b.places = append(b.places, place{})
 	}
 	l := &b.lanes[i]
-	b.places[r] = place{invoker: i, function: f, prev: l.tail, next: decide.None, after: decide.None, waits: true}
+	b.places[r] = place{invoker: i, function: f, prev: l.tail, next: decide.None, after: decide.None, waits: true, bound: true}
 	if l.tail != decide.None {
 		b.places[l.tail].next = r
 	} else {
@@ -122,9 +123,13 @@ func (b *binding) leaveLane(r decide.RequestID) {
 	t.waits = false
 }
 
-// forget takes the request r out of its lane, wherever it is in there.
+// forget takes the request r out of its lane, wherever it is in there, or from what starts.
 func (b *binding) forget(s decide.Snapshot, r decide.RequestID) {
-	if int(r) >= len(b.places) || !b.places[r].waits {
+	if int(r) >= len(b.places) || !b.places[r].bound {
+		return
+	}
+	if !b.places[r].waits {
+		b.release(s, r)
 		return
 	}
 	t := b.places[r]
@@ -144,14 +149,16 @@ func (b *binding) forget(s decide.Snapshot, r decide.RequestID) {
 	} else {
 		b.leave(r)
 	}
-	b.release(s, t.invoker, t.function)
+	b.release(s, r)
 }
 
-// release forgets a request of f that was bound to i.
-func (b *binding) release(s decide.Snapshot, i decide.InvokerID, f decide.FunctionID) {
-	l := &b.lanes[i]
+// release lets r count for its invoker no longer.
+func (b *binding) release(s decide.Snapshot, r decide.RequestID) {
+	t := &b.places[r]
+	t.bound = false
+	l := &b.lanes[t.invoker]
 	l.bound--
-	if l.cpu -= s.CPU(f); l.bound == 0 {
+	if l.cpu -= s.CPU(t.function); l.bound == 0 {
 		l.cpu = 0 // what is left of sums of fractions
 	}
 }
@@ -162,7 +169,7 @@ func (b *binding) sweep(s decide.Snapshot) {
 	for i := range b.lanes {
 		for r := b.lanes[i].head; r != decide.None && !s.IsWaiting(r); r = b.lanes[i].head {
 			b.leave(r)
-			b.release(s, decide.InvokerID(i), b.places[r].function)
+			b.release(s, r)
 		}
 	}
 }
