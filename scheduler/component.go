@@ -16,18 +16,19 @@ import (
 // is such a file, a line in components, and a field of [Models] and of [Golden] each.
 type component struct {
 	name  string
-	load  func(m *Models, files readFile) error
-	files func(m *Models, out map[string][]byte) error
-	check func(m *Models) error // and prepares m; nil: load has done so
+	load  func(m *Models, files readFile) error        // nil: it has no file
+	files func(m *Models, out map[string][]byte) error // nil: it has no file
+	check func(m *Models) error                        // and prepares m; nil: load has done so
 
 	// golden answers inputs with m, and replay reports the first case that m answers
 	// otherwise; nil: the component computes nothing.
 	golden func(m *Models, in goldenInput, g *Golden) error
 	replay func(m *Models, g *Golden) error
+	since  int // the version of the cases from which on there are some
 }
 
 // components in the order in which they are read, and in which golden cases are drawn.
-var components = []component{forecastComponent, priorityComponent, functionsComponent, agentsComponent, slicesComponent, indexComponent}
+var components = []component{forecastComponent, priorityComponent, functionsComponent, agentsComponent, slicesComponent, indexComponent, decisionsComponent}
 
 // readFile returns the content of a file of a bundle by its name.
 type readFile = func(name string) ([]byte, error)

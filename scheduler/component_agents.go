@@ -66,7 +66,7 @@ var agentsComponent = component{
 type GoldenAgent struct {
 	File       string    `json:"file"`
 	N          int       `json:"n"`          // rows that hold a candidate
-	Candidates []float32 `json:"candidates"` // (K, agent.Features)
+	Candidates []float32 `json:"candidates"` // (N, agent.Features); of version 0 (K, agent.Features)
 	Global     []float32 `json:"global"`     // (agent.Globals)
 	Want       []float32 `json:"want"`       // (2K+1)
 }
@@ -74,7 +74,7 @@ type GoldenAgent struct {
 // Observation returns the input of the case for a network of k candidates.
 func (g *GoldenAgent) Observation(k int) (*agent.Observation, error) {
 	o := agent.NewObservation(k)
-	if g.N < 1 || g.N > k || len(g.Candidates) != len(o.Candidates) || len(g.Global) != len(o.Global) {
+	if n := len(g.Candidates); g.N < 1 || g.N > k || n != g.N*agent.Features && n != len(o.Candidates) || len(g.Global) != len(o.Global) {
 		return nil, fmt.Errorf("%s: golden case of %s: %d of %d candidates with %d and %d values: the network has other shapes",
 			GoldenFile, g.File, g.N, k, len(g.Candidates), len(g.Global))
 	}
@@ -87,18 +87,26 @@ func (g *GoldenAgent) Observation(k int) (*agent.Observation, error) {
 	return o, nil
 }
 
+// goldenObservations of each network.
+const goldenObservations = 16
+
+// makeAgentGolden draws observations like those that agents see: most of what is
+// observed is 0, or 1, or a share of a few parts.
 func makeAgentGolden(m *Models, in goldenInput, g *Golden) error {
+	draw := func(out []float32, zero float64) {
+		for i := range out {
+			if u := in.src.Float64(); u >= zero {
+				out[i] = float32(in.src.IntN(257)) / 256
+			}
+		}
+	}
 	for _, name := range NetworkFiles(m.Clusters) {
 		n := m.Networks[name]
-		for i := range 4 {
-			o := agent.NewObservation(n.Candidates)
-			c := GoldenAgent{File: name, N: 1 + i*(n.Candidates-1)/3, Candidates: o.Candidates, Global: o.Global}
-			for j := range c.N * agent.Features {
-				c.Candidates[j] = in.src.Float32()
-			}
-			for j := range c.Global {
-				c.Global[j] = in.src.Float32()
-			}
+		for i := range goldenObservations {
+			c := GoldenAgent{File: name, N: min(n.Candidates, 1+i%4), Global: make([]float32, agent.Globals)}
+			c.Candidates = make([]float32, c.N*agent.Features)
+			draw(c.Candidates, float64(i%5)/6)
+			draw(c.Global, float64(i%3)/3)
 			full, err := c.Observation(n.Candidates)
 			if err != nil {
 				return err
@@ -108,7 +116,81 @@ func makeAgentGolden(m *Models, in goldenInput, g *Golden) error {
 			g.Agents = append(g.Agents, c)
 		}
 	}
+	g.Clusters = m.goldenClusters(in)
 	return nil
+}
+
+// GoldenClusters is which environments ClustersFile takes for which, and what dispatches there.
+type GoldenClusters struct {
+	Vectors [][]float64   `json:"vectors"` // of environments
+	Want    [][]float64   `json:"want"`    // of each: distance from each centroid, and that as a share of the radius
+	Choices []string      `json:"choices"` // what dispatches: everywhere else, then in each cluster
+	Values  []GoldenValue `json:"values"`
+}
+
+// goldenVectors is the number of environments.
+const goldenVectors = 8
+
+func (m *Models) goldenClusters(in goldenInput) *GoldenClusters {
+	c := m.Clusters
+	g := &GoldenClusters{Choices: clusterChoices(c), Values: clusterValues(c)}
+	for i := range goldenVectors {
+		v := make([]float64, agent.EnvSize)
+		for j := range v {
+			v[j] = c.Mean[j] + c.Std[j]*in.src.NormFloat64()
+			if k := i - 1; k >= 0 && k < len(c.Centroids) { // near a cluster
+				v[j] = c.Mean[j] + c.Std[j]*(c.Centroids[k][j]+in.src.NormFloat64()/4)
+			}
+		}
+		g.Vectors = append(g.Vectors, v)
+		g.Want = append(g.Want, distances(c, v))
+	}
+	return g
+}
+
+// distances are those of an environment from each centroid, and as shares of the radius.
+func distances(c *agent.Clusters, v []float64) []float64 {
+	var out []float64
+	for k := range c.Centroids {
+		d := c.Distance(k, v)
+		out = append(out, d, d/(1+c.Radius[k]))
+	}
+	return out
+}
+
+func (m *Models) replayClusters(g *GoldenClusters) error {
+	if g == nil || len(g.Vectors) < goldenVectors || len(g.Want) != len(g.Vectors) {
+		return fmt.Errorf("%s: golden cases of %s are missing", GoldenFile, ClustersFile)
+	}
+	if got := clusterChoices(m.Clusters); !slices.Equal(got, g.Choices) {
+		return fmt.Errorf("%s: environments are dispatched by %v, expected %v", GoldenFile, got, g.Choices)
+	}
+	for i, v := range g.Vectors {
+		if len(v) != agent.EnvSize {
+			return fmt.Errorf("%s: environment %d has %d values, expected %d", GoldenFile, i, len(v), agent.EnvSize)
+		}
+		if got := distances(m.Clusters, v); !slices.EqualFunc(got, g.Want[i], same) {
+			return fmt.Errorf("%s: environment %d is %v from the clusters, expected %v", GoldenFile, i, got, g.Want[i])
+		}
+	}
+	return sameValues(ClustersFile, clusterValues(m.Clusters), g.Values)
+}
+
+// clusterChoices is what dispatches everywhere else, and in each cluster.
+func clusterChoices(c *agent.Clusters) []string {
+	var out []string
+	for _, choice := range append([]agent.Choice{c.Global}, c.Choices...) {
+		out = append(out, choice.Agent+choice.Rule)
+	}
+	return out
+}
+
+func clusterValues(c *agent.Clusters) []GoldenValue {
+	return []GoldenValue{
+		{"seconds over which an environment is measured", c.Window.Seconds()},
+		{"lateness of a request that has waited for a second", 1 / c.Encoder.SLO.Seconds()},
+		{"functions that agents compare", float64(c.Encoder.Candidates)},
+	}
 }
 
 func replayAgentGolden(m *Models, g *Golden) error {
@@ -138,7 +220,10 @@ func replayAgentGolden(m *Models, g *Golden) error {
 			}
 		}
 	}
-	return nil
+	if g.Version < goldenVersion {
+		return nil
+	}
+	return m.replayClusters(g.Clusters)
 }
 
 // LoadNetworks reads the Q-networks of a bundle with these clusters, by file name.

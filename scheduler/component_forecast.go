@@ -33,6 +33,14 @@ var forecastComponent = component{
 	replay: replayForecastGolden,
 }
 
+// A GoldenModel is what the forecaster is asked beside that: on rows that reach every leaf and
+// threshold, of every function, and at every level of a calibration.
+type GoldenModel struct {
+	Start time.Time            `json:"start"` // of minute 0 of Probe
+	Trees []forecast.TreeProbe `json:"trees"` // a file each, in order of their names
+	Probe *forecast.Probe      `json:"probe"`
+}
+
 // A GoldenForecast is the forecasts after a stretch of counts.
 type GoldenForecast struct {
 	Functions []forecast.Key      `json:"functions"`
@@ -48,15 +56,20 @@ const goldenMinutes = 90
 // goldenSteps of them are forecast, so that the case has mixtures and errors in it.
 const goldenSteps = 60
 
-// goldenFunctions of each class are in a case.
+// goldenFunctions of each class and cluster are in a case.
 const goldenFunctions = 3
 
 func makeForecastGolden(m *Models, in goldenInput, g *Golden) error {
 	f := GoldenForecast{Start: in.start, Minute: in.minute}
-	perClass := map[forecast.Class]int{}
+	type kind struct {
+		class   forecast.Class
+		cluster int
+	}
+	of := map[kind]int{}
 	for i := range m.Forecast.Functions {
 		fn := &m.Forecast.Functions[i]
-		if perClass[fn.Class]++; perClass[fn.Class] <= goldenFunctions {
+		k := kind{fn.Class, fn.Cluster}
+		if of[k]++; of[k] <= goldenFunctions {
 			f.Functions = append(f.Functions, fn.Key)
 		}
 	}
@@ -72,6 +85,15 @@ func makeForecastGolden(m *Models, in goldenInput, g *Golden) error {
 		return err
 	}
 	g.Forecast = append(g.Forecast, f)
+	g.Model = &GoldenModel{Start: in.start, Probe: m.Forecast.Probe(in.start, in.minute, in.src.Float64)}
+	heads := m.Forecast.Heads()
+	for _, name := range slices.Sorted(maps.Keys(heads)) {
+		p, err := forecast.NewTreeProbe(name, heads[name])
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		g.Model.Trees = append(g.Model.Trees, *p)
+	}
 	return nil
 }
 
@@ -90,6 +112,28 @@ func replayForecastGolden(m *Models, g *Golden) error {
 				return fmt.Errorf("%s: forecast of %v is %+v, expected %+v", GoldenFile, f.Functions[j], v, w)
 			}
 		}
+	}
+	if g.Version < goldenVersion {
+		return nil
+	}
+	if g.Model == nil || g.Model.Probe == nil {
+		return fmt.Errorf("%s: no golden cases of the forecaster", GoldenFile)
+	}
+	heads := m.Forecast.Heads()
+	if len(heads) != len(g.Model.Trees) {
+		return fmt.Errorf("%s: golden cases of %d files of trees, expected %d", GoldenFile, len(g.Model.Trees), len(heads))
+	}
+	for i, name := range slices.Sorted(maps.Keys(heads)) {
+		p := &g.Model.Trees[i]
+		if p.File != name {
+			return fmt.Errorf("%s: golden case of %s, expected %s", GoldenFile, p.File, name)
+		}
+		if err := p.Check(heads[name]); err != nil {
+			return fmt.Errorf("%s: %w", GoldenFile, err)
+		}
+	}
+	if err := m.Forecast.Check(g.Model.Probe, g.Model.Start); err != nil {
+		return fmt.Errorf("%s: %w", GoldenFile, err)
 	}
 	return nil
 }

@@ -28,7 +28,8 @@ type IndexSettings struct {
 
 // indexComponent is the index; a bundle may lack it.
 var indexComponent = component{
-	name: "index",
+	name:  "index",
+	since: goldenVersion,
 	load: func(m *Models, files readFile) error {
 		var s IndexSettings
 		err := decodeFile(files, IndexFile, &s)
@@ -58,30 +59,61 @@ var indexComponent = component{
 			return nil
 		}
 		draw := func() float64 { return math.Exp(8*in.src.Float64() - 4) }
-		for range 4 {
+		g.Indexes = &GoldenIndexes{Used: m.Index.Used, Values: m.Index.values()}
+		for range goldenScores {
 			c := GoldenIndex{
 				Factors: index.Factors{Exec: draw(), Init: draw(), Mem: draw(), CPU: draw(), Freq: draw(), Term: draw()},
 				Clock:   draw(), Idle: 1 + in.src.IntN(5), Free: in.src.Float64(),
 			}
 			c.Want = m.Index.scores(&c)
-			g.Index = append(g.Index, c)
+			g.Indexes.Scores = append(g.Indexes.Scores, c)
 		}
 		return nil
 	},
 	replay: func(m *Models, g *Golden) error {
-		if (m.Index == nil) != (len(g.Index) == 0) {
-			return fmt.Errorf("%s: %d golden cases of %s, which is there: %t", GoldenFile, len(g.Index), IndexFile, m.Index != nil)
+		if (m.Index == nil) != (g.Indexes == nil) {
+			return fmt.Errorf("%s: golden cases of %s: %t, which is there: %t", GoldenFile, IndexFile, g.Indexes != nil, m.Index != nil)
 		}
-		for i := range g.Index {
-			c := &g.Index[i]
+		if m.Index == nil {
+			return nil
+		}
+		if m.Index.Used != g.Indexes.Used || len(g.Indexes.Scores) < goldenScores {
+			return fmt.Errorf("%s: %s is used: %t, with %d scores, expected %t and %d", GoldenFile, IndexFile, m.Index.Used, len(g.Indexes.Scores), g.Indexes.Used, goldenScores)
+		}
+		for i := range g.Indexes.Scores {
+			c := &g.Indexes.Scores[i]
 			for k, got := range m.Index.scores(c) {
-				if !near(got, c.Want[k]) {
+				if !same(got, c.Want[k]) {
 					return fmt.Errorf("%s: score %d of case %d of %s is %g, expected %g", GoldenFile, k, i, IndexFile, got, c.Want[k])
 				}
 			}
 		}
-		return nil
+		return sameValues(IndexFile, m.Index.values(), g.Indexes.Values)
 	},
+}
+
+// goldenScores is the number of cases of scores.
+const goldenScores = 8
+
+// GoldenIndexes is what IndexFile comes to.
+type GoldenIndexes struct {
+	Used   bool          `json:"used"`
+	Scores []GoldenIndex `json:"scores"`
+	Values []GoldenValue `json:"values"`
+}
+
+// values are the numbers of the index and of its envelope that requests, containers and loads
+// are compared with.
+func (s *IndexSettings) values() []GoldenValue {
+	var out []GoldenValue
+	for _, p := range index.Parameters() {
+		out = append(out, GoldenValue{p.Name, p.Get(s.Options)})
+	}
+	e := &s.Envelope
+	return append(out,
+		GoldenValue{"requests to those under native that count against it", e.Ratio}, GoldenValue{"requests more than under native for a core", e.Excess},
+		GoldenValue{"seconds of a window", e.Window}, GoldenValue{"seconds until native takes over", e.Window * float64(e.Windows)},
+		GoldenValue{"seconds until it gives back", e.Window * float64(e.Hold)})
 }
 
 // A GoldenIndex is what the index says of the factors of a function.

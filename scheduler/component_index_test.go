@@ -56,8 +56,8 @@ func TestIndexInABundle(t *testing.T) {
 		t.Errorf("a bundle without an index: %v", err)
 	}
 	for want, change := range map[string]func(*scheduler.IndexSettings){
-		"index.json: index: kappa must be a number in": func(s *scheduler.IndexSettings) { s.Options.Kappa = -1 },
-		"index.json: envelope: hold must be at least":  func(s *scheduler.IndexSettings) { s.Envelope.Hold = 0 },
+		"index.json: index: kappa must be a number in":   func(s *scheduler.IndexSettings) { s.Options.Kappa = -1 },
+		"index.json: envelope: hold must be in [1, 1e6]": func(s *scheduler.IndexSettings) { s.Envelope.Hold = 0 },
 	} {
 		m.Index = indexSettings()
 		change(m.Index)

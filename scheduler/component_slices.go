@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
@@ -22,7 +23,8 @@ const TrainedALPSName = "alps-trained"
 // slicesComponent is what was learned for invokers that share their CPU by ALPS; a bundle
 // may lack it.
 var slicesComponent = component{
-	name: "slices",
+	name:  "slices",
+	since: goldenVersion,
 	load: func(m *Models, files readFile) error {
 		data, err := files(SlicesFile)
 		if errors.Is(err, bundle.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
@@ -44,56 +46,74 @@ var slicesComponent = component{
 	},
 	golden: func(m *Models, _ goldenInput, g *Golden) error {
 		if m.Slices != nil {
-			g.Slices = m.goldenSlices()
+			g.Sharing = m.goldenSharing()
 		}
 		return nil
 	},
 	replay: func(m *Models, g *Golden) error {
-		if (m.Slices == nil) != (len(g.Slices) == 0) {
-			return fmt.Errorf("%s: %d golden cases of %s, which is there: %t", GoldenFile, len(g.Slices), SlicesFile, m.Slices != nil)
+		if (m.Slices == nil) != (g.Sharing == nil) {
+			return fmt.Errorf("%s: golden cases of %s: %t, which is there: %t", GoldenFile, SlicesFile, g.Sharing != nil, m.Slices != nil)
 		}
-		for i := range g.Slices {
-			c := &g.Slices[i]
-			if rank, slice := m.sliceOf(c); rank != c.Rank || slice != c.Slice {
-				return fmt.Errorf("%s: %v has rank %d and slice %d us, expected %d and %d", GoldenFile, c.Function, rank, slice, c.Rank, c.Slice)
+		if m.Slices == nil {
+			return nil
+		}
+		got, want := m.goldenSharing(), g.Sharing
+		if got.By != want.By || len(got.Classes) != len(want.Classes) {
+			return fmt.Errorf("%s: %s: %d classes under %s, expected %d under %s", GoldenFile, SlicesFile, len(got.Classes), got.By, len(want.Classes), want.By)
+		}
+		for i := range got.Classes {
+			if g, w := &got.Classes[i], &want.Classes[i]; g.Function != w.Function || g.Rank != w.Rank || !slices.Equal(g.Slices, w.Slices) || !same(g.Work, w.Work) {
+				return fmt.Errorf("%s: %v has rank %d and slices of %v us, and took %g us, expected %v with %d, %v and %g", GoldenFile, g.Function, g.Rank, g.Slices, g.Work, w.Function, w.Rank, w.Slices, w.Work)
 			}
 		}
-		return nil
+		return sameValues(SlicesFile, got.Values, want.Values)
 	},
 }
 
-// A GoldenSlice is how a machine schedules a function of which that share of the CPU was
-// used.
-type GoldenSlice struct {
-	Function forecast.Key `json:"function"`
-	Used     float64      `json:"used"`
-	Rank     int32        `json:"rank"`
-	Slice    decide.Time  `json:"slice_us"`
+// GoldenSharing is how machines share their CPU by SlicesFile.
+type GoldenSharing struct {
+	By      string        `json:"by"`
+	Classes []GoldenSlice `json:"classes"` // of every function that was learned, and first of one that was not
+	Values  []GoldenValue `json:"values"`
 }
 
-// goldenSlices are of some functions that were learned and of one that was not, on an idle
-// machine and on a busy one.
-func (m *Models) goldenSlices() []GoldenSlice {
-	keys := []forecast.Key{{Owner: "golden", App: "golden", Name: "never seen"}}
-	n := len(m.Slices.Classes)
-	for i := range min(n, 2*goldenFunctions) {
-		keys = append(keys, m.Slices.Classes[i*n/min(n, 2*goldenFunctions)].Key)
+// A GoldenSlice is how a machine schedules a function.
+type GoldenSlice struct {
+	Function forecast.Key  `json:"function"`
+	Rank     int32         `json:"rank"`
+	Slices   []decide.Time `json:"slices_us"` // by the parts of goldenUse of the CPU that were used
+	Work     float64       `json:"work_us"`   // all CPU in the simulation, and the deviation of one stretch
+}
+
+// goldenUse are shares of the CPU that were used.
+var goldenUse = []float64{0, 0.6, 0.85, 1}
+
+func (m *Models) goldenSharing() *GoldenSharing {
+	o := &m.Slices.Options
+	g := &GoldenSharing{By: m.Slices.Sharing, Values: []GoldenValue{
+		{"seconds between rounds", o.Every.Seconds()}, {"invocations of a round", float64(o.Recent)},
+		{"seconds to a look", o.Check.Seconds()}, {"means in a slice", o.Alpha}, {"deviations off it", o.Beta}, {"divisor of the penalty", o.Gamma},
+		{"percent from which on there is one", o.Theta}, {"weight of the last round", o.Smooth},
+		{"shortest slice in seconds", o.MinSlice.Seconds()}, {"longest slice in seconds", o.MaxSlice.Seconds()},
+	}}
+	functions := []datasets.Function{{Owner: "golden", App: "golden", Name: "never seen"}}
+	work := []float64{0}
+	for i := range m.Slices.Classes {
+		c := &m.Slices.Classes[i]
+		functions = append(functions, datasets.Function{Owner: c.Key.Owner, App: c.Key.App, Name: c.Key.Name})
+		work = append(work, float64(c.Runs)*c.MeanUS+c.StdUS)
 	}
-	var out []GoldenSlice
-	for _, used := range []float64{0, 1} {
-		for _, k := range keys {
-			c := GoldenSlice{Function: k, Used: used}
-			c.Rank, c.Slice = m.sliceOf(&c)
-			out = append(out, c)
+	t := m.Slices.Table(functions)
+	for i := range functions {
+		g.Classes = append(g.Classes, GoldenSlice{Function: forecast.KeyOf(&functions[i]), Rank: t.Rank(int32(i)), Work: work[i]})
+	}
+	for _, used := range goldenUse {
+		t.Use(used)
+		for i := range g.Classes {
+			g.Classes[i].Slices = append(g.Classes[i].Slices, t.Slice(int32(i)))
 		}
 	}
-	return out
-}
-
-func (m *Models) sliceOf(c *GoldenSlice) (int32, decide.Time) {
-	t := m.Slices.Table([]datasets.Function{{Owner: c.Function.Owner, App: c.Function.App, Name: c.Function.Name}})
-	t.Use(c.Used)
-	return t.Rank(0), t.Slice(0)
+	return g
 }
 
 // TrainedALPS composes the stack "alps-trained": native, on invokers that serve functions by

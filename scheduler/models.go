@@ -64,6 +64,9 @@ func Open(dir string) (*Models, *bundle.Bundle, error) {
 func Load(files func(name string) ([]byte, error)) (*Models, error) {
 	m := &Models{}
 	for _, c := range components {
+		if c.load == nil {
+			continue
+		}
 		if err := c.load(m, files); err != nil {
 			return nil, err
 		}
@@ -105,6 +108,9 @@ func (m *Models) Compile() error {
 func (m *Models) Files() (map[string][]byte, error) {
 	out := make(map[string][]byte)
 	for _, c := range components {
+		if c.files == nil {
+			continue
+		}
 		if err := c.files(m, out); err != nil {
 			return nil, err
 		}

@@ -67,6 +67,17 @@ func TestLoadRefuses(t *testing.T) {
 		{scheduler.GlobalAgent, "", "", "agent/global.onnx"},
 		{scheduler.PriorityFile, `"memory_price"`, `"price"`, `unknown field "price"`},
 		{scheduler.PriorityFile, `"memory_price": 0.25`, `"memory_price": -1`, "memory_price"},
+		{scheduler.PriorityFile, `"memory_price": 0.25`, `"memory_price": 1e9`, "memory_price must be in [1e-06, 10000], got 1e+09"},
+		{scheduler.PriorityFile, `"cpu_share": 1.5`, `"cpu_share": 1e9`, "cpu_share"},
+		{scheduler.PriorityFile, `"default_us": 500000`, `"default_us": 500000000000000`, "default_us"},
+		{scheduler.PriorityFile, `"cold_share": 0.3`, `"cold_share": 3e300`, "cold_share"},
+		{scheduler.FunctionsFile, `"memory_mb": 128`, `"memory_mb": 1e300`, "memory_mb must be in"},
+		{scheduler.ClustersFile, `"window_us": 300000000`, `"window_us": 9000000000000000000`, "window_us must be in"},
+		{scheduler.ClustersFile, `"slo_us": 500000`, `"slo_us": 500000000000000`, "slo_us"},
+		{forecast.ModelFile, "1.5,", "1e300,", "quantiles must be at most"},
+		{forecast.FunctionsFile, `"batch": 2`, `"batch": 1e300`, "batch must be at most"},
+		{"forecast/c00-mean.txt", "leaf_value=0 0.5", "leaf_value=0 NaN", "leaf 1 must be a number"},
+		{"forecast/c00-mean.txt", "leaf_value=0 0.5", "leaf_value=0 1e300", "leaf 1 must be a number"},
 		{scheduler.PriorityFile, "\n}\n", "\n}\n{}", "more after the first value"},
 		{scheduler.FunctionsFile, `"per_minute": 1`, `"per_minute": -1`, "o/a/idle"},
 		{scheduler.FunctionsFile, "o/a/idle", "o/a/timer", "named twice"},
@@ -174,7 +185,7 @@ func TestReplay(t *testing.T) {
 		{"network of other size", func(_ *scheduler.Models, g *scheduler.Golden) { g.Agents[0].Candidates = nil }, "shapes"},
 		{"Q-values too few", func(_ *scheduler.Models, g *scheduler.Golden) { g.Agents[0].Want = nil }, "Q-values"},
 		{"unknown network", func(_ *scheduler.Models, g *scheduler.Golden) { g.Agents[0].File = "agent/x.onnx" }, "agent/x.onnx"},
-		{"network without a case", func(_ *scheduler.Models, g *scheduler.Golden) { g.Agents = g.Agents[4:] }, "no golden case"},
+		{"network without a case", func(_ *scheduler.Models, g *scheduler.Golden) { g.Agents = g.Agents[16:] }, "no golden case"},
 	} {
 		m := modeltest.Models(t)
 		g := golden(t, m)

@@ -127,7 +127,7 @@ func (p *pool) makePlan(s decide.Snapshot) {
 		if live == 0 && n <= 0 {
 			continue
 		}
-		want := worthwhile(n, s.Execution(f).Seconds(), s.Initialise(f).Seconds(), p.price*float64(s.Memory(f))/(1<<30)*60)
+		want := worthwhile(n, s.Execution(f).Seconds(), s.Initialise(f).Seconds(), containerCost(p.price, s.Memory(f)))
 		switch {
 		case want > live:
 			p.plan = append(p.plan, change{f, want - live, p.value(s, f)})
@@ -140,6 +140,12 @@ func (p *pool) makePlan(s decide.Snapshot) {
 	slices.SortFunc(p.plan, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(b.function, a.function))
 	})
+}
+
+// containerCost is what a container of that memory costs in a minute, in seconds of waiting; the
+// price is in seconds per GB·s.
+func containerCost(price float64, memory int64) float64 {
+	return price * float64(memory) / (1 << 30) * 60
 }
 
 // worthwhile is the largest k for which the k-th container of a function saves at
@@ -205,10 +211,11 @@ func oldestIdle(s decide.Snapshot, f decide.FunctionID) decide.ContainerID {
 // PoolOptions hold the parameters of the stack "incendio" that tuning chooses.
 type PoolOptions struct {
 	// MemoryPrice is the price of memory that a container holds, as a multiple of
-	// the price of RUM, see decide.RUMMemory; > 0.
+	// the price of RUM, see decide.RUMMemory; in
+	// [decide.LeastMemoryPrice, decide.MostMemoryPrice].
 	MemoryPrice float64 `json:"memory_price"`
 	// CPUShare limits what executes at once on an invoker to this multiple of its
-	// cores, >= 0; 0 is no limit.
+	// cores, in [0, 1000]; 0 is no limit.
 	CPUShare float64 `json:"cpu_share"`
 }
 
@@ -217,11 +224,11 @@ func DefaultPoolOptions() PoolOptions { return PoolOptions{MemoryPrice: 1} }
 
 // Validate reports the first parameter that is out of range.
 func (p PoolOptions) Validate() error {
-	if !(p.MemoryPrice > 0) || math.IsInf(p.MemoryPrice, 0) {
-		return fmt.Errorf("scheduler: memory_price must be positive, got %g", p.MemoryPrice)
+	if !(p.MemoryPrice >= decide.LeastMemoryPrice && p.MemoryPrice <= decide.MostMemoryPrice) {
+		return fmt.Errorf("scheduler: memory_price must be in [%g, %g], got %g", decide.LeastMemoryPrice, decide.MostMemoryPrice, p.MemoryPrice)
 	}
-	if !(p.CPUShare >= 0) || math.IsInf(p.CPUShare, 0) {
-		return fmt.Errorf("scheduler: cpu_share must not be negative, got %g", p.CPUShare)
+	if !(p.CPUShare >= 0 && p.CPUShare <= 1000) {
+		return fmt.Errorf("scheduler: cpu_share must be in [0, 1000], got %g", p.CPUShare)
 	}
 	return nil
 }

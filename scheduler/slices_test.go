@@ -29,7 +29,7 @@ func TestSlices(t *testing.T) {
 	}
 
 	m.Slices.Classes[1].Slice-- // of the last rank: still a valid policy
-	if _, _, err := scheduler.Open(write(t, m, g)); !errors.Is(err, bundle.ErrIntegrity) || !strings.Contains(err.Error(), "o/a/trees has rank 2 and slice") {
+	if _, _, err := scheduler.Open(write(t, m, g)); !errors.Is(err, bundle.ErrIntegrity) || !strings.Contains(err.Error(), "o/a/trees has rank 2 and slices") {
 		t.Errorf("error is %v, want one of integrity with the function", err)
 	}
 	m.Slices = nil

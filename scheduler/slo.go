@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"math"
-
 	"github.com/incendio-faas/incendio/internal/heap"
 	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -11,15 +9,18 @@ import (
 // SLO is the objective for the time from arrival to dispatch (Incendio, Section VI-D;
 // docs/models.md, decisions 35 to 37).
 type SLO struct {
-	// Default objective, >= 0; 0 turns the guard off. Default 500 ms.
+	// Default objective, at most a day; 0 turns the guard off. Default 500 ms.
 	Default decide.Time `json:"default_us"`
 	// ColdShare: a function's objective is at least this share of its
-	// initialisation time, >= 0. Default 0.3.
+	// initialisation time, in [0, 1000]. Default 0.3.
 	ColdShare float64 `json:"cold_share"`
 	// Urgent is the share of the objective that may be left when a request becomes
 	// urgent, in [0, 1]. Default 0.2.
 	Urgent float64 `json:"urgent"`
 }
+
+// day is longer than any request may wait.
+const day = 24 * 60 * decide.Minute
 
 // DefaultSLO returns the paper's objective.
 func DefaultSLO() SLO { return SLO{Default: 500 * decide.Millisecond, ColdShare: 0.3, Urgent: 0.2} }
@@ -27,11 +28,19 @@ func DefaultSLO() SLO { return SLO{Default: 500 * decide.Millisecond, ColdShare:
 // Validate reports all values that are out of range.
 func (o SLO) Validate() error {
 	out := option.Check{Package: "scheduler: slo"}
-	out.That(o.Default >= 0, "default_us", "must not be negative, got %d", o.Default)
-	out.That(o.ColdShare >= 0 && !math.IsInf(o.ColdShare, 0), "cold_share", "must not be negative, got %g", o.ColdShare)
+	out.That(o.Default >= 0 && o.Default <= day, "default_us", "must be in [0, %d], got %d", day, o.Default)
+	out.That(o.ColdShare >= 0 && o.ColdShare <= 1000, "cold_share", "must be in [0, 1000], got %g", o.ColdShare)
 	out.That(o.Urgent >= 0 && o.Urgent <= 1, "urgent", "must be in [0, 1], got %g", o.Urgent)
 	return out.Err()
 }
+
+// objective is that of a function with such an initialisation time.
+func (o SLO) objective(init decide.Time) decide.Time {
+	return max(o.Default, decide.Time(o.ColdShare*float64(init)))
+}
+
+// margin is how much of the objective slo is left when a request becomes urgent.
+func (o SLO) margin(slo decide.Time) decide.Time { return decide.Time(o.Urgent * float64(slo)) }
 
 // guard puts requests that are about to miss their objective before those that the
 // inner dispatcher prefers, earliest deadline first. A request that has missed it is
@@ -87,7 +96,7 @@ func (g *guard) urgent(s decide.Snapshot) (decide.Start, bool) {
 			g.queue.Pop() // late, started or gone
 			continue
 		}
-		if d.at-now > decide.Time(g.slo.Urgent*float64(d.at-d.arrival)) {
+		if d.at-now > g.slo.margin(d.at-d.arrival) {
 			break
 		}
 		g.queue.Pop() // it has its one chance
@@ -106,8 +115,7 @@ func (g *guard) Observe(s decide.Snapshot, ev decide.Event) {
 	if ev.Kind != decide.Arrival {
 		return
 	}
-	slo := max(g.slo.Default, decide.Time(g.slo.ColdShare*float64(s.Initialise(ev.Function))))
-	g.queue.Push(deadline{at: s.Now() + slo, arrival: s.Now(), request: ev.Request})
+	g.queue.Push(deadline{at: s.Now() + g.slo.objective(s.Initialise(ev.Function)), arrival: s.Now(), request: ev.Request})
 }
 
 // A deadline is when a request misses its objective. The arrival tells whether the

@@ -32,6 +32,9 @@ const (
 	EnvSize // number of columns
 )
 
+// day is the longest time that means anything to an agent.
+const day = 24 * 60 * decide.Minute
+
 // fanoBin is the width of the bins whose counts show the burstiness.
 const fanoBin = 10 * decide.Second
 
@@ -48,7 +51,7 @@ func EnvColumns() []string {
 
 // TrackerOptions of a Tracker.
 type TrackerOptions struct {
-	// Window that a vector sums up, at least 20 s. Default 5 minutes.
+	// Window that a vector sums up, from 20 s to a day. Default 5 minutes.
 	Window decide.Time `json:"window_us"`
 	// Origin is the time of day of Time 0, [0, 24 h). Default 0, midnight UTC.
 	Origin decide.Time `json:"origin_us"`
@@ -60,10 +63,10 @@ func DefaultTrackerOptions() TrackerOptions { return TrackerOptions{Window: 5 * 
 // Validate reports the first option that is out of range.
 func (o TrackerOptions) Validate() error {
 	switch {
-	case o.Window < 2*fanoBin:
-		return fmt.Errorf("agent: window_us must be at least %d, got %d", 2*fanoBin, o.Window)
-	case o.Origin < 0 || o.Origin >= 24*60*decide.Minute:
-		return fmt.Errorf("agent: origin_us must be in [0, %d), got %d", 24*60*decide.Minute, o.Origin)
+	case o.Window < 2*fanoBin || o.Window > day:
+		return fmt.Errorf("agent: window_us must be in [%d, %d], got %d", 2*fanoBin, day, o.Window)
+	case o.Origin < 0 || o.Origin >= day:
+		return fmt.Errorf("agent: origin_us must be in [0, %d), got %d", day, o.Origin)
 	}
 	return nil
 }
@@ -210,7 +213,6 @@ func (t *Tracker) close(s decide.Snapshot) {
 		v[EnvExecution] = t.sums[EnvExecution] / n
 		v[EnvInitialise] = t.sums[EnvInitialise] / n
 		v[EnvMeanMemory] = t.sums[EnvMeanMemory] / n
-		const day = 24 * 60 * decide.Minute
 		at := (t.options.Origin + t.from + t.options.Window) % day
 		v[EnvHourSin], v[EnvHourCos] = math.Sincos(2 * math.Pi * float64(at) / float64(day))
 		t.windows++

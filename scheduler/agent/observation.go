@@ -100,7 +100,7 @@ func (o *Observation) Defer() int { return 2 * o.K }
 type Options struct {
 	// Candidates is K, the functions that are compared at once, [1, 256]. Default 16.
 	Candidates int `json:"candidates"`
-	// SLO is the dispatch wait that a request should not exceed, > 0. Default 500 ms
+	// SLO is the dispatch wait that a request should not exceed, > 0, at most a day. Default 500 ms
 	// (docs/models.md, decision 35).
 	SLO decide.Time `json:"slo_us"`
 }
@@ -112,7 +112,7 @@ func DefaultOptions() Options { return Options{Candidates: 16, SLO: 500 * decide
 func (o Options) Validate() error {
 	out := option.Check{Package: "agent"}
 	out.That(o.Candidates >= 1 && o.Candidates <= maxCandidates, "candidates", "must be in [1, %d], got %d", maxCandidates, o.Candidates)
-	out.That(o.SLO > 0, "slo_us", "must be positive, got %d", o.SLO)
+	out.That(o.SLO > 0 && o.SLO <= day, "slo_us", "must be in (0, %d], got %d", day, o.SLO)
 	return out.Err()
 }
 

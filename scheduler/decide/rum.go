@@ -11,6 +11,14 @@ const (
 	RUMMemory = 99.69
 )
 
+// Bounds of a price of memory, as a multiple of that of RUM: at the most a container of 128 MB
+// would have to save twelve minutes of waiting in every minute, and at the least one of 100 GB is
+// worth its memory if it saves a millisecond.
+const (
+	LeastMemoryPrice = 1e-6
+	MostMemoryPrice  = 1e4
+)
+
 // RUM is the metric, in seconds: of so many cold starts and GB·s of idle memory.
 func RUM(cold int64, wastedGBS float64) float64 {
 	return RUMColdStart*float64(cold) + wastedGBS/RUMMemory

@@ -9,7 +9,6 @@ package envelope
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
@@ -39,16 +38,16 @@ func DefaultOptions() Options {
 // Validate reports the first option that is out of range.
 func (o Options) Validate() error {
 	switch {
-	case !(o.Ratio > 1) || math.IsInf(o.Ratio, 0):
-		return fmt.Errorf("envelope: ratio must be above 1, got %g", o.Ratio)
-	case !(o.Excess >= 0) || math.IsInf(o.Excess, 0):
-		return fmt.Errorf("envelope: excess must not be negative, got %g", o.Excess)
+	case !(o.Ratio > 1 && o.Ratio <= 1e6):
+		return fmt.Errorf("envelope: ratio must be above 1 and at most 1e6, got %g", o.Ratio)
+	case !(o.Excess >= 0 && o.Excess <= 1e6):
+		return fmt.Errorf("envelope: excess must be in [0, 1e6], got %g", o.Excess)
 	case !(o.Window > 0) || o.Window > 1e6:
 		return fmt.Errorf("envelope: window_s must be in (0, 1e6], got %g", o.Window)
-	case o.Windows < 1:
-		return fmt.Errorf("envelope: windows must be at least 1, got %d", o.Windows)
-	case o.Hold < 1:
-		return fmt.Errorf("envelope: hold must be at least 1, got %d", o.Hold)
+	case o.Windows < 1 || o.Windows > 1e6:
+		return fmt.Errorf("envelope: windows must be in [1, 1e6], got %d", o.Windows)
+	case o.Hold < 1 || o.Hold > 1e6:
+		return fmt.Errorf("envelope: hold must be in [1, 1e6], got %d", o.Hold)
 	}
 	return nil
 }

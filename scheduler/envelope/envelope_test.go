@@ -185,10 +185,10 @@ func (p *ticks) Wake() decide.Time { return p.wake }
 func TestRefused(t *testing.T) {
 	for want, change := range map[string]func(*envelope.Options){
 		"ratio must be above 1":        func(o *envelope.Options) { o.Ratio = 1 },
-		"excess must not be negative":  func(o *envelope.Options) { o.Excess = -1 },
+		"excess must be in [0, 1e6]":   func(o *envelope.Options) { o.Excess = -1 },
 		"window_s must be in (0, 1e6]": func(o *envelope.Options) { o.Window = 0 },
-		"windows must be at least 1":   func(o *envelope.Options) { o.Windows = 0 },
-		"hold must be at least 1":      func(o *envelope.Options) { o.Hold = 0 },
+		"windows must be in [1, 1e6]":  func(o *envelope.Options) { o.Windows = 0 },
+		"hold must be in [1, 1e6]":     func(o *envelope.Options) { o.Hold = 0 },
 	} {
 		o := envelope.DefaultOptions()
 		change(&o)

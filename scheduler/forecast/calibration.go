@@ -25,6 +25,9 @@ func Probabilities() [quantiles]float64 { return probs }
 // varianceFloor keeps the scaled residual finite where the forecast is 0, in counts.
 const varianceFloor = 0.25
 
+// largestResidual is far above what a count can lie off its forecast, in standard deviations.
+const largestResidual = 1e9
+
 // ScaledResidual is the error of a forecast in units of about its standard deviation,
 // were arrivals Poisson: (count - mean) / sqrt(mean + 1/4).
 func ScaledResidual(mean, count float64) float64 {
@@ -54,8 +57,8 @@ func (c *Calibration) Validate() error {
 	}
 	for _, z := range c.Z {
 		for i, v := range z {
-			if math.IsNaN(v) || math.IsInf(v, 0) || i > 0 && v < z[i-1] {
-				return fmt.Errorf("calibration: quantiles must be finite and not descend, got %v", z)
+			if !(math.Abs(v) <= largestResidual) || i > 0 && v < z[i-1] {
+				return fmt.Errorf("calibration: quantiles must be at most %g and not descend, got %v", largestResidual, z)
 			}
 		}
 	}

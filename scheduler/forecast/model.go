@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -301,6 +302,13 @@ func (m *Model) compile() error {
 				return fmt.Errorf("cluster %q: minutes ahead must ascend in [2, %d] and have a bias for each level, got %d with %d", c.Name, MaxAhead, l.Minutes, len(l.Bias))
 			}
 		}
+		for k := range c.Later {
+			for _, b := range c.Later[k].Bias {
+				if !(math.Abs(b) <= largestResidual) {
+					return fmt.Errorf("cluster %q, %d minutes ahead: a bias must be at most %g, got %g", c.Name, c.Later[k].Minutes, largestResidual, b)
+				}
+			}
+		}
 		for _, h := range c.heads() {
 			if err := m.compileHead(h); err != nil {
 				return fmt.Errorf("cluster %q: %w", c.Name, err)
@@ -338,12 +346,29 @@ func (m *Model) compile() error {
 		if f == nil {
 			return fmt.Errorf("function %v: decomposition is null", k)
 		}
+		// Before their columns are added up: the sum could be that of what has no end.
+		for _, h := range f.Holidays {
+			if h.LowerWindow < -longestHoliday || h.UpperWindow > longestHoliday {
+				return fmt.Errorf("function %v: holiday %q: windows must be within %d days, got %d and %d", k, h.Name, longestHoliday, h.LowerWindow, h.UpperWindow)
+			}
+		}
+		for _, s := range f.Seasonalities {
+			if s.Order > mostOrders {
+				return fmt.Errorf("function %v: seasonality %q: order must be at most %d, got %d", k, s.Name, mostOrders, s.Order)
+			}
+		}
 		if err := f.Validate(); err != nil {
 			return fmt.Errorf("function %v: %w", k, err)
 		}
 	}
 	return nil
 }
+
+// Bounds of a decomposition, days and columns.
+const (
+	longestHoliday = 366
+	mostOrders     = 1 << 16
+)
 
 func (m *Model) compileHead(h *Head) error {
 	if h.Trees == nil || h.File == "" {
@@ -376,6 +401,9 @@ func (m *Model) checkFunction(f *Function) error {
 	case Interarrival:
 		if f.IAT == nil {
 			return errors.New("class interarrival needs a histogram")
+		}
+		if f.IAT.Batch > features.LargestCount {
+			return fmt.Errorf("batch must be at most %g, got %g", features.LargestCount, f.IAT.Batch)
 		}
 		return f.IAT.Validate()
 	case Zero:

@@ -25,6 +25,10 @@ func (d decision) categorical() bool { return d&1 != 0 }
 func (d decision) defaultLeft() bool { return d&2 != 0 }
 func (d decision) missing() uint8    { return uint8(d >> 2 & 3) }
 
+// largestLeaf is far above what a count differs by from its forecast, and far below where sums
+// are no numbers any more.
+const largestLeaf = 1e15
+
 // readTrees reads the first n trees of the text format.
 func readTrees(text string, n int) ([]textTree, error) {
 	blocks := strings.Split(text, "\nTree=")[1:]
@@ -55,6 +59,11 @@ func (t *textTree) read(block string) error {
 	var err error
 	if t.leaf, err = numbers(lines, "leaf_value", float); err != nil {
 		return err
+	}
+	for i, v := range t.leaf {
+		if !(math.Abs(v) <= largestLeaf) {
+			return fmt.Errorf("leaf %d must be a number of at most %g, got %v", i, largestLeaf, v)
+		}
 	}
 	n := len(t.leaf) - 1
 	if n < 0 || lines["num_leaves"] != strconv.Itoa(n+1) {

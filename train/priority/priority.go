@@ -12,6 +12,7 @@ import (
 	"sort"
 
 	"github.com/incendio-faas/incendio/internal/option"
+	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/priority"
 	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/metric"
@@ -29,7 +30,8 @@ type Options struct {
 	// windows, >= 1. Default 6.
 	Finalists int `json:"finalists"`
 	// MinMemoryPrice and MaxMemoryPrice bound the search of the pool's price of
-	// memory, as a multiple of the RUM price (Policy.MemoryPrice), > 0.
+	// memory, as a multiple of the RUM price (Policy.MemoryPrice), in
+	// [decide.LeastMemoryPrice, decide.MostMemoryPrice].
 	// Defaults 0.02 and 1.
 	MinMemoryPrice float64 `json:"min_memory_price"`
 	MaxMemoryPrice float64 `json:"max_memory_price"`
@@ -46,8 +48,9 @@ func (o Options) Validate() error {
 	out.Within("search", o.Search.Validate())
 	out.That(o.MinRho >= 0 && o.MinRho <= 1, "min_rho", "must be in [0, 1], got %g", o.MinRho)
 	out.That(o.Finalists >= 1, "finalists", "must be at least 1, got %d", o.Finalists)
-	out.That(o.MinMemoryPrice > 0 && !math.IsInf(o.MinMemoryPrice, 0), "min_memory_price", "must be positive, got %g", o.MinMemoryPrice)
-	out.That(o.MaxMemoryPrice >= o.MinMemoryPrice && !math.IsInf(o.MaxMemoryPrice, 0), "max_memory_price", "must be at least min_memory_price %g, got %g", o.MinMemoryPrice, o.MaxMemoryPrice)
+	least, most := decide.LeastMemoryPrice, decide.MostMemoryPrice
+	out.That(o.MinMemoryPrice >= least && o.MinMemoryPrice <= most, "min_memory_price", "must be in [%g, %g], got %g", least, most, o.MinMemoryPrice)
+	out.That(o.MaxMemoryPrice >= o.MinMemoryPrice && o.MaxMemoryPrice <= most, "max_memory_price", "must be in [min_memory_price, %g], got %g and %g", most, o.MinMemoryPrice, o.MaxMemoryPrice)
 	return out.Err()
 }
 
