@@ -1,167 +1,76 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/datasets/alibaba"
-	"github.com/incendio-faas/incendio/datasets/azure2019"
-	"github.com/incendio-faas/incendio/datasets/azure2021"
-	"github.com/incendio-faas/incendio/datasets/counts"
-	"github.com/incendio-faas/incendio/datasets/huawei2023"
-	"github.com/incendio-faas/incendio/datasets/huawei2025"
-	"github.com/incendio-faas/incendio/datasets/invocations"
-	"github.com/incendio-faas/incendio/datasets/openwhisk"
+	"github.com/incendio-faas/incendio/datasets/formats"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/datasets/prometheus"
 )
 
-// A source is what ingest reads, and how.
-type source struct {
-	path    string
-	seed    uint64
-	workers int
-	layout
-}
-
-// A layout is what the flags say of files in a generic layout.
+// A layout is what the flags say of the files.
 type layout struct {
-	columns                 map[string]string
-	dayOrigin, minuteOrigin int
-	start, zone, region     string
-	values                  string
-	span                    time.Duration // of increases
+	options formats.Options
+	start   string
 }
 
-// A format is a layout of files that ingest knows.
-type format struct {
-	flags []string // of those of layout, the ones that it takes
-	open  func(ctx context.Context, s source) (datasets.Input, error)
-}
+// flagOf is the name on the command line of an option of formats.
+func flagOf(option string) string { return strings.ReplaceAll(option, "_", "-") }
 
-var readers = map[string]format{
-	azure2019.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
-		return azure2019.Open(ctx, s.path, azure2019.Options{Seed: s.seed, Workers: s.workers})
-	}},
-	azure2021.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
-		return azure2021.Open(ctx, s.path, azure2021.Options{Seed: s.seed})
-	}},
-	alibaba.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
-		return alibaba.Open(ctx, s.path, alibaba.Options{Seed: s.seed})
-	}},
-	counts.Format: {[]string{"columns", "start", "zone", "day-origin", "minute-origin"}, func(ctx context.Context, s source) (datasets.Input, error) {
-		o := counts.DefaultOptions()
-		if err := s.generic(&o.Columns, &o.Start, &o.Seed); err != nil {
-			return nil, err
+// takers lists the formats that take an option.
+func takers(option string) string {
+	var names []string
+	for _, f := range formats.All() {
+		if slices.Contains(f.Takes, option) {
+			names = append(names, f.Name)
 		}
-		o.Zone, o.DayOrigin, o.MinuteOrigin = s.zone, s.dayOrigin, s.minuteOrigin
-		if err := o.Validate(); err != nil {
-			return nil, usage(err)
-		}
-		return counts.Open(ctx, s.path, o)
-	}},
-	huawei2023.Format: {[]string{"start"}, func(ctx context.Context, s source) (datasets.Input, error) {
-		o := huawei2023.DefaultOptions()
-		o.Workers = s.workers
-		if err := s.generic(nil, &o.Start, &o.Seed); err != nil {
-			return nil, err
-		}
-		if err := o.Validate(); err != nil {
-			return nil, usage(err)
-		}
-		return huawei2023.Open(ctx, s.path, o)
-	}},
-	huawei2025.Format: {[]string{"start", "region"}, func(ctx context.Context, s source) (datasets.Input, error) {
-		o := huawei2025.DefaultOptions()
-		o.Workers, o.Region = s.workers, s.region
-		if err := s.generic(nil, &o.Start, &o.Seed); err != nil {
-			return nil, err
-		}
-		if err := o.Validate(); err != nil {
-			return nil, usage(err)
-		}
-		return huawei2025.Open(ctx, s.path, o)
-	}},
-	invocations.Format: {[]string{"columns", "start", "zone"}, func(ctx context.Context, s source) (datasets.Input, error) {
-		o := invocations.DefaultOptions()
-		o.Zone = s.zone
-		if err := s.generic(&o.Columns, &o.Start, &o.Seed); err != nil {
-			return nil, err
-		}
-		if err := o.Validate(); err != nil {
-			return nil, usage(err)
-		}
-		return invocations.Open(ctx, s.path, o)
-	}},
-	prometheus.Format: {[]string{"columns", "values", "range"}, func(ctx context.Context, s source) (datasets.Input, error) {
-		o := prometheus.Options{Columns: s.columns, Values: s.values, Range: s.span, Seed: s.seed}
-		if err := o.Validate(); err != nil {
-			return nil, usage(err)
-		}
-		return prometheus.Open(ctx, s.path, o)
-	}},
-	openwhisk.Format: {nil, func(ctx context.Context, s source) (datasets.Input, error) {
-		return openwhisk.Open(ctx, s.path, openwhisk.Options{Seed: s.seed})
-	}},
-}
-
-// generic sets what all generic layouts have; columns is nil for a layout that has its own.
-func (s source) generic(columns *map[string]string, start *time.Time, seed *uint64) error {
-	*seed = s.seed
-	if columns != nil {
-		*columns = s.columns
 	}
-	if s.start == "" {
-		return nil
-	}
-	date, err := time.Parse(time.DateOnly, s.start)
-	if err != nil {
-		return usage(fmt.Errorf("--start must be YYYY-MM-DD, got %q", s.start))
-	}
-	*start = date
-	return nil
+	return strings.Join(names, ", ")
 }
 
 // addTo adds the flags of a layout.
 func (l *layout) addTo(f *pflag.FlagSet) {
-	f.StringToStringVar(&l.columns, "columns", nil, "`NAME=HEADER,...`: what the files call a column; nothing after = says that they lack it (counts, invocations, prometheus)")
-	f.IntVar(&l.dayOrigin, "day-origin", 0, "number of the first day, 0 or 1 (counts)")
-	f.IntVar(&l.minuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 (counts)")
-	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count (counts, huawei2023, huawei2025, invocations; default 1970-01-01)")
-	f.StringVar(&l.zone, "zone", "", "`zone` of dates and times that are written without one, as Europe/Berlin (counts, invocations; default UTC)")
-	f.StringVar(&l.values, "values", prometheus.Counter, "what series are: "+prometheus.Counter+", or "+prometheus.Increase+" since the sample before (prometheus)")
-	f.DurationVar(&l.span, "range", 0, "how long increases are of, as 1m of increase(x[1m]), where that is not the step (prometheus, with --values increase)")
-	f.StringVar(&l.region, "region", "", "`region` that is read, R1 to R5, where there are several (huawei2025)")
+	o := &l.options
+	*o = formats.DefaultOptions()
+	f.StringToStringVar(&o.Columns, "columns", nil, "`NAME=HEADER,...`: what the files call a column; nothing after = says that they lack it ("+takers("columns")+")")
+	f.IntVar(&o.DayOrigin, "day-origin", 0, "number of the first day, 0 or 1 ("+takers("day_origin")+")")
+	f.IntVar(&o.MinuteOrigin, "minute-origin", 0, "number of the first minute, 0 or 1 ("+takers("minute_origin")+")")
+	f.StringVar(&l.start, "start", "", "`date` from which times that are numbers count ("+takers("start")+"; default 1970-01-01)")
+	f.StringVar(&o.Zone, "zone", "", "`zone` of dates and times that are written without one, as Europe/Berlin ("+takers("zone")+"; default UTC)")
+	f.StringVar(&o.Values, "values", o.Values, "what series are: "+prometheus.Counter+", or "+prometheus.Increase+" since the sample before ("+takers("values")+")")
+	f.DurationVar(&o.Range, "range", 0, "how long increases are of, as 1m of increase(x[1m]), where that is not the step ("+takers("range")+", with --values increase)")
+	f.StringVar(&o.Region, "region", "", "`region` that is read, R1 to R5, where there are several ("+takers("region")+")")
 }
 
-// check refuses flags of layouts that the format does not take.
-func (l *layout) check(name string, f *pflag.FlagSet) error {
-	for _, flag := range []string{"columns", "day-origin", "minute-origin", "start", "zone", "values", "range", "region"} {
-		if f.Changed(flag) && !slices.Contains(readers[name].flags, flag) {
-			return usage(fmt.Errorf("--%s says nothing to format %s", flag, name))
+// read returns the options for a format, and refuses flags that it does not take.
+func (l *layout) read(format formats.Format, f *pflag.FlagSet) (formats.Options, error) {
+	for _, any := range formats.All() {
+		for _, option := range any.Takes {
+			if flag := flagOf(option); f.Changed(flag) && !slices.Contains(format.Takes, option) {
+				return l.options, usage(fmt.Errorf("--%s says nothing to format %s", flag, format.Name))
+			}
 		}
 	}
-	return nil
-}
-
-func formats() string {
-	var names []string
-	for n := range readers {
-		names = append(names, n)
+	if l.start != "" {
+		date, err := time.Parse(time.DateOnly, l.start)
+		if err != nil {
+			return l.options, usage(fmt.Errorf("--start must be YYYY-MM-DD, got %q", l.start))
+		}
+		l.options.Start = date
 	}
-	sort.Strings(names)
-	return strings.Join(names, ", ")
+	if err := format.Validate(l.options); err != nil {
+		return l.options, usage(err)
+	}
+	return l.options, nil
 }
 
 // remark prints the notes of a trace: what was lost, summed and assumed. The manifest has
@@ -188,7 +97,7 @@ func (a *app) ingestCommand() *cobra.Command {
 		Short: "Read a trace into the store",
 		Long: `Read the files of a public trace, or of your own platform, into the Parquet store.
 
-FORMAT is one of: ` + formats() + `.
+FORMAT is one of: ` + strings.Join(formats.Names(), ", ") + `.
 PATH is a file, a folder, or an archive: zip, tar, or tar within gzip, xz, zstd or bzip2.
 Files may be compressed by these, too.
 
@@ -206,11 +115,12 @@ standard error, and in the notes of the manifest.`,
 			if name == "" {
 				return usage(fmt.Errorf("--name is missing: what shall the trace be called in the store?"))
 			}
-			reader, ok := readers[arg[0]]
+			format, ok := formats.Named(arg[0])
 			if !ok {
-				return usage(fmt.Errorf("format %q: must be one of %s", arg[0], formats()))
+				return usage(fmt.Errorf("format %q: must be one of %s", arg[0], strings.Join(formats.Names(), ", ")))
 			}
-			if err := files.check(arg[0], cmd.Flags()); err != nil {
+			options, err := files.read(format, cmd.Flags())
+			if err != nil {
 				return err
 			}
 			cfg, err := a.config(cmd.Flags())
@@ -229,18 +139,16 @@ standard error, and in the notes of the manifest.`,
 			if err != nil {
 				return err
 			}
-			seen := sightings{named: arg[0]}
-			in, err := reader.open(seen.watch(cmd.Context()), source{path: arg[1], seed: cfg.Seed, workers: env.Workers, layout: files})
+			options.Seed, options.Workers = cfg.Seed, env.Workers
+			in, err := format.Open(cmd.Context(), arg[1], options)
 			if err != nil {
-				return seen.explain(err)
+				return err
 			}
-			if c, ok := in.(io.Closer); ok { // what was kept aside of an archive
-				defer func() {
-					if cerr := c.Close(); err == nil {
-						err = cerr
-					}
-				}()
-			}
+			defer func() {
+				if cerr := formats.Close(in); err == nil {
+					err = cerr
+				}
+			}()
 			// What a day holds is a few large arrays without pointers: cheap to collect, and
 			// much to hold twice. GOGC says otherwise.
 			if os.Getenv("GOGC") == "" {

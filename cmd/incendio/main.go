@@ -5,11 +5,11 @@ package main
 import (
 	"os"
 
-	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/datasets/parquet/foreign"
 )
 
 func main() {
-	if code, is := parquet.ForeignReader(os.Args); is {
+	if code, is := foreign.Serve(os.Args); is {
 		os.Exit(code)
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))

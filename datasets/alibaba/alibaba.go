@@ -41,10 +41,10 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 	"github.com/incendio-faas/incendio/datasets/internal/join"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
-	"github.com/incendio-faas/incendio/internal/measure"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.
@@ -89,7 +89,7 @@ type Input struct {
 	tables rows.Tables[rows.Invocation]
 	found  []string // notes on what Read came upon
 
-	join.Costs[measure.Cost]
+	join.Costs[cost.Cost]
 }
 
 // Open finds the files of the trace at path, takes their digests and learns their span. Two
@@ -157,7 +157,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 type parser struct {
 	span      *rows.Span
 	functions *rows.Functions
-	costs     []measure.Cost // by function; nil in the survey
+	costs     []cost.Cost // by function; nil in the survey
 	lost      lost.Values
 
 	region []byte // the name of the file
@@ -195,7 +195,7 @@ func (p *parser) Row(line int, cells [][]byte) (onDay int64, minute int, r rows.
 	r.Function, r.Duration = uint32(id), int64(datasets.Unknown/datasets.Resolution)
 	if p.costs != nil {
 		for int(id) >= len(p.costs) {
-			p.costs = append(p.costs, measure.Cost{})
+			p.costs = append(p.costs, cost.Cost{})
 		}
 		c := &p.costs[id]
 		if waited, _ := p.lost.Number("latency", cells[latency], line, maxLatency); waited > 0 {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/alibaba"
-	"github.com/incendio-faas/incendio/internal/sinktest"
+	"github.com/incendio-faas/incendio/datasets/internal/sinktest"
 )
 
 const header = "__time__,functionName,latency,runtime,memoryMB\n"

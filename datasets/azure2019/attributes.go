@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // An execution is the percentiles of one function on the day with most samples; 0 stands

@@ -62,8 +62,8 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/archive"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/archive"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.

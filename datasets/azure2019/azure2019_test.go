@@ -18,9 +18,9 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2019"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/internal/missing"
-	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 const (

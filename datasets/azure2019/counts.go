@@ -18,9 +18,9 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 	"github.com/incendio-faas/incendio/internal/missing"
 	"github.com/incendio-faas/incendio/internal/parallel"
-	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 // keyColumns name the function of a row of counts, in any order and place.

@@ -18,7 +18,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/azure2021"
-	"github.com/incendio-faas/incendio/internal/sinktest"
+	"github.com/incendio-faas/incendio/datasets/internal/sinktest"
 )
 
 const header = "app,func,end_timestamp,duration\n"

@@ -29,7 +29,7 @@ import (
 	"slices"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 	"github.com/incendio-faas/incendio/internal/folder"
-	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 // Write writes a trace into dir, a file of CSV a day that is named after the date, so

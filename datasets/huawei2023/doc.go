@@ -9,7 +9,7 @@
 //	requests_minute/day_000.csv         day,time,0,1,2,…
 //	function_delay_minute/day_000.csv   and so on
 //
-// read by [wide]: time is seconds since the start of the trace, over all days, and the
+// read by [matrix]: time is seconds since the start of the trace, over all days, and the
 // column day is not used; an empty cell says that there was no measurement.
 //
 // What becomes of the metrics:
@@ -40,5 +40,5 @@
 // trace: nobody observed it. A cell that is empty between others is stored like a 0,
 // because the store has only what was counted.
 //
-// [wide]: https://pkg.go.dev/github.com/incendio-faas/incendio/internal/wide
+// [matrix]: https://pkg.go.dev/github.com/incendio-faas/incendio/datasets/internal/matrix
 package huawei2023

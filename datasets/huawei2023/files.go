@@ -1,7 +1,6 @@
 package huawei2023
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -11,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/incendio-faas/incendio/internal/archive"
-	"github.com/incendio-faas/incendio/internal/rows"
-	"github.com/incendio-faas/incendio/internal/wide"
+	"github.com/incendio-faas/incendio/datasets/internal/archive"
+	"github.com/incendio-faas/incendio/datasets/internal/matrix"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // What is measured of a function.
@@ -28,21 +27,21 @@ const (
 type metric struct {
 	word   string
 	read   bool
-	values wide.Values
-	use    wide.Use
+	values matrix.Values
+	use    matrix.Use
 }
 
 const requests = "requests"
 
 var metrics = []metric{
-	{requests, true, wide.Values{Name: requests, Whole: true, Max: rows.MaxCount}, wide.Use{Counts: true}},
-	{"function_delay", true, wide.Values{Name: "function_delay", Max: maxMilliseconds}, wide.Use{Metric: execution, Share: 1}},
-	{"memory_limit", true, wide.Values{Name: "memory_limit", Max: maxMB}, wide.Use{Metric: memory, By: -1, Share: 1, Positive: true}},
-	{"cpu_limit", true, wide.Values{Name: "cpu_limit", Max: maxCores}, wide.Use{Metric: cpu, By: -1, Share: 1, Positive: true}},
-	{"platform_delay", false, wide.Values{}, wide.Use{}},
-	{"cpu_usage", false, wide.Values{}, wide.Use{}},
-	{"memory_usage", false, wide.Values{}, wide.Use{}},
-	{"instances", false, wide.Values{}, wide.Use{}},
+	{requests, true, matrix.Values{Name: requests, Whole: true, Max: rows.MaxCount}, matrix.Use{Counts: true}},
+	{"function_delay", true, matrix.Values{Name: "function_delay", Max: maxMilliseconds}, matrix.Use{Metric: execution, Share: 1}},
+	{"memory_limit", true, matrix.Values{Name: "memory_limit", Max: maxMB}, matrix.Use{Metric: memory, By: -1, Share: 1, Positive: true}},
+	{"cpu_limit", true, matrix.Values{Name: "cpu_limit", Max: maxCores}, matrix.Use{Metric: cpu, By: -1, Share: 1, Positive: true}},
+	{"platform_delay", false, matrix.Values{}, matrix.Use{}},
+	{"cpu_usage", false, matrix.Values{}, matrix.Use{}},
+	{"memory_usage", false, matrix.Values{}, matrix.Use{}},
+	{"instances", false, matrix.Values{}, matrix.Use{}},
 }
 
 var words = regexp.MustCompile(`(requests|function_delay|memory_limit|cpu_limit|platform_delay|cpu_usage|memory_usage|instances)(_minute|_second)?`)
@@ -57,12 +56,12 @@ type file struct {
 }
 
 // use says how the file is read.
-func (f *file) use(o *wide.Outline) wide.File {
+func (f *file) use(o *matrix.Outline) matrix.File {
 	v := f.metric.values
 	if v.Whole && o.Step == 1 { // so that the sum of a minute is bounded alike
 		v.Max = rows.MaxCount / 60
 	}
-	return wide.File{Name: f.member.Source(), Path: f.member.Path, Open: f.member.Open, Outline: o, Values: v, Use: f.metric.use}
+	return matrix.File{Name: f.member.Source(), Path: f.member.Path, Open: f.member.Open, Outline: o, Values: v, Use: f.metric.use}
 }
 
 // A picker sorts out what lies at a path.
@@ -95,8 +94,7 @@ func newPicker(name string) (*picker, error) {
 
 // pick chooses the files of metrics that are read.
 func (p *picker) pick(m *archive.Member, head []byte) (bool, error) {
-	line, _, _ := bytes.Cut(head, []byte("\n"))
-	if !IsHeader(line) {
+	if !Detect(head) {
 		p.alien = append(p.alien, m.Name)
 		return false, nil
 	}

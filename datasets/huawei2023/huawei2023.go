@@ -1,7 +1,6 @@
 package huawei2023
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,11 +11,11 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/archive"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
-	"github.com/incendio-faas/incendio/internal/archive"
-	"github.com/incendio-faas/incendio/internal/measure"
-	"github.com/incendio-faas/incendio/internal/rows"
-	"github.com/incendio-faas/incendio/internal/wide"
+	"github.com/incendio-faas/incendio/datasets/internal/matrix"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.
@@ -58,23 +57,23 @@ func (o Options) Validate() error {
 	return err
 }
 
-// IsHeader reports whether the first line of a file may be one of this trace: day, time
+// Detect reports whether a file that begins with head may be one of this trace: day, time
 // and then functions that are numbered.
-func IsHeader(line []byte) bool {
-	columns, ok := wide.IsHeader(line)
+func Detect(head []byte) bool {
+	columns, ok := matrix.Header(head)
 	if !ok {
 		return false
 	}
 	for _, c := range columns[:len(columns)-1] { // the last one may be cut off
-		if !numeric(bytes.TrimSpace(c)) {
+		if !numeric(c) {
 			return false
 		}
 	}
-	return len(columns) > 1 || numeric(bytes.TrimSpace(columns[0]))
+	return len(columns) > 1 || numeric(columns[0])
 }
 
-func numeric(name []byte) bool {
-	return len(name) > 0 && !slices.ContainsFunc(name, func(c byte) bool { return c < '0' || c > '9' })
+func numeric(name string) bool {
+	return len(name) > 0 && !slices.ContainsFunc([]byte(name), func(c byte) bool { return c < '0' || c > '9' })
 }
 
 // An Input is a set of files of the trace. It implements [datasets.Input], and must be
@@ -83,7 +82,7 @@ type Input struct {
 	opts    Options
 	set     *archive.Set
 	sources []datasets.SourceFile
-	trace   wide.Trace
+	trace   matrix.Trace
 	notes   []string
 	lost    lost.Values
 
@@ -130,12 +129,12 @@ func (in *Input) open(ctx context.Context, path string) error {
 	for i := range files {
 		members[i] = files[i].member
 	}
-	outlines, err := wide.SurveyAll(ctx, members, in.opts.Workers)
+	outlines, err := matrix.SurveyAll(ctx, members, in.opts.Workers)
 	if err != nil {
 		return err
 	}
-	in.trace = wide.Trace{
-		Days: wide.Days{Counts: 1, Samples: samples, Workers: in.opts.Workers, Lose: func(metric string, cells int, first *datasets.SyntaxError) {
+	in.trace = matrix.Trace{
+		Days: matrix.Days{Counts: 1, Samples: samples, Workers: in.opts.Workers, Lose: func(metric string, cells int, first *datasets.SyntaxError) {
 			in.lost.AddAt(metric, int64(cells), first)
 		}},
 		Key: func(column string) rows.Key { return rows.Key{App: []byte(column), Name: []byte(column)} },
@@ -164,7 +163,7 @@ func (in *Input) open(ctx context.Context, path string) error {
 
 // byMinute leaves one file for every metric and day: the one by the minute, else the one
 // by the second.
-func byMinute(files []wide.File) ([]wide.File, error) {
+func byMinute(files []matrix.File) ([]matrix.File, error) {
 	type key struct{ use, day int }
 	best := map[key]int{}
 	for i, f := range files {
@@ -233,7 +232,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 		return nil, err
 	}
 	// Now, because taking quantiles puts values together.
-	if in.measured, err = wide.MeasuredOf(measured); err != nil {
+	if in.measured, err = matrix.MeasuredOf(measured); err != nil {
 		return nil, err
 	}
 	return functions.Finish(in.opts.Seed, func(f *datasets.Function) {
@@ -253,7 +252,7 @@ func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datas
 }
 
 // median is 0 where there is no measurement.
-func median(s *measure.Weighted) float64 {
+func median(s *cost.Weighted) float64 {
 	if s == nil {
 		return 0
 	}

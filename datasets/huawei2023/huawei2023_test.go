@@ -306,14 +306,14 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestIsHeader(t *testing.T) {
+func TestDetect(t *testing.T) {
 	for line, want := range map[string]bool{
 		"day,time,0,1,2": true, "\ufeffday,time,17\r": true, "day,time,0,1,20": true,
 		"day,time": false, "day,time,a": false, "day,time,400---418---pool22-300-128,1---2---pool22": false,
 		"day,minute,0": false, "day,time,0,1---2": true, "": false,
 		"day,time,clusterName,funcName": false,
 	} {
-		if got := huawei2023.IsHeader([]byte(line)); got != want {
+		if got := huawei2023.Detect([]byte(line)); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
 	}

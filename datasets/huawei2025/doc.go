@@ -6,7 +6,7 @@
 // files. Each is known by its header, and a metric by the folder that its files lie in:
 //
 //   - time series, <region>/<metric>[_avg|_std|_quantile_NNN]/day_NN.csv: a row a minute and
-//     a column a function, read by [wide];
+//     a column a function, read by [matrix];
 //   - cold starts, <region>/day_NN.csv: an event a row;
 //   - requests of the last day: a request a row;
 //   - the triggers of the functions of region 2.
@@ -43,5 +43,5 @@
 // [datasets.DefaultMemory] and [datasets.DefaultCPU], marked as assumed. Days without a
 // file between others are gaps of the trace.
 //
-// [wide]: https://pkg.go.dev/github.com/incendio-faas/incendio/internal/wide
+// [matrix]: https://pkg.go.dev/github.com/incendio-faas/incendio/datasets/internal/matrix
 package huawei2025

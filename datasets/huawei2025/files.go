@@ -1,7 +1,6 @@
 package huawei2025
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -11,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/incendio-faas/incendio/internal/archive"
-	"github.com/incendio-faas/incendio/internal/rows"
-	"github.com/incendio-faas/incendio/internal/wide"
+	"github.com/incendio-faas/incendio/datasets/internal/archive"
+	"github.com/incendio-faas/incendio/datasets/internal/matrix"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // A kind of file.
@@ -27,23 +26,15 @@ const (
 	triggerTable
 )
 
-// IsHeader reports whether the first line of a file may be one of this trace.
-func IsHeader(line []byte) bool { return kindOf(line) != alien }
+// Detect reports whether a file that begins with head may be one of this trace.
+func Detect(head []byte) bool { return kindOf(head) != alien }
 
-// kindOf tells the kind of a file by its first line, which may be cut off.
-func kindOf(line []byte) kind {
-	if columns, ok := wide.IsHeader(line); ok && bytes.Contains(columns[0], []byte(separator)) {
+// kindOf tells the kind of a file by its beginning, whose first line may be cut off.
+func kindOf(head []byte) kind {
+	if columns, ok := matrix.Header(head); ok && strings.Contains(columns[0], separator) {
 		return series
 	}
-	has := func(names ...string) bool {
-		fields := bytes.Split(bytes.TrimSuffix(bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")), []byte("\r")), []byte(","))
-		for _, name := range names {
-			if !slices.ContainsFunc(fields, func(f []byte) bool { return string(bytes.TrimSpace(f)) == name }) {
-				return false
-			}
-		}
-		return true
-	}
+	has := func(names ...string) bool { return rows.HasColumns(head, names...) }
 	switch {
 	case has("time", "funcName", "totalCost_cold_start", "podID"):
 		return coldStarts
@@ -132,8 +123,7 @@ func (p *picker) parts(m *archive.Member) []string {
 
 // pick chooses the files that are read, of the region.
 func (p *picker) pick(m *archive.Member, head []byte) (bool, error) {
-	line, _, _ := bytes.Cut(head, []byte("\n"))
-	f := &file{member: m, kind: kindOf(line), level: none}
+	f := &file{member: m, kind: kindOf(head), level: none}
 	if f.kind == alien {
 		p.alien = append(p.alien, m.Name)
 		return false, nil
@@ -230,7 +220,7 @@ func share(level int, all []int) float64 {
 
 // use says how a time series is read: its values, and what they are for; by is the metric
 // of counts that weights measurements, and all are the quantiles of the metric.
-func (f *file) use(hasRequests, hasStarts bool, all []int) (wide.Values, wide.Use) {
+func (f *file) use(hasRequests, hasStarts bool, all []int) (matrix.Values, matrix.Use) {
 	by := func(metric int, has bool) int {
 		if has {
 			return metric
@@ -239,13 +229,13 @@ func (f *file) use(hasRequests, hasStarts bool, all []int) (wide.Values, wide.Us
 	}
 	switch f.metric {
 	case "requests":
-		return wide.Values{Name: f.metric, Whole: true, Max: rows.MaxCount}, wide.Use{Counts: true, Metric: requests}
+		return matrix.Values{Name: f.metric, Whole: true, Max: rows.MaxCount}, matrix.Use{Counts: true, Metric: requests}
 	case "num_cold_starts":
-		return wide.Values{Name: f.metric, Whole: true, Max: rows.MaxCount}, wide.Use{Counts: true, Metric: starts}
+		return matrix.Values{Name: f.metric, Whole: true, Max: rows.MaxCount}, matrix.Use{Counts: true, Metric: starts}
 	case "totalCost":
-		return wide.Values{Name: f.metric, Max: maxSeconds}, wide.Use{Metric: execution, By: by(requests, hasRequests), Share: share(f.level, all)}
+		return matrix.Values{Name: f.metric, Max: maxSeconds}, matrix.Use{Metric: execution, By: by(requests, hasRequests), Share: share(f.level, all)}
 	default:
-		return wide.Values{Name: f.metric, Max: maxSeconds}, wide.Use{Metric: initialisation, By: by(starts, hasStarts), Share: share(f.level, all)}
+		return matrix.Values{Name: f.metric, Max: maxSeconds}, matrix.Use{Metric: initialisation, By: by(starts, hasStarts), Share: share(f.level, all)}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // separator stands between the parts of a funcID.

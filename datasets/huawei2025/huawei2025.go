@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/archive"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
-	"github.com/incendio-faas/incendio/internal/archive"
-	"github.com/incendio-faas/incendio/internal/rows"
-	"github.com/incendio-faas/incendio/internal/wide"
+	"github.com/incendio-faas/incendio/datasets/internal/matrix"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.
@@ -72,7 +72,7 @@ type Input struct {
 	region string
 
 	// One of these says what counts. Time series without requests only measure.
-	trace  *wide.Trace
+	trace  *matrix.Trace
 	tables *rows.Tables[record] // of requests or of cold starts
 	events kind                 // which of them
 
@@ -237,12 +237,12 @@ func (in *Input) surveySeries(ctx context.Context, p *picker) error {
 			levels[f.metric] = append(levels[f.metric], f.level)
 		}
 	}
-	outlines, err := wide.SurveyAll(ctx, members, in.opts.Workers)
+	outlines, err := matrix.SurveyAll(ctx, members, in.opts.Workers)
 	if err != nil {
 		return err
 	}
-	in.trace = &wide.Trace{
-		Days: wide.Days{Counts: counts, Samples: samples, Workers: in.opts.Workers, Lose: func(metric string, cells int, first *datasets.SyntaxError) {
+	in.trace = &matrix.Trace{
+		Days: matrix.Days{Counts: counts, Samples: samples, Workers: in.opts.Workers, Lose: func(metric string, cells int, first *datasets.SyntaxError) {
 			in.lost.AddAt(metric, int64(cells), first)
 		}},
 		Key: func(column string) rows.Key {
@@ -267,7 +267,7 @@ func (in *Input) surveySeries(ctx context.Context, p *picker) error {
 		}
 		first[same] = f.member.Path
 		values, use := f.use(has["requests"], has["num_cold_starts"], levels[f.metric])
-		in.trace.Files = append(in.trace.Files, wide.File{
+		in.trace.Files = append(in.trace.Files, matrix.File{
 			Name: f.member.Source(), Path: f.member.Path, Open: f.member.Open, Outline: o, Values: values, Use: use,
 		})
 	}
@@ -307,7 +307,7 @@ func (in *Input) Provenance() datasets.Provenance {
 func (in *Input) Read(ctx context.Context, known []datasets.Function, sink datasets.Sink) ([]datasets.Function, error) {
 	functions := rows.NewFunctions(known)
 	in.lost = lost.Values{}
-	m := measured{costs: map[string]*cost{}, triggers: map[string]datasets.Trigger{}, lost: &in.lost}
+	m := measured{costs: map[string]*times{}, triggers: map[string]datasets.Trigger{}, lost: &in.lost}
 	series, err := m.join(in.before)
 	if err != nil {
 		return nil, err

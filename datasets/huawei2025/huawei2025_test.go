@@ -378,12 +378,12 @@ func TestShare(t *testing.T) {
 	}
 }
 
-func TestIsHeader(t *testing.T) {
+func TestDetect(t *testing.T) {
 	for line, want := range map[string]bool{
 		"day,time," + a: true, coldHeader: true, requestHeader: true, "\ufefffuncID,cpu_request,runtime,triggerType-invocationType\r": true,
 		"day,time,0,1": false, "day,minute,cold_starts": false, "function,minute,count": false, "": false,
 	} {
-		if got := huawei2025.IsHeader([]byte(strings.TrimSpace(line))); got != want {
+		if got := huawei2025.Detect([]byte(strings.TrimSpace(line))); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
 	}

@@ -9,22 +9,22 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
-	"github.com/incendio-faas/incendio/internal/measure"
-	"github.com/incendio-faas/incendio/internal/rows"
-	"github.com/incendio-faas/incendio/internal/wide"
+	"github.com/incendio-faas/incendio/datasets/internal/matrix"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // maxFunctions bounds what the names of functions can take of memory.
 const maxFunctions = 1 << 18
 
-// A cost is what the tables measured of one function.
-type cost struct{ Execution, Initialisation measure.Quantiles }
+// Times are what the tables measured of one function.
+type times struct{ Execution, Initialisation cost.Quantiles }
 
 // measured is what is known of functions beside their counts, by funcID.
 type measured struct {
-	costs    map[string]*cost
-	series   []map[string]wide.Sample // by metric
+	costs    map[string]*times
+	series   []map[string]matrix.Sample // by metric
 	triggers map[string]datasets.Trigger
 	lost     *lost.Values
 
@@ -42,7 +42,7 @@ const (
 func (m *measured) join(before []datasets.Measured) (series []datasets.Measured, err error) {
 	for _, b := range before {
 		if id, ok := strings.CutPrefix(b.Of, ofCost); ok {
-			m.costs[id] = new(cost)
+			m.costs[id] = new(times)
 			if err := json.Unmarshal([]byte(b.State), m.costs[id]); err != nil {
 				return nil, fmt.Errorf("what was measured of %.60q: %w", b.Of, err)
 			}
@@ -57,7 +57,7 @@ func (m *measured) join(before []datasets.Measured) (series []datasets.Measured,
 
 // all is what was measured, in order.
 func (m *measured) all() ([]datasets.Measured, error) {
-	all, err := wide.MeasuredOf(m.series)
+	all, err := matrix.MeasuredOf(m.series)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (m *measured) add(id []byte, e event) rows.Fault {
 		if len(m.costs) == maxFunctions {
 			return rows.Fault{Reason: rows.BadKey, Msg: fmt.Sprintf("function %.60q: more than %d functions", id, maxFunctions)}
 		}
-		c = new(cost)
+		c = new(times)
 		m.costs[string(id)] = c
 	}
 	if e.duration > 0 {
@@ -105,7 +105,7 @@ func (m *measured) add(id []byte, e event) rows.Fault {
 }
 
 // of is the time series of a metric of a function, nil if there is none.
-func (m *measured) of(metric int, id string) wide.Sample {
+func (m *measured) of(metric int, id string) matrix.Sample {
 	if m.series == nil {
 		return nil
 	}
@@ -142,9 +142,9 @@ func (m *measured) set(f *datasets.Function) {
 	}
 	if assumed(datasets.AssumedStartCost) {
 		if c != nil && c.Initialisation.N() > 0 {
-			measure.SetStartCost(f, c.Initialisation.Distribution())
+			cost.SetStartCost(f, c.Initialisation.Distribution())
 		} else if s := m.of(initialisation, f.Name); s != nil {
-			measure.SetStartCost(f, s.Distribution(time.Second))
+			cost.SetStartCost(f, s.Distribution(time.Second))
 		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 	"github.com/incendio-faas/incendio/internal/missing"
-	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 // Columns of the tables by their position in a row. Both name a function alike.
@@ -229,8 +229,8 @@ func parseColdStart(line int, cells [][]byte, lost *lost.Values) (e event, fault
 		return e, fault
 	}
 	e = event{arrival: micros(at), duration: unknown}
-	if cost, known := lost.Number("totalCost_cold_start", cells[totalCold], line, maxSeconds); known {
-		e.start = max(1, micros(cost))
+	if took, known := lost.Number("totalCost_cold_start", cells[totalCold], line, maxSeconds); known {
+		e.start = max(1, micros(took))
 	}
 	return e, rows.Fault{}
 }

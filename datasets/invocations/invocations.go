@@ -46,10 +46,10 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 	"github.com/incendio-faas/incendio/datasets/internal/join"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
-	"github.com/incendio-faas/incendio/internal/measure"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.
@@ -106,7 +106,7 @@ type Input struct {
 	notes  []string
 	found  []string // notes on what Read came upon
 
-	join.Costs[measure.Cost]
+	join.Costs[cost.Cost]
 }
 
 // Open finds the files at path, takes their digests and learns their span. Two files
@@ -178,7 +178,7 @@ type parser struct {
 	clock     rows.Clock
 	span      *rows.Span
 	functions *rows.Functions
-	costs     []measure.Cost // by function; nil in the survey
+	costs     []cost.Cost // by function; nil in the survey
 	lost      lost.Values
 
 	series []byte // the name of the file, where it has no column of functions
@@ -234,7 +234,7 @@ func micros(milliseconds float64) int64 { return int64(math.Round(milliseconds *
 // observe takes what a row measured of its function; took is in microseconds.
 func (p *parser) observe(id datasets.FunctionID, took int64, line int, cells [][]byte) {
 	for int(id) >= len(p.costs) {
-		p.costs = append(p.costs, measure.Cost{})
+		p.costs = append(p.costs, cost.Cost{})
 	}
 	c := &p.costs[id]
 	number := func(at int, limit float64) float64 {
@@ -242,7 +242,7 @@ func (p *parser) observe(id datasets.FunctionID, took int64, line int, cells [][
 		return v
 	}
 	for _, t := range []struct {
-		of     *measure.Quantiles
+		of     *cost.Quantiles
 		micros int64
 	}{{&c.Execution, took}, {&c.Initialisation, micros(number(cold, maxMilliseconds))}, {&c.Termination, micros(number(end, maxMilliseconds))}} {
 		if t.micros > 0 {

@@ -17,10 +17,11 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/invocations"
 	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/datasets/parquet/foreign"
 )
 
 func TestMain(m *testing.M) {
-	if code, is := parquet.ForeignReader(os.Args); is {
+	if code, is := foreign.Serve(os.Args); is {
 		os.Exit(code)
 	}
 	os.Exit(m.Run())

@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/measure"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 )
 
 // probabilities at which readers take quantiles.
-var probabilities = measure.Probabilities()
+var probabilities = cost.Probabilities()
 
 // full is the number of samples at which all probabilities fall on one of them.
 const full = 101
@@ -40,7 +40,7 @@ func samples(d datasets.Distribution, most int64) (micros []int64, exact bool) {
 
 // distance is how far the quantiles of samples are from those wanted.
 func distance(micros, want []int64) int64 {
-	var q measure.Quantiles
+	var q cost.Quantiles
 	for _, v := range micros {
 		q.Add(v)
 	}

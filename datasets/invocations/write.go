@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 	"github.com/incendio-faas/incendio/internal/folder"
-	"github.com/incendio-faas/incendio/internal/measure"
-	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 // Write writes a trace into dir, a file of CSV a day that is named after the date, so
@@ -192,7 +192,7 @@ func (w *writer) plan() []string {
 		}
 		var exact bool
 		of.cold, exact = samples(f.Initialisation, of.n)
-		if !same(f.Termination, measure.AssumedTermination(atOurs(f.Initialisation))) {
+		if !same(f.Termination, cost.AssumedTermination(atOurs(f.Initialisation))) {
 			var ended bool
 			of.end, ended = samples(f.Termination, of.n)
 			exact = exact && ended

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/jsonstream"
+	"github.com/incendio-faas/incendio/datasets/internal/jsonstream"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 	"github.com/incendio-faas/incendio/internal/missing"
-	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 const (

@@ -52,10 +52,10 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 	"github.com/incendio-faas/incendio/datasets/internal/join"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
-	"github.com/incendio-faas/incendio/internal/measure"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Format is the name of the format in the store and on the command line.
@@ -80,7 +80,7 @@ type Input struct {
 	others others
 	found  []string // notes on what Read came upon
 
-	join.Costs[cost]
+	join.Costs[observed]
 }
 
 // Open finds the files at path, takes their digests and learns their span. It fails where
@@ -239,15 +239,15 @@ var codec = rows.Codec[record]{
 	},
 }
 
-// A cost is what the records measured of one function.
-type cost struct {
-	measure.Cost                   // its Initialisation is waitTime + initTime
-	InitTime     measure.Quantiles // of cold invocations
-	Warm         measure.Quantiles // the waitTime of warm ones
+// Observed is what the records measured of one function.
+type observed struct {
+	cost.Cost                // its Initialisation is waitTime + initTime
+	InitTime  cost.Quantiles // of cold invocations
+	Warm      cost.Quantiles // the waitTime of warm ones
 }
 
 // costs are by function.
-type costs []cost
+type costs []observed
 
 func (c *costs) observe(r record) {
 	for int(r.function) >= len(*c) {
@@ -289,7 +289,7 @@ func (c costs) measure(f *datasets.Function) {
 		for i := range start.Value {
 			start.Value[i] = max(start.Value[i]-usual, least.Value[i])
 		}
-		measure.SetStartCost(f, start)
+		cost.SetStartCost(f, start)
 	}
 	seen.Set(f)
 }

@@ -17,8 +17,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/sinktest"
 	"github.com/incendio-faas/incendio/datasets/openwhisk"
-	"github.com/incendio-faas/incendio/internal/sinktest"
 )
 
 func read(t testing.TB, path string, known ...datasets.Function) (*openwhisk.Input, []datasets.Function, *sinktest.Collector) {

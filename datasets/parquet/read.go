@@ -10,14 +10,9 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
-)
 
-// recovered turns a panic into an error: Arrow v15 panics on much malformed input.
-func recovered(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("malformed Parquet: %v", r)
-	}
-}
+	"github.com/incendio-faas/incendio/datasets/parquet/internal/batch"
+)
 
 // readFile reads the columns of a file whose names and types are those of want,
 // in its order; without want, all that the file has. More than limit rows are an
@@ -60,7 +55,7 @@ func openFile(path string, want []Column, limit int64) (_ *fileReader, err error
 }
 
 func (r *fileReader) begin(limit int64) (err error) {
-	defer recovered(&err)
+	defer batch.Recover(&err)
 	info, err := r.f.Stat()
 	if err != nil {
 		return err
@@ -131,7 +126,7 @@ func (r *fileReader) bounds(g, c int) (low, high int64, ok bool) {
 			ok = false // statistics that cannot be read skip nothing
 		}
 	}()
-	defer recovered(&err)
+	defer batch.Recover(&err)
 	chunk, err := r.r.MetaData().RowGroup(g).ColumnChunk(r.index[c])
 	if err != nil {
 		return 0, 0, false
@@ -162,7 +157,7 @@ func (r *fileReader) read(groups []int) (columns []Column, err error) {
 			err = fmt.Errorf("%s: %w", r.path, err)
 		}
 	}()
-	defer recovered(&err)
+	defer batch.Recover(&err)
 	for i, c := range r.want {
 		if c.Data, err = r.column(r.index[i], c.Data, groups); err != nil {
 			return nil, fmt.Errorf("column %q: %w", c.Name, err)
@@ -242,14 +237,9 @@ func readGroups[T any](r *file.Reader, i int, groups []int, out []T, read func(r
 	return out, nil
 }
 
-type batchReader[T any] interface {
-	ReadBatch(n int64, values []T, def, rep []int16) (total int64, valuesRead int, err error)
-	Err() error
-}
-
 // openChunk opens the leaf i of row group g, which must hold values of type T with
 // definition and repetition levels of at most level.
-func openChunk[T any](r *file.Reader, g, i int, level int16) (batchReader[T], error) {
+func openChunk[T any](r *file.Reader, g, i int, level int16) (batch.Reader[T], error) {
 	leaf := r.MetaData().Schema.Column(i)
 	if leaf.MaxDefinitionLevel() != level || leaf.MaxRepetitionLevel() != level {
 		return nil, fmt.Errorf("definition level %d, repetition level %d: expected %d, %d",
@@ -259,27 +249,12 @@ func openChunk[T any](r *file.Reader, g, i int, level int16) (batchReader[T], er
 	if err != nil {
 		return nil, err
 	}
-	br, ok := c.(batchReader[T])
+	br, ok := c.(batch.Reader[T])
 	if !ok {
 		var want T
 		return nil, fmt.Errorf("holds %v, expected %T", leaf.PhysicalType(), want)
 	}
 	return br, nil
-}
-
-// next reads one batch, and treats a chunk that ends early as an error, so that a
-// footer that promises too much neither loops nor goes unnoticed.
-func next[T any](c batchReader[T], values []T, def, rep []int16) (levels int64, n int, err error) {
-	levels, n, err = c.ReadBatch(int64(len(values)), values, def, rep)
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case c.Err() != nil:
-		return 0, 0, c.Err()
-	case levels <= 0 || levels > int64(len(values)) || n < 0 || int64(n) > levels:
-		return 0, 0, errors.New("fewer values than the footer says")
-	}
-	return levels, n, nil
 }
 
 func readFlat[T any](r *file.Reader, g, i int, out []T) ([]T, error) {
@@ -290,7 +265,7 @@ func readFlat[T any](r *file.Reader, g, i int, out []T) ([]T, error) {
 	from, n := len(out), int(r.RowGroup(g).NumRows())
 	out = out[:from+n]
 	for from < len(out) {
-		levels, _, err := next(c, out[from:], nil, nil)
+		levels, _, err := batch.Next(c, out[from:], nil, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -299,18 +274,14 @@ func readFlat[T any](r *file.Reader, g, i int, out []T) ([]T, error) {
 	return out, nil
 }
 
-// batch is the number of values that are decoded at a time where they are
-// converted on the way.
-const batch = 1024
-
 func readStrings(r *file.Reader, g, i int, out []string, interned map[string]string) ([]string, error) {
 	c, err := openChunk[parquet.ByteArray](r, g, i, 0)
 	if err != nil {
 		return nil, err
 	}
-	values := make([]parquet.ByteArray, batch)
+	values := make([]parquet.ByteArray, batch.Size)
 	for n := r.RowGroup(g).NumRows(); n > 0; {
-		levels, _, err := next(c, values[:min(n, batch)], nil, nil)
+		levels, _, err := batch.Next(c, values[:min(n, batch.Size)], nil, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -340,12 +311,12 @@ func readLists[T any](r *file.Reader, g, i int, out [][]T) ([][]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	values := make([]T, batch)
-	def, rep := make([]int16, batch), make([]int16, batch)
+	values := make([]T, batch.Size)
+	def, rep := make([]int16, batch.Size), make([]int16, batch.Size)
 	first := len(out)
 	for n > 0 {
-		m := min(n, batch)
-		levels, count, err := next(c, values[:m], def[:m], rep[:m])
+		m := min(n, batch.Size)
+		levels, count, err := batch.Next(c, values[:m], def[:m], rep[:m])
 		if err != nil {
 			return nil, err
 		}

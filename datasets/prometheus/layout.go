@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/jsonstream"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/jsonstream"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 const (

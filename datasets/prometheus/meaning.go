@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/jsonstream"
-	"github.com/incendio-faas/incendio/internal/rows"
+	"github.com/incendio-faas/incendio/datasets/internal/jsonstream"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 )
 
 // Labels with a meaning of their own in what Prometheus scrapes.

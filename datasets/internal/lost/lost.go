@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/rows"
 	"github.com/incendio-faas/incendio/internal/missing"
-	"github.com/incendio-faas/incendio/internal/rows"
 )
 
 // Values counts the lost values of an input by field. The zero value has none.

@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 	"github.com/incendio-faas/incendio/datasets/synthetic/workloads"
-	"github.com/incendio-faas/incendio/internal/measure"
 )
 
 // The quantiles of profiles.csv are those of the published measurements.
@@ -79,7 +79,7 @@ func near(t *testing.T, what string, got datasets.Distribution, us []float64) {
 func quantiles(us []float64) []float64 {
 	us = slices.Sorted(slices.Values(us))
 	var out []float64
-	for _, p := range measure.Probabilities() {
+	for _, p := range cost.Probabilities() {
 		at := p * float64(len(us)-1)
 		k := int(at)
 		v := us[k]

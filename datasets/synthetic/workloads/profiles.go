@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/internal/measure"
+	"github.com/incendio-faas/incendio/datasets/internal/cost"
 )
 
 // A Profile is what was measured of one function.
@@ -56,7 +56,7 @@ func Profiles() []Profile {
 			Execution: quantiles(r[4]), Initialisation: quantiles(r[5]), Termination: quantiles(r[6]),
 		}
 		if r[6] == "" {
-			p.Termination, p.AssumedTermination = measure.AssumedTermination(p.Initialisation), true
+			p.Termination, p.AssumedTermination = cost.AssumedTermination(p.Initialisation), true
 		}
 		out = append(out, p)
 	}
@@ -65,7 +65,7 @@ func Profiles() []Profile {
 
 // quantiles parses those of a time in milliseconds: all seven, or one that stands for all.
 func quantiles(cell string) datasets.Distribution {
-	d := datasets.Distribution{Prob: measure.Probabilities()}
+	d := datasets.Distribution{Prob: cost.Probabilities()}
 	fields := strings.Fields(cell)
 	for i := range d.Prob {
 		if len(fields) == 0 {
