@@ -124,13 +124,20 @@ func TestTerminalStaysInCommand(t *testing.T) {
 	}
 }
 
-// Arrow is behind one package, and the formats need the standard library alone.
+// Arrow and Prometheus are behind one package each, and the formats need the standard library alone.
 func TestDependenciesHaveOneDoor(t *testing.T) {
 	all := packages(t)
 	for name, p := range all {
 		for _, i := range p.Imports {
 			if below(i, "github.com/apache/arrow") && !below(name, "datasets/parquet") {
 				t.Errorf("%s imports %s: only datasets/parquet may", name, i)
+			}
+		}
+	}
+	for name, p := range all {
+		for _, d := range p.Deps {
+			if below(d, "github.com/prometheus") && name != "scheduler/runner/prometheus" {
+				t.Errorf("%s depends on %s: only scheduler/runner/prometheus may", name, d)
 			}
 		}
 	}
