@@ -59,38 +59,59 @@ func (p *predictor) path(now, minutes int, first Forecast, probs []float64, s *s
 	}
 	visit(1, first, s.asked)
 	for from := 2; from <= minutes; {
-		lower, upper := p.cluster.around(from)
-		to := minutes
-		if upper.minutes > 0 {
-			to = min(to, upper.minutes)
+		n := min(batchRows, minutes-from+1)
+		if _, upper := p.cluster.around(from); upper.minutes > 0 { // as far as two knots say
+			n = min(n, upper.minutes-from+1)
 		}
-		for from <= to {
-			n := min(batchRows, to-from+1)
-			s.clear()
-			for k := range n {
-				s.rows = p.follow.Append(s.rows, from+k)
-				s.bound = append(s.bound, p.follow.Bound())
-			}
-			s.median, s.mean = resize(s.median, n), resize(s.mean, n)
-			lower.outputs(s, s.median)
-			upper.outputs(s, s.mean)
-			width := len(s.rows) / n
-			for k := range n {
-				l := later{lower: lower, upper: upper, bound: s.bound[k], scale: p.errors.scale()}
-				if upper.minutes > 0 {
-					l.share = math.Log(float64(from+k)/float64(lower.minutes)) / math.Log(float64(upper.minutes)/float64(lower.minutes))
-				}
-				l.median = min(features.Count(s.rows[k*width]+(1-l.share)*s.median[k]+l.share*s.mean[k]), l.bound)
-				f := l.forecast()
-				for j, q := range probs {
-					s.asked[j] = f.ordered(q, l.at(q))
-				}
-				visit(from+k, f, s.asked)
-			}
-			from += n
+		s.clear()
+		for k := range n {
+			p.prepareLater(s, from+k)
 		}
+		p.cluster.evaluateLater(s, from)
+		for k := range n {
+			l := p.later(s, k, from+k)
+			f := l.forecast()
+			for j, q := range probs {
+				s.asked[j] = f.ordered(q, l.at(q))
+			}
+			visit(from+k, f, s.asked)
+		}
+		from += n
 	}
 	return nil
+}
+
+// prepareLater appends the row of the minute that lies so far ahead.
+func (p *predictor) prepareLater(s *scratch, ahead int) {
+	s.rows = p.follow.Append(s.rows, ahead)
+	s.bound = append(s.bound, p.follow.Bound())
+}
+
+// evaluateLater runs the trees about a distance ahead > 1 on the rows.
+func (c *Cluster) evaluateLater(s *scratch, ahead int) {
+	lower, upper := c.around(ahead)
+	s.median, s.mean = resize(s.median, len(s.bound)), resize(s.mean, len(s.bound))
+	if upper.minutes == ahead { // it speaks alone
+		clear(s.median)
+	} else {
+		lower.outputs(s, s.median)
+	}
+	upper.outputs(s, s.mean)
+}
+
+// later is the forecast of row i of s, which was prepared and evaluated, so far ahead.
+func (p *predictor) later(s *scratch, i, ahead int) later {
+	lower, upper := p.cluster.around(ahead)
+	l := later{lower: lower, upper: upper, bound: s.bound[i], scale: p.errors.scale()}
+	switch {
+	case upper.minutes == ahead:
+		l.share = 1
+	case upper.minutes > 0:
+		l.share = math.Log(float64(ahead)/float64(lower.minutes)) / math.Log(float64(upper.minutes)/float64(lower.minutes))
+	}
+	width := len(s.rows) / len(s.bound)
+	l.median = min(features.Count(s.rows[i*width]+(1-l.share)*s.median[i]+l.share*s.mean[i]), l.bound)
+	return l
 }
 
 func resize(v []float64, n int) []float64 {

@@ -227,6 +227,55 @@ func TestAheadIsRuntime(t *testing.T) {
 	}
 }
 
+// Distances ahead that a replay steps through are those of the path at that time.
+func TestStepAheadIsPath(t *testing.T) {
+	const from, to = 1000, 1700
+	m, tr := withLater(t), trace(allNames, 2)
+	dense, err := tr.Dense(context.Background(), tr.Span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := forecast.NewReplay(m, tr.Start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := []int{1, 5, 20, 60, 90}
+	for i := range tr.Functions {
+		rt, err := forecast.NewRuntime(m, tr.Functions[i:i+1], tr.Start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for minute := range from - 1 {
+			rt.Prime(minute, dense[i][minute:minute+1])
+		}
+		r.Function(&tr.Functions[i], 0)
+		r.Prime(dense[i][:from])
+		stepped := from - 1
+		var path []forecast.Forecast
+		seen := 0
+		err = r.StepAhead(dense[i][from:to], ahead, func(now, k int, d forecast.Distant) {
+			for ; stepped < now; stepped++ {
+				rt.Step(stepped, dense[i][stepped:stepped+1])
+				if path, err = rt.Path(0, 90, path[:0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d.Forecast != path[ahead[k]-1] || d.Lower > d.Median || d.Upper < d.Q90 || d.Upper > d.Q99 {
+				t.Fatalf("function %d, %d minutes ahead of %d: %+v, path %+v", i, ahead[k], now, d, path[ahead[k]-1])
+			}
+			seen++
+		})
+		if err != nil || seen != len(ahead)*(to-from) {
+			t.Fatalf("%d forecasts (%v)", seen, err)
+		}
+	}
+	for _, h := range []int{0, forecast.MaxAhead + 1} {
+		if r.StepAhead(dense[0][:1], []int{h}, nil) == nil {
+			t.Errorf("%d minutes ahead were taken", h)
+		}
+	}
+}
+
 func TestAheadRefuses(t *testing.T) {
 	m, tr := withLater(t), trace(allNames, 2)
 	if _, err := forecast.Find(tr, []string{"nobody"}); !errors.Is(err, forecast.ErrUnknown) {

@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -16,6 +17,7 @@ type Replay struct {
 	start time.Time
 	p     predictor
 	s     scratch
+	later []scratch // one for each distance ahead
 	next  int
 }
 
@@ -74,6 +76,84 @@ func (r *Replay) Step(counts []float64, visit func(minute int, f Forecast)) {
 		}
 	})
 	r.next = from + len(counts)
+}
+
+// A Distant is the forecast of a minute that lies some minutes ahead, with its central interval of
+// 90 %.
+type Distant struct {
+	Forecast
+	Lower, Upper float64
+}
+
+// StepAhead goes through the next minutes like Step, and calls visit, before the count of minute
+// now is looked at, with the forecast of minute now+ahead[k]-1 for every k. Each is what
+// Runtime.Path says at that time.
+func (r *Replay) StepAhead(counts []float64, ahead []int, visit func(now, k int, d Distant)) error {
+	for _, h := range ahead {
+		if h < 1 || h > MaxAhead {
+			return fmt.Errorf("forecast: a distance must be 1 to %d minutes ahead, got %d", MaxAhead, h)
+		}
+	}
+	for len(r.later) < len(ahead) {
+		r.later = append(r.later, scratch{})
+	}
+	p, s := &r.p, &r.s
+	if p.cluster == nil {
+		for i, c := range counts {
+			now, batch := r.next+i, p.arrivals.Batch()
+			if slices.Max(ahead) > 1 {
+				s.chance = p.arrivals.AppendPath(s.chance[:0], now, slices.Max(ahead))
+			} else {
+				s.chance = append(s.chance[:0], p.arrivals.PArrival(now))
+			}
+			for k, h := range ahead {
+				chance := s.chance[h-1]
+				visit(now, k, Distant{occasional(chance, batch), occasionalQuantile(chance, batch, probs[P05]), occasionalQuantile(chance, batch, probs[P95])})
+			}
+			p.observe(now, c)
+		}
+		r.next += len(counts)
+		return nil
+	}
+	for len(counts) > 0 {
+		n := min(len(counts), replayRows)
+		s.clear()
+		for k := range ahead {
+			r.later[k].clear()
+		}
+		for _, c := range counts[:n] {
+			p.prepare(s)
+			for k, h := range ahead {
+				if h > 1 {
+					p.prepareLater(&r.later[k], h)
+				}
+			}
+			p.follow.Observe(c)
+		}
+		s.evaluate(p.cluster)
+		for k, h := range ahead {
+			if h > 1 {
+				p.cluster.evaluateLater(&r.later[k], h)
+			}
+		}
+		for i, c := range counts[:n] {
+			now := r.next + i
+			f := p.finish(s, i)
+			for k, h := range ahead {
+				if h == 1 {
+					visit(now, k, Distant{f, p.quantile(now, probs[P05]), p.quantile(now, probs[P95])})
+					continue
+				}
+				l := p.later(&r.later[k], i, h)
+				d := Distant{Forecast: l.forecast()}
+				d.Lower, d.Upper = d.ordered(probs[P05], l.at(probs[P05])), d.ordered(probs[P95], l.at(probs[P95]))
+				visit(now, k, d)
+			}
+			p.judge(believed(c))
+		}
+		r.next, counts = r.next+n, counts[n:]
+	}
+	return nil
 }
 
 // Ahead forecasts the next minutes, in [1, MaxAhead], from those before them, see Runtime.Ahead.
