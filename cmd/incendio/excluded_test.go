@@ -34,6 +34,7 @@ func TestExclusions(t *testing.T) {
 		{"simulate --sweep start-limit=1,2 --start-limit 3", "start-limit"}, {"simulate --sweep concurrency=1,2 --concurrency 3", "concurrency"},
 		{"simulate --sweep timeout=1,2 --timeout 3s", "timeout"}, {"simulate --sweep scale=1,2 --scale-arrivals 3", "scale-arrivals"}, {"simulate --sweep load=1,2 --scale-arrivals 3", "scale-arrivals"},
 		{"simulate --chain-cold 0.5", "chain-cold"}, {"simulate --fuse", "fuse"}, {"simulate --bundle-stages", "bundle-stages"},
+		{"backtest --cutoff day:2 --window test", "window"}, {"backtest --cutoff day:2 --cutoffs 2", "cutoffs"}, {"backtest --refit 24h --cutoffs 2", "cutoffs"},
 		{"reproduce --list --seeds 3", "seeds"}, {"reproduce fig6 --window all", "window"},
 		{"tune --trials 3", "trials"}, {"tune --policy native --out x", "out"}, {"tune --policy native --as-of 2024-01-01T00:00:00Z", "as-of"}, {"tune --policy native --deadline 1h", "deadline"},
 		{"traces export --layout counts --out x --seed 3", "seed"},

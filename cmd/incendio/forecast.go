@@ -1,14 +1,8 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incendio-faas/incendio/datasets"
-	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/pipelines/replay"
@@ -30,13 +23,6 @@ type aheadFlags struct {
 	horizon                   time.Duration
 	quantiles                 []float64
 }
-
-// Formats of forecasts.
-const (
-	csvFormat     = "csv"
-	jsonFormat    = "json"
-	parquetFormat = "parquet"
-)
 
 func (a *app) forecastCommand() *cobra.Command {
 	f := aheadFlags{horizon: time.Hour, quantiles: []float64{0.5, 0.9, 0.99}, format: csvFormat}
@@ -112,13 +98,42 @@ func (a *app) forecast(cmd *cobra.Command, f aheadFlags) error {
 	if err != nil {
 		return err
 	}
-	return f.write(a.out, func(w io.Writer, path string) error {
-		to, err := f.table(w, path, tableHead{Trace: trace.Name, Bundle: s.Bundle.Digest(), Start: trace.Start, AsOf: trace.Time(from)})
-		if err != nil {
-			return err
+	columns := []string{"function", "minute", "horizon_min", "mean"}
+	for _, p := range f.quantiles {
+		columns = append(columns, quantileName(p))
+	}
+	head := aheadHead{Trace: trace.Name, Bundle: s.Bundle.Digest(), Start: trace.Start, AsOf: trace.Time(from)}
+	to, err := newFrame(a.out, f.out, f.format, head, "forecasts", columns...)
+	if err != nil {
+		return err
+	}
+	defer to.abandon()
+	err = forecast.Ahead(ctx, s.Models.Forecast, trace, ids, from, minutes, f.quantiles, env.Workers, func(id datasets.FunctionID, rows []forecast.AheadRow) error {
+		values := make([]any, len(columns))
+		values[0] = forecast.KeyOf(&trace.Functions[id]).String()
+		for k, r := range rows {
+			values[1], values[2], values[3] = from+k, k+1, r.Mean
+			for i, q := range r.Quantiles {
+				values[i+4] = q
+			}
+			if err := to.row(values...); err != nil {
+				return err
+			}
 		}
-		return errors.Join(f.rows(ctx, s.Models.Forecast, trace, ids, from, minutes, env.Workers, to), to.end())
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return to.close()
+}
+
+// An aheadHead is what JSON says beside the rows.
+type aheadHead struct {
+	Trace  string    `json:"trace"`
+	Bundle string    `json:"bundle"` // digest
+	Start  time.Time `json:"start"`  // of minute 0
+	AsOf   time.Time `json:"as_of"`
 }
 
 // check returns the minutes of the horizon.
@@ -149,79 +164,6 @@ func (f aheadFlags) check() (int, error) {
 	return int(f.horizon / time.Minute), nil
 }
 
-func (f aheadFlags) rows(ctx context.Context, m *forecast.Model, t *datasets.Trace, ids []datasets.FunctionID, from, minutes, workers int, to aheadTable) error {
-	return forecast.Ahead(ctx, m, t, ids, from, minutes, f.quantiles, workers, func(id datasets.FunctionID, rows []forecast.AheadRow) error {
-		name := forecast.KeyOf(&t.Functions[id]).String()
-		for k, r := range rows {
-			if err := to.row(name, from+k, k+1, r.Mean, r.Quantiles); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// write gives do standard output, or a file beside the one that is asked for, which takes its
-// place if all went well.
-func (f aheadFlags) write(stdout io.Writer, do func(w io.Writer, path string) error) error {
-	if f.out == "" {
-		w := bufio.NewWriter(stdout)
-		return errors.Join(do(w, ""), w.Flush())
-	}
-	if f.format == parquetFormat { // which does the same by itself
-		return do(io.Discard, f.out)
-	}
-	dir, err := os.MkdirTemp(filepath.Dir(f.out), ".write-")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", f.out, err)
-	}
-	defer os.RemoveAll(dir)
-	file, err := os.Create(filepath.Join(dir, filepath.Base(f.out)))
-	if err != nil {
-		return fmt.Errorf("write %s: %w", f.out, err)
-	}
-	w := bufio.NewWriter(file)
-	if err := errors.Join(do(w, file.Name()), w.Flush(), file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", f.out, err)
-	}
-	return os.Rename(file.Name(), f.out)
-}
-
-// An aheadTable takes forecasts row by row.
-type aheadTable interface {
-	row(function string, minute, ahead int, mean float64, quantiles []float64) error
-	end() error
-}
-
-// A tableHead is what JSON says beside the rows.
-type tableHead struct {
-	Trace  string    `json:"trace"`
-	Bundle string    `json:"bundle"` // digest
-	Start  time.Time `json:"start"`  // of minute 0
-	AsOf   time.Time `json:"as_of"`
-}
-
-// table begins one in the format that is asked for.
-func (f aheadFlags) table(w io.Writer, path string, head tableHead) (aheadTable, error) {
-	columns := []string{"function", "minute", "horizon_min", "mean"}
-	for _, p := range f.quantiles {
-		columns = append(columns, quantileName(p))
-	}
-	switch f.format {
-	case parquetFormat:
-		return &parquetRows{path: path, names: columns, quantiles: make([][]float64, len(f.quantiles))}, nil
-	case jsonFormat:
-		b, err := json.MarshalIndent(head, "", "  ")
-		if err != nil {
-			return nil, err
-		}
-		_, err = fmt.Fprintf(w, "%s,\n  \"forecasts\": [", strings.TrimSuffix(string(b), "\n}"))
-		return &jsonRows{w: w, names: columns}, err
-	}
-	_, err := fmt.Fprintln(w, strings.Join(columns, ","))
-	return csvRows{w}, err
-}
-
 // quantileName is the column of a probability, in percent: 0.999 is q99.9. It is made from the digits,
 // because a product would round.
 func quantileName(p float64) string {
@@ -237,80 +179,4 @@ func quantileName(p float64) string {
 		out += "." + digits[2:]
 	}
 	return "q" + out
-}
-
-func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-
-type csvRows struct{ w io.Writer }
-
-func (c csvRows) row(function string, minute, ahead int, mean float64, quantiles []float64) error {
-	b := append([]byte(function), ',')
-	b = strconv.AppendInt(b, int64(minute), 10)
-	b = append(b, ',')
-	b = strconv.AppendInt(b, int64(ahead), 10)
-	b = append(append(b, ','), number(mean)...)
-	for _, q := range quantiles {
-		b = append(append(b, ','), number(q)...)
-	}
-	_, err := c.w.Write(append(b, '\n'))
-	return err
-}
-
-func (csvRows) end() error { return nil }
-
-type jsonRows struct {
-	w     io.Writer
-	names []string
-	any   bool
-}
-
-func (j *jsonRows) row(function string, minute, ahead int, mean float64, quantiles []float64) error {
-	name, err := json.Marshal(function)
-	if err != nil {
-		return err
-	}
-	b := []byte(",\n    ")
-	if !j.any {
-		b = b[1:]
-	}
-	j.any = true
-	b = fmt.Appendf(b, `{"function": %s, "minute": %d, "horizon_min": %d, "mean": %s`, name, minute, ahead, number(mean))
-	for i, q := range quantiles {
-		b = fmt.Appendf(b, `, %q: %s`, j.names[i+4], number(q))
-	}
-	_, err = j.w.Write(append(b, '}'))
-	return err
-}
-
-func (j *jsonRows) end() error {
-	_, err := fmt.Fprint(j.w, "\n  ]\n}\n")
-	return err
-}
-
-// parquetRows are written at the end.
-type parquetRows struct {
-	path          string
-	names         []string
-	function      []string
-	minute, ahead []int32
-	mean          []float64
-	quantiles     [][]float64
-}
-
-func (p *parquetRows) row(function string, minute, ahead int, mean float64, quantiles []float64) error {
-	p.function = append(p.function, function)
-	p.minute, p.ahead = append(p.minute, int32(minute)), append(p.ahead, int32(ahead))
-	p.mean = append(p.mean, mean)
-	for i, q := range quantiles {
-		p.quantiles[i] = append(p.quantiles[i], q)
-	}
-	return nil
-}
-
-func (p *parquetRows) end() error {
-	columns := []parquet.Column{{Name: p.names[0], Data: p.function}, {Name: p.names[1], Data: p.minute}, {Name: p.names[2], Data: p.ahead}, {Name: p.names[3], Data: p.mean}}
-	for i, q := range p.quantiles {
-		columns = append(columns, parquet.Column{Name: p.names[i+4], Data: q})
-	}
-	return parquet.WriteTable(p.path, columns)
 }

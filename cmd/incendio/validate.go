@@ -15,7 +15,6 @@ import (
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/pipelines/replay"
-	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/pipelines/steps/validate"
 	"github.com/incendio-faas/incendio/train/forecast"
 )
@@ -139,55 +138,20 @@ func (a *app) printValidation(v *validate.Validation) error {
 
 func (a *app) printScores(r *forecast.BacktestReport) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "forecast\tscope\tWAPE\tMASE\tpinball 0.9\tcoverage 90 %\t")
+	fmt.Fprintln(w, "forecast\tscope\tahead\tWAPE\tMASE\tpinball 0.9\tcoverage 90 %\t")
 	for _, m := range r.Models {
-		fmt.Fprintf(w, "%s\t%s\t%.4f\t%.4f\t%.4f\t%.3f\t\n", m.Name, m.Scope, m.WAPE, m.MASE, m.Pinball["0.9"], m.Coverage90)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.4f\t%.4f\t%.4f\t%.3f\t\n", m.Name, m.Scope, m.Horizon, m.WAPE, m.MASE, m.Pinball["0.9"], m.Coverage90)
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	for _, c := range r.Comparisons {
+		fmt.Fprintf(a.out, "- %s, %d ahead: %s has %.3f times the error of %s (95 %%: %.3f to %.3f): %s\n", c.Scope, c.Horizon, forecast.Incendio, float64(c.Ratio), c.Other, float64(c.CI95[0]), float64(c.CI95[1]), c.Result)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(a.out, "- %s\n", n)
 	}
 	return nil
-}
-
-func (a *app) backtestCommand() *cobra.Command {
-	cutoffs := 3
-	c := &cobra.Command{
-		Use:   "backtest",
-		Short: "Train and judge forecasters at rolling origins, ours beside the baselines",
-		Args:  args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.scene(cmd.Context(), cmd.Flags(), datasets.TestWindow)
-			if err != nil {
-				return err
-			}
-			o := forecast.BacktestOptions{Train: s.cfg.Forecast, Cutoffs: cutoffs}
-			o.Train.Seed, o.Train.Workers = s.cfg.Seed, s.env.Workers
-			if err := o.Validate(); err != nil {
-				return usage(err)
-			}
-			holidays, err := s.cfg.Calendar()
-			if err != nil {
-				return usage(err)
-			}
-			bar := s.env.Progress.Begin("backtest", 0)
-			rep, err := forecast.Backtest(cmd.Context(), s.trace, s.window, holidays, o, stage.Recorder{Bar: bar})
-			bar.End()
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.print(rep)
-			}
-			return a.printScores(rep)
-		},
-	}
-	commonFlags(c.Flags(), "store", "trace", "seed", "workers")
-	c.Flags().String("window", "", "part of the trace to forecast: train, valid, test or all (default: test); train and all are trained on up to the first origin")
-	c.Flags().IntVar(&cutoffs, "cutoffs", cutoffs, "rolling origins")
-	return c
 }
 
 func (a *app) reportCommand() *cobra.Command {

@@ -36,7 +36,7 @@ const (
 type trial struct {
 	head      string
 	objective string
-	link      online.Link
+	link      online.Link // none of trees whose output is the count itself
 }
 
 var trials = [...]trial{
@@ -167,11 +167,13 @@ func table(s *part, tr trial) *gbdt.Table {
 	label := make([]float32, len(s.count))
 	weighted := false
 	for i, y := range s.count {
-		base := s.frame.Row(i)[0]
-		if tr.link == online.Stabilised {
+		switch base := s.frame.Row(i)[0]; tr.link {
+		case online.Stabilised:
 			label[i] = float32(features.Stabilise(y) - base)
-		} else {
+		case online.Residual:
 			label[i] = float32(online.ScaledResidual(features.Count(base), y))
+		default:
+			label[i] = float32(y)
 		}
 		weighted = weighted || s.weight[i] != s.weight[0]
 	}

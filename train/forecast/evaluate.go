@@ -2,10 +2,12 @@ package forecast
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -20,7 +22,7 @@ type EvaluateOptions struct {
 	LightGBM *online.Model
 	// FitSeconds are reported as the time that a model took to fit, by its name.
 	FitSeconds map[string]float64
-	Seed       uint64 // of the draw of rows that calibrate the baselines
+	Seed       uint64 // of the draws of rows that calibrate the baselines, and of intervals
 	Workers    int    // 0 is one per processor; the figures do not depend on it
 }
 
@@ -32,14 +34,16 @@ type EvaluateOptions struct {
 // many minutes before w as w has, by level, as those of the model come from the
 // validation window.
 func Evaluate(ctx context.Context, m *online.Model, t *datasets.Trace, w datasets.Window, o EvaluateOptions) (*BacktestReport, error) {
-	e := newEvaluation(t, o)
-	if err := e.window(ctx, m, o.LightGBM, w); err != nil {
+	models := slices.Clone(UsualModels)
+	if o.LightGBM == nil {
+		models = slices.DeleteFunc(models, func(n string) bool { return n == LightGBM })
+	}
+	e := newEvaluation(t, w, models, []int{1}, o.Seed, o.Workers)
+	if err := e.window(ctx, learned{hybrid: m, light: o.LightGBM}, w); err != nil {
 		return nil, fmt.Errorf("forecast: evaluate on %s %v: %w", t.Name, w, err)
 	}
 	for name, s := range o.FitSeconds {
-		if y := e.tally(name); y != nil {
-			y.fit = time.Duration(s * float64(time.Second))
-		}
+		e.took(name, time.Duration(s*float64(time.Second)))
 	}
 	rep := e.report(w, []int{w.From})
 	if w.From < m.Validation.To {
@@ -48,45 +52,61 @@ func Evaluate(ctx context.Context, m *online.Model, t *datasets.Trace, w dataset
 	return rep, nil
 }
 
-// An evaluation gathers figures over one or more windows.
-type evaluation struct {
-	trace   *datasets.Trace
-	options EvaluateOptions
-	tallies []*tally
-	scopes  []string    // sums of functions that are judged, the first is all of them; nil before the first window
-	hours   [][]float64 // per function: mean count of each hour
-	example *Example
-	notes   []string
+// learned are the models that were trained for a window.
+type learned struct {
+	hybrid, light *online.Model // hybrid has the decompositions of the baseline Prophet too
+	lags          *lagModel
 }
 
-var baselineNames = []string{Prophet, SeasonalNaive, Naive, ExpSmoothing}
+// An evaluation gathers figures over one or more windows.
+type evaluation struct {
+	trace    *datasets.Trace
+	all      datasets.Window // of all windows
+	models   []string        // in order of their reports
+	horizons []int           // minutes ahead, ascending
+	seed     uint64
+	workers  int
+	tallies  []*tally // of each model, its horizons
+	scopes   []string // sums of functions that are judged, the first is all of them; nil before the first window
+	hours    [][]float64
+	example  *Example
+	notes    []string
 
-func newEvaluation(t *datasets.Trace, o EvaluateOptions) *evaluation {
-	e := &evaluation{trace: t, options: o, hours: make([][]float64, len(t.Functions))}
-	names := []string{Incendio}
-	if o.LightGBM != nil {
-		names = append(names, LightGBM)
-	}
-	for _, name := range append(names, baselineNames...) {
-		e.tallies = append(e.tallies, &tally{name: name, function: make([]sums, len(t.Functions))})
+	forecasts func([]ForecastRow) error // takes what was forecast; may be nil
+}
+
+func newEvaluation(t *datasets.Trace, all datasets.Window, models []string, horizons []int, rnd uint64, workers int) *evaluation {
+	e := &evaluation{trace: t, all: all, models: models, horizons: horizons, seed: rnd, workers: workers, hours: make([][]float64, len(t.Functions))}
+	for _, name := range models {
+		for _, h := range horizons {
+			e.tallies = append(e.tallies, &tally{
+				name: name, horizon: h, function: make([]sums, len(t.Functions)), pooled: make([]int64, all.Len()),
+			})
+		}
 	}
 	return e
 }
 
-func (e *evaluation) tally(name string) *tally {
+// tally of a model, number of its horizon.
+func (e *evaluation) tally(model, horizon int) *tally {
+	return e.tallies[model*len(e.horizons)+horizon]
+}
+
+// took adds to the time that a model took to fit.
+func (e *evaluation) took(name string, d time.Duration) {
 	for _, t := range e.tallies {
 		if t.name == name {
-			return t
+			t.fit += d
 		}
 	}
-	return nil
 }
 
 func (e *evaluation) report(w datasets.Window, cutoffs []int) *BacktestReport {
-	r := &BacktestReport{Trace: e.trace.Name, Label: e.trace.Label(), Horizon: 1, Window: w, Cutoffs: cutoffs, Floors: floors(e.hours), Notes: []string{}, Example: e.example}
+	r := &BacktestReport{Trace: e.trace.Name, Label: e.trace.Label(), Horizon: e.horizons[0], Window: w, Cutoffs: cutoffs, Floors: floors(e.hours), Notes: []string{}, Example: e.example}
 	for _, t := range e.tallies {
 		r.Models = append(r.Models, t.report(e.scopes)...)
 	}
+	r.Comparisons = e.compare(r.Models)
 	r.compare()
 	if e.trace.Label() == datasets.SemiSynthetic {
 		r.Notes = append(r.Notes, e.trace.Caveat())
@@ -102,29 +122,30 @@ const blockFunctions = 64
 // calibrationRows bound the rows that calibrate a baseline.
 const calibrationRows = 200_000
 
-// A pass is one window of an evaluation.
+// A pass is one window of an evaluation. Forecasts are made in its minutes, of minutes of all
+// windows.
 type pass struct {
 	*evaluation
-	m, light *online.Model
-	series   []sparse
-	history  datasets.Window // before the window
-	calib    datasets.Window
-	w        datasets.Window
-	season   int
-	calibs   []*online.Calibration // of the baselines' functions
+	learned
+	series  []sparse
+	history datasets.Window // before the window
+	calib   datasets.Window
+	w       datasets.Window
+	season  int
+	calibs  [][]*online.Calibration // of the models that are baselines, by model and horizon, for functions
 }
 
 // window judges the models on w.
-func (e *evaluation) window(ctx context.Context, m, light *online.Model, w datasets.Window) error {
+func (e *evaluation) window(ctx context.Context, l learned, w datasets.Window) error {
 	t := e.trace
 	if w.Len() < 1 || w.From <= t.Span.From || w.To > t.Span.To {
 		return fmt.Errorf("the window must lie inside the span %v and leave a history before it", t.Span)
 	}
-	p := &pass{evaluation: e, m: m, light: light, w: w, history: datasets.Window{From: t.Span.From, To: w.From}}
+	p := &pass{evaluation: e, learned: l, w: w, history: datasets.Window{From: t.Span.From, To: w.From}}
 	p.season = season(p.history.Len())
 	p.calib = datasets.Window{From: max(p.history.From, w.From-w.Len()), To: w.From}
 	var err error
-	if p.series, err = scan(ctx, t, datasets.Window{From: p.history.From, To: w.To}); err != nil {
+	if p.series, err = scan(ctx, t, datasets.Window{From: p.history.From, To: e.all.To}); err != nil {
 		return err
 	}
 	if err := p.calibrateBaselines(ctx); err != nil {
@@ -136,42 +157,63 @@ func (e *evaluation) window(ctx context.Context, m, light *online.Model, w datas
 	if err := p.judgeSums(); err != nil {
 		return err
 	}
-	p.exemplify()
+	if p.hybrid != nil {
+		p.exemplify()
+	}
 	return nil
 }
 
-// baselines of the series of that key that have seen the history up to the minute to.
-func (p *pass) baselines(k online.Key, counts []float64, to int) []baseline {
-	mean := 0.0
-	for _, c := range counts[:p.history.Len()] {
-		mean += c
+// A judged series has the counts from the start of the history to the end of all windows.
+type judged struct {
+	key      online.Key          // of a sum, its scope is the name
+	function *datasets.Function  // nil of a sum
+	number   datasets.FunctionID // of a function
+	counts   []float64
+}
+
+// name is how files call the series.
+func (j *judged) name() string {
+	if j.function == nil {
+		return j.key.Name
+	}
+	return j.key.String()
+}
+
+// baseline makes the one of that name for a series that has seen the history up to the minute to;
+// nil if the model is none.
+func (p *pass) baseline(name string, j *judged, to int) baseline {
+	i := slices.IndexFunc(makers, func(m struct {
+		name string
+		make func(past) baseline
+	}) bool {
+		return m.name == name
+	})
+	if i < 0 {
+		return nil
 	}
 	from := p.history.From
-	out := []baseline{
-		decomposed{p.m.Prophet[k], p.trace.Start, mean / float64(p.history.Len())},
-		newLagged(p.season),
-		newLagged(1),
-		&smoothing{until: p.w.From},
+	known := past{counts: j.counts[:to-from], from: from, season: p.season, start: p.trace.Start, horizons: p.horizons, until: p.w.From}
+	if name == Prophet {
+		known.fitted = p.hybrid.Prophet[j.key]
 	}
-	for _, b := range out {
-		for now := from; now < to; now++ {
-			b.observe(now, counts[now-from])
-		}
+	b := makers[i].make(known)
+	for now := from; now < to; now++ {
+		b.observe(now, j.counts[now-from])
 	}
-	return out
+	return b
 }
 
 // blocks calls do for each function f inside blocks of functions, one block after
-// another per worker, with its counts from the start of the history to the end of the
-// window; part is the number of the block.
-func (p *pass) blocks(ctx context.Context, do func(part, f int, counts []float64)) error {
-	n := len(p.series)
-	all := datasets.Window{From: p.history.From, To: p.w.To}
-	return parallel.For(ctx, p.parts(), p.options.Workers, func(part int) {
+// another per worker, with its series; part is the number of the block, in [from, to).
+func (p *pass) blocks(ctx context.Context, from, to int, do func(part, f int, j *judged)) error {
+	all := datasets.Window{From: p.history.From, To: p.all.To}
+	return parallel.For(ctx, to-from, p.workers, func(i int) {
+		part := from + i
 		counts := make([]float64, all.Len())
-		for f := part * blockFunctions; f < min((part+1)*blockFunctions, n) && ctx.Err() == nil; f++ {
+		for f := part * blockFunctions; f < min((part+1)*blockFunctions, len(p.series)) && ctx.Err() == nil; f++ {
 			p.series[f].dense(counts, all)
-			do(part, f, counts)
+			fn := &p.trace.Functions[f]
+			do(part, f, &judged{online.KeyOf(fn), fn, datasets.FunctionID(f), counts})
 		}
 	})
 }
@@ -183,185 +225,262 @@ func (p *pass) calibrateBaselines(ctx context.Context) error {
 	type row struct{ mean, count float64 }
 	rows := make([][][]row, p.parts())
 	share := min(1, calibrationRows/float64(len(p.series)*p.calib.Len()))
-	key := seed.Key(p.options.Seed, "forecast/baselines")
-	err := p.blocks(ctx, func(part, f int, counts []float64) {
+	key := seed.Key(p.seed, "forecast/baselines")
+	err := p.blocks(ctx, 0, p.parts(), func(part, f int, j *judged) {
 		if rows[part] == nil {
-			rows[part] = make([][]row, len(baselineNames))
+			rows[part] = make([][]row, len(p.tallies))
 		}
-		for k, b := range p.baselines(online.KeyOf(&p.trace.Functions[f]), counts, p.calib.From) {
+		for k, name := range p.models {
+			b := p.baseline(name, j, p.calib.From)
+			if b == nil {
+				continue
+			}
 			for now := p.calib.From; now < p.calib.To; now++ {
-				y, v := counts[now-p.history.From], b.point(now)
 				if share >= 1 || seed.Uniform(key, uint64(f)<<32|uint64(now)) < share {
-					rows[part][k] = append(rows[part][k], row{v, y})
+					for i, h := range p.horizons {
+						if now+h-1 < p.calib.To {
+							at := k*len(p.horizons) + i
+							rows[part][at] = append(rows[part][at], row{b.ahead(now, h), j.counts[now+h-1-p.history.From]})
+						}
+					}
 				}
-				b.observe(now, y)
+				b.observe(now, j.counts[now-p.history.From])
 			}
 		}
 	})
 	if err != nil {
 		return err
 	}
-	for k := range baselineNames {
-		var mean, count []float64
-		for _, part := range rows {
-			for _, r := range part[k] {
-				mean, count = append(mean, r.mean), append(count, r.count)
+	p.calibs = make([][]*online.Calibration, len(p.models))
+	for k := range p.models {
+		for i := range p.horizons {
+			var mean, count []float64
+			for _, part := range rows {
+				for _, r := range part[k*len(p.horizons)+i] {
+					mean, count = append(mean, r.mean), append(count, r.count)
+				}
 			}
+			c := calibrate(mean, count)
+			p.calibs[k] = append(p.calibs[k], &c)
 		}
-		c := calibrate(mean, count)
-		p.calibs = append(p.calibs, &c)
 	}
 	return nil
 }
 
+// forecast calls visit with all that the model number k says of a series in the window: the
+// number of the horizon, the minute that is forecast and the claim, in order of the minutes in which
+// forecasts are made.
+func (p *pass) forecast(k int, j *judged, calibs []*online.Calibration, visit func(i, at int, c claim)) error {
+	from := p.history.From
+	name := p.models[k]
+	switch name {
+	case Incendio:
+		return p.replay(p.hybrid, j, visit)
+	case LightGBM:
+		return p.replay(p.light, j, visit)
+	case LightGBMLags:
+		p.lags.forecast(p, j, visit)
+		return nil
+	}
+	b := p.baseline(name, j, p.w.From)
+	for now := p.w.From; now < p.w.To; now++ {
+		for i, h := range p.horizons {
+			if at := now + h - 1; at < p.all.To {
+				visit(i, at, claimed(calibs[i], b.ahead(now, h)))
+			}
+		}
+		b.observe(now, j.counts[now-from])
+	}
+	return nil
+}
+
+// replay forecasts a series with m. The last minutes before the window are stepped.
+func (p *pass) replay(m *online.Model, j *judged, visit func(i, at int, c claim)) error {
+	r, err := online.NewReplay(m, p.trace.Start)
+	if err != nil {
+		return err
+	}
+	from, begin := p.history.From, m.WarmUp(p.trace.Span, p.w.From)
+	if j.function != nil {
+		r.Function(j.function, begin)
+	} else if !r.Total(j.key.Name, begin) { // too rare for a model of its own
+		for now := p.w.From; now < p.w.To; now++ {
+			for i, h := range p.horizons {
+				if at := now + h - 1; at < p.all.To {
+					visit(i, at, claim{})
+				}
+			}
+		}
+		return nil
+	}
+	settle := max(begin, p.w.From-online.Settle)
+	r.Prime(j.counts[begin-from : settle-from])
+	r.Step(j.counts[settle-from:p.w.From-from], nil)
+	return r.StepAhead(j.counts[p.w.From-from:p.w.To-from], p.horizons, func(now, i int, d online.Distant) {
+		if at := now + p.horizons[i] - 1; at < p.all.To {
+			visit(i, at, claim{point: d.Median, mean: d.Mean, median: d.Median, q90: d.Q90, q99: d.Q99, lower: d.Lower, upper: d.Upper})
+		}
+	})
+}
+
+// waveBlocks are judged before what they forecast is handed on, so that it is in order and not all
+// in memory.
+const waveBlocks = 16
+
 // judge forecasts the window.
 func (p *pass) judge(ctx context.Context) error {
-	models := []*online.Model{p.m}
-	if p.light != nil {
-		models = append(models, p.light)
-	}
-	spent := make([][]time.Duration, len(p.tallies))
+	spent := make([][]time.Duration, len(p.models))
 	for k := range spent {
 		spent[k] = make([]time.Duration, p.parts())
 	}
 	errs := make([]error, p.parts())
-	err := p.blocks(ctx, func(part, f int, counts []float64) {
-		if errs[part] != nil {
-			return
-		}
-		from := p.history.From
-		actual := counts[p.w.From-from:]
-		p.hours[f] = append(p.hours[f], hourly(actual)...)
-		scale, n := p.naiveError(counts[:p.history.Len()])
-		for k, m := range models {
-			began := time.Now()
-			replay, err := online.NewReplay(m, p.trace.Start)
-			if err != nil {
-				errs[part] = err
+	for from := 0; from < p.parts(); from += waveBlocks {
+		to := min(from+waveBlocks, p.parts())
+		rows := make([][]ForecastRow, to-from)
+		err := p.blocks(ctx, from, to, func(part, f int, j *judged) {
+			if errs[part] != nil {
 				return
 			}
-			begin := m.WarmUp(p.trace.Span, p.w.From)
-			replay.Function(&p.trace.Functions[f], begin)
-			s := &p.tallies[k].function[f]
-			p.follow(replay, begin, counts, s)
-			spent[k][part] += time.Since(began)
-		}
-		for j, b := range p.baselines(online.KeyOf(&p.trace.Functions[f]), counts, p.w.From) {
-			k := len(models) + j
-			began := time.Now()
-			s := &p.tallies[k].function[f]
-			for i, y := range actual {
-				v := b.point(p.w.From + i)
-				s.add(y, claimed(p.calibs[j], v))
-				b.observe(p.w.From+i, y)
+			actual := j.counts[p.w.From-p.history.From : p.w.To-p.history.From]
+			p.hours[f] = append(p.hours[f], hourly(actual)...)
+			scale, n := p.naiveError(j.counts[:p.history.Len()])
+			for k := range p.models {
+				began := time.Now()
+				err := p.forecast(k, j, p.calibs[k], func(i, at int, c claim) {
+					t, y := p.tally(k, i), j.counts[at-p.history.From]
+					t.function[f].add(y, c)
+					atomic.AddInt64(&t.pooled[at-p.all.From], fixed(math.Abs(y-c.point)))
+					if p.forecasts != nil {
+						rows[part-from] = append(rows[part-from], p.row(k, i, j, at, y, c))
+					}
+				})
+				if err != nil {
+					errs[part] = err
+					return
+				}
+				spent[k][part] += time.Since(began)
 			}
-			spent[k][part] += time.Since(began)
+			for _, t := range p.tallies {
+				t.function[f].scale += scale
+				t.function[f].scaleN += n
+			}
+		})
+		if err = errors.Join(err, errors.Join(errs...)); err != nil {
+			return err
 		}
-		for _, t := range p.tallies {
-			t.function[f].scale += scale
-			t.function[f].scaleN += n
+		for _, r := range rows {
+			if err := p.handOn(r); err != nil {
+				return err
+			}
 		}
-	})
-	if err != nil {
-		return err
 	}
-	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return errs[i]
-	}
-	for k, t := range p.tallies {
-		for _, d := range spent[k] {
-			t.predict += d
+	for k := range p.models {
+		for i := range p.horizons {
+			t := p.tally(k, i)
+			for _, d := range spent[k] {
+				t.predict += d / time.Duration(len(p.horizons))
+			}
+			t.rows += len(p.series) * p.w.Len()
 		}
-		t.rows += len(p.series) * p.w.Len()
 	}
 	return nil
 }
 
-// follow goes with a series from minute begin on to the end of the window, and adds up the
-// errors in it. The last minutes before the window are stepped.
-func (p *pass) follow(r *online.Replay, begin int, counts []float64, s *sums) {
-	from := p.history.From
-	settle := max(begin, p.w.From-online.Settle)
-	r.Prime(counts[begin-from : settle-from])
-	r.Step(counts[settle-from:p.w.From-from], nil)
-	r.Step(counts[p.w.From-from:p.w.To-from], func(now int, f online.Forecast) {
-		c := claim{point: f.Median, mean: f.Mean, median: f.Median, q90: f.Q90, q99: f.Q99}
-		c.lower, c.upper = r.Interval()
-		s.add(counts[now-from], c)
-	})
+// fixed is an error as a whole number, so that sums do not depend on their order.
+func fixed(v float64) int64 { return int64(math.Round(min(v, 1e12) * lossUnits)) }
+
+// lossUnits are those of a count.
+const lossUnits = 1 << 16
+
+func (p *pass) row(k, i int, j *judged, at int, y float64, c claim) ForecastRow {
+	return ForecastRow{Function: j.name(), Model: p.models[k], Minute: at, Horizon: p.horizons[i], Actual: y, Mean: c.mean, Median: c.median, Q90: c.q90, Q99: c.q99}
 }
 
-// judgeSums judges the sums of functions. The hybrid and the baselines forecast them
-// directly.
-func (p *pass) judgeSums() error {
-	models := []*online.Model{p.m}
-	if p.light != nil {
-		models = append(models, p.light)
+func (p *pass) handOn(rows []ForecastRow) error {
+	if p.forecasts == nil || len(rows) == 0 {
+		return nil
 	}
+	return p.forecasts(rows)
+}
+
+// judgeSums judges the sums of functions. All models forecast them directly.
+func (p *pass) judgeSums() error {
 	if p.scopes == nil {
 		p.scopes = []string{online.TotalScope}
-		for i := range p.m.Totals {
-			if s := p.m.Totals[i].Key.Name; s != online.TotalScope {
-				p.scopes = append(p.scopes, s)
+		for _, m := range []*online.Model{p.hybrid, p.light} {
+			if m == nil {
+				continue
+			}
+			for i := range m.Totals {
+				if s := m.Totals[i].Key.Name; !slices.Contains(p.scopes, s) {
+					p.scopes = append(p.scopes, s)
+				}
 			}
 		}
 		for _, t := range p.tallies {
 			t.sums = make([]sums, len(p.scopes))
+			for range p.scopes {
+				t.loss = append(t.loss, make([]int64, p.all.Len()))
+			}
 		}
 	}
 	from := p.history.From
-	series := make(map[string][]float64, len(p.scopes))
-	for _, scope := range p.scopes {
-		y := make([]float64, p.w.To-from)
+	for s, scope := range p.scopes {
+		j := &judged{key: online.Key{Name: scope}, counts: make([]float64, p.all.To-from)}
 		for f := range p.series {
 			if online.InScope(scope, &p.trace.Functions[f]) {
 				for i, m := range p.series[f].minute {
-					y[int(m)-from] += float64(p.series[f].count[i])
+					j.counts[int(m)-from] += float64(p.series[f].count[i])
 				}
 			}
 		}
-		series[scope] = y
-	}
-	for k, m := range models {
-		began := time.Now()
-		replay, err := online.NewReplay(m, p.trace.Start)
-		if err != nil {
-			return err
-		}
-		begin := m.WarmUp(p.trace.Span, p.w.From)
-		for i, scope := range p.scopes {
-			if replay.Total(scope, begin) {
-				p.follow(replay, begin, series[scope], &p.tallies[k].sums[i])
-				continue
-			}
-			for _, y := range series[scope][p.w.From-from:] { // too rare for a model of its own
-				p.tallies[k].sums[i].add(y, claim{})
-			}
-		}
-		p.tallies[k].predict += time.Since(began)
-	}
-	for i, scope := range p.scopes {
-		y, key := series[scope], online.Key{Name: scope}
-		scale, n := p.naiveError(y[:p.history.Len()])
+		scale, n := p.naiveError(j.counts[:p.history.Len()])
 		for _, t := range p.tallies {
-			t.sums[i].scale += scale
-			t.sums[i].scaleN += n
+			t.sums[s].scale += scale
+			t.sums[s].scaleN += n
 		}
-		for j, b := range p.baselines(key, y, p.calib.From) {
-			var mean, count []float64
-			for now := p.calib.From; now < p.calib.To; now++ {
-				mean, count = append(mean, b.point(now)), append(count, y[now-from])
-				b.observe(now, y[now-from])
+		var rows []ForecastRow
+		for k, name := range p.models {
+			err := p.forecast(k, j, p.calibrateSum(name, j), func(i, at int, c claim) {
+				t, y := p.tally(k, i), j.counts[at-from]
+				t.sums[s].add(y, c)
+				t.loss[s][at-p.all.From] += fixed(math.Abs(y - c.point))
+				if p.forecasts != nil {
+					rows = append(rows, p.row(k, i, j, at, y, c))
+				}
+			})
+			if err != nil {
+				return err
 			}
-			c := calibrate(mean, count)
-			s := &p.tallies[len(models)+j].sums[i]
-			for now := p.w.From; now < p.w.To; now++ {
-				s.add(y[now-from], claimed(&c, b.point(now)))
-				b.observe(now, y[now-from])
-			}
+		}
+		if err := p.handOn(rows); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// calibrateSum measures the errors of a baseline on a sum in the window before w.
+func (p *pass) calibrateSum(name string, j *judged) []*online.Calibration {
+	b := p.baseline(name, j, p.calib.From)
+	if b == nil {
+		return nil
+	}
+	mean, count := make([][]float64, len(p.horizons)), make([][]float64, len(p.horizons))
+	for now := p.calib.From; now < p.calib.To; now++ {
+		for i, h := range p.horizons {
+			if at := now + h - 1; at < p.calib.To {
+				mean[i], count[i] = append(mean[i], b.ahead(now, h)), append(count[i], j.counts[at-p.history.From])
+			}
+		}
+		b.observe(now, j.counts[now-p.history.From])
+	}
+	var out []*online.Calibration
+	for i := range p.horizons {
+		c := calibrate(mean[i], count[i])
+		out = append(out, &c)
+	}
+	return out
 }
 
 // claimed completes a point forecast by the quantiles of its calibration.
@@ -404,7 +523,7 @@ const exampleMinutes = datasets.MinutesPerDay
 func (p *pass) exemplify() {
 	best, most := -1, 0.0
 	for f := range p.series {
-		fn, _ := p.m.Function(online.KeyOf(&p.trace.Functions[f]))
+		fn, _ := p.hybrid.Function(online.KeyOf(&p.trace.Functions[f]))
 		if sum := p.series[f].in(p.w).sum(); fn.Class == online.Trees && sum > most {
 			best, most = f, sum
 		}
@@ -412,12 +531,12 @@ func (p *pass) exemplify() {
 	if best < 0 {
 		return
 	}
-	r, err := online.NewReplay(p.m, p.trace.Start)
+	r, err := online.NewReplay(p.hybrid, p.trace.Start)
 	if err != nil {
 		return // judge would have returned it
 	}
 	x := &Example{Function: online.KeyOf(&p.trace.Functions[best])}
-	from, begin := p.history.From, p.m.WarmUp(p.trace.Span, p.w.From)
+	from, begin := p.history.From, p.hybrid.WarmUp(p.trace.Span, p.w.From)
 	counts := make([]float64, p.w.To-from)
 	p.series[best].dense(counts, datasets.Window{From: from, To: p.w.To})
 	r.Function(&p.trace.Functions[best], begin)
@@ -438,12 +557,12 @@ func (p *pass) exemplify() {
 // String prints the figures as a table for people.
 func (r *BacktestReport) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-15s %-15s %8s %10s %10s %8s %8s %9s\n", "model", "scope", "WAPE", "MAE", "RMSE", "MASE", "cover90", "us/row")
+	fmt.Fprintf(&b, "%-19s %-15s %5s %8s %10s %10s %8s %8s %9s\n", "model", "scope", "ahead", "WAPE", "MAE", "RMSE", "MASE", "cover90", "us/row")
 	for _, f := range r.Models {
-		fmt.Fprintf(&b, "%-15s %-15s %8.4f %10.4f %10.4f %8.4f %8.4f %9.2f\n", f.Name, f.Scope, float64(f.WAPE), float64(f.MAE), float64(f.RMSE), float64(f.MASE), float64(f.Coverage90), f.Timing.Predict)
+		fmt.Fprintf(&b, "%-19s %-15s %5d %8.4f %10.4f %10.4f %8.4f %8.4f %9.2f\n", f.Name, f.Scope, f.Horizon, float64(f.WAPE), float64(f.MAE), float64(f.RMSE), float64(f.MASE), float64(f.Coverage90), f.Timing.Predict)
 	}
 	for _, f := range r.Floors {
-		fmt.Fprintf(&b, "%-15s %-15s %8.4f\n", "poisson floor", f.Scope, float64(f.WAPE))
+		fmt.Fprintf(&b, "%-19s %-15s %5s %8.4f\n", "poisson floor", f.Scope, "", float64(f.WAPE))
 	}
 	return b.String()
 }

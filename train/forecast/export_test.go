@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"context"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
@@ -22,4 +23,33 @@ func Origins(ctx context.Context, o Options, t *datasets.Trace, s datasets.Split
 		out = append(out, p.Origins)
 	}
 	return out, nil
+}
+
+// Baseline is the one of that name after it has seen counts from minute from on: its forecast of
+// the h-th minute after them.
+func Baseline(name string, counts []float64, from, season int, horizons []int) func(h int) float64 {
+	for _, m := range makers {
+		if m.name != name {
+			continue
+		}
+		b := m.make(past{counts: counts, from: from, season: season, start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), horizons: horizons, until: from + len(counts)})
+		for i, c := range counts {
+			b.observe(from+i, c)
+		}
+		return func(h int) float64 { return b.ahead(from+len(counts), h) }
+	}
+	return nil
+}
+
+// Distant are the weights of an autoregression for the h-th minute.
+func Distant(phi []float64, h int) []float64 { return distant(phi, h) }
+
+// LagRow is the row of lightgbm_lags for the h-th minute after those before now, by column.
+func LagRow(t *datasets.Trace, counts []float64, from, now, h int) map[string]float64 {
+	row := newLagger(t, counts, from).append(nil, now, h)
+	out := map[string]float64{}
+	for i, name := range lagColumns() {
+		out[name] = row[i]
+	}
+	return out
 }

@@ -3,24 +3,49 @@ package forecast
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/null"
+	"github.com/incendio-faas/incendio/internal/seed"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/train/metric"
 )
 
 // Names of the models that are compared.
 const (
-	Incendio      = "incendio"       // the hybrid
-	LightGBM      = "lightgbm"       // boosted trees without Prophet's components
-	Prophet       = "prophet"        // the decomposition alone, 0 where it is negative
-	SeasonalNaive = "seasonal_naive" // the count of a day ago, or of a minute ago in a short history
-	Naive         = "naive"          // the count of a minute ago
-	ExpSmoothing  = "exp_smoothing"  // simple exponential smoothing
+	Incendio          = "incendio"            // the hybrid
+	LightGBM          = "lightgbm"            // boosted trees without Prophet's components
+	LightGBMLags      = "lightgbm_lags"       // boosted trees for the count itself from lags of it, as tutorials have them
+	Prophet           = "prophet"             // the decomposition alone, 0 where it is negative
+	SeasonalNaive     = "seasonal_naive"      // the count of a day ago, or of a minute ago in a short history
+	Naive             = "naive"               // the count of a minute ago
+	ExpSmoothing      = "exp_smoothing"       // simple exponential smoothing
+	SeasonalNaiveWeek = "seasonal_naive_week" // the count of a week ago, in a shorter history that of seasonal_naive
+	Drift             = "drift"               // from the first count through the last
+	MovingAverage     = "moving_average"      // the mean of the last 3 to 240 minutes, whichever erred least
+	HoltWinters       = "holt_winters"        // additive, damped, with a season of an hour, a day or none
+	Theta             = "theta"               // the theta method
+	Croston           = "croston"             // size of demand over the gap between minutes of demand
+	TSB               = "tsb"                 // Teunter, Syntetos and Babai: size times probability of demand
+	FFT               = "fft"                 // trend and the strongest harmonics of the history
+	AR                = "ar"                  // autoregression of an order up to 30, by Akaike's criterion
+	Histogram         = "histogram"           // chance of an arrival by the time that has passed
 )
+
+// UsualModels are those of a validation, and of a backtest that does not say.
+var UsualModels = []string{Incendio, LightGBM, Prophet, SeasonalNaive, Naive, ExpSmoothing}
+
+// AllModels returns the names of all models, in the order of reports.
+func AllModels() []string {
+	out := []string{Incendio, LightGBM, LightGBMLags}
+	for _, m := range makers {
+		out = append(out, m.name)
+	}
+	return out
+}
 
 // Scopes over which errors are gathered.
 const (
@@ -33,18 +58,23 @@ const (
 // lightgbm forecast by the median, which is what the absolute error asks for; RMSE is
 // that of the mean. Sums of functions are forecast directly.
 type Figures struct {
-	Name  string     `json:"name"`
-	Scope string     `json:"scope"`
-	WAPE  null.Float `json:"wape"`
-	MAE   null.Float `json:"mae"`
-	RMSE  null.Float `json:"rmse"`
+	Name  string `json:"name"`
+	Scope string `json:"scope"`
+	// Horizon is how many minutes ahead of what was known the minutes lie.
+	Horizon int        `json:"horizon_min"`
+	WAPE    null.Float `json:"wape"`
+	MAE     null.Float `json:"mae"`
+	RMSE    null.Float `json:"rmse"`
 	// MASE is the MAE divided by that of the seasonal naive forecast within the history
 	// before the window, of the same season as the baseline's; of the scope pooled, the
 	// ratio of the sums.
-	MASE       null.Float            `json:"mase"`
-	Pinball    map[string]null.Float `json:"pinball"`     // mean loss at 0.5, 0.9 and 0.99
-	Coverage90 null.Float            `json:"coverage_90"` // of the central interval of 90 %
-	Timing     FigureTiming          `json:"timing"`
+	MASE    null.Float            `json:"mase"`
+	Pinball map[string]null.Float `json:"pinball"` // mean loss at 0.5, 0.9 and 0.99
+	// PinballNormalised is the loss over the mean count: of a function or a sum, of its own; of the
+	// scope pooled, the mean over the functions that were invoked, each of which counts alike.
+	PinballNormalised map[string]null.Float `json:"pinball_normalised"`
+	Coverage90        null.Float            `json:"coverage_90"` // of the central interval of 90 %
+	Timing            FigureTiming          `json:"timing"`
 }
 
 // FigureTiming has what depends on the clock.
@@ -69,13 +99,53 @@ type BacktestReport struct {
 	Cutoffs []int           `json:"cutoffs"` // minutes of the trace from which forecasts were made
 	Models  []Figures       `json:"models"`
 	Floors  []Floor         `json:"poisson_floor"`
+	// Comparisons set the hybrid against the best other model, by scope and horizon.
+	Comparisons []Comparison `json:"comparisons"`
 	// Notes say what the figures do not, first of all where the hybrid does not beat a baseline.
 	Notes []string `json:"notes"`
 
-	Example *Example `json:"-"`
+	Example   *Example          `json:"-"`
+	Functions []FunctionFigures `json:"-"` // if they were asked for, in order of models, horizons and functions
 }
 
-// Model returns the figures of a model on a scope.
+// FunctionFigures are those of one function.
+type FunctionFigures struct {
+	Figures
+	Function online.Key
+	Minutes  int     // that were forecast
+	Count    float64 // that came in them
+}
+
+// A ForecastRow is one forecast of a backtest beside what came. A sum of functions has its scope in
+// place of the key of a function.
+type ForecastRow struct {
+	Function, Model        string
+	Minute, Horizon        int // of the trace; how far ahead it was
+	Actual                 float64
+	Mean, Median, Q90, Q99 float64
+}
+
+// A Comparison says whether the hybrid errs less than the best other model of a scope, by a
+// paired block bootstrap: of hours of minutes (of as many minutes as the horizon has, where that is more),
+// of the scope median_function of functions.
+type Comparison struct {
+	Scope   string `json:"scope"`
+	Horizon int    `json:"horizon_min"`
+	Other   string `json:"other"` // that of the smallest WAPE
+	// Ratio is the WAPE of the hybrid over its, with an interval of 95 %.
+	Ratio  null.Float    `json:"wape_ratio"`
+	CI95   [2]null.Float `json:"ci95"`
+	Result string        `json:"result"` // better or worse if the interval leaves 1 out, else tie
+}
+
+// Results of a comparison.
+const (
+	Better = "better"
+	Worse  = "worse"
+	Tie    = "tie"
+)
+
+// Model returns the figures of a model on a scope, of the first horizon.
 func (r *BacktestReport) Model(name, scope string) (Figures, bool) {
 	i := slices.IndexFunc(r.Models, func(f Figures) bool { return f.Name == name && f.Scope == scope })
 	if i < 0 {
@@ -142,28 +212,34 @@ func (s *sums) merge(o sums) {
 	s.scaleN += o.scaleN
 }
 
-func (s *sums) figures(name, scope string) Figures {
+func (s *sums) figures(t *tally, scope string) Figures {
 	f := Figures{
-		Name: name, Scope: scope,
+		Name: t.name, Scope: scope, Horizon: t.horizon,
 		WAPE:       null.Float(s.abs / s.actual),
 		MAE:        null.Float(s.abs / s.n),
 		RMSE:       null.Float(math.Sqrt(s.square / s.n)),
 		MASE:       null.Float(s.abs / s.n / (s.scale / s.scaleN)),
 		Pinball:    map[string]null.Float{},
 		Coverage90: null.Float(s.inside / s.n),
+
+		PinballNormalised: map[string]null.Float{},
 	}
 	for i, p := range s.pin {
 		f.Pinball[levelNames[i]] = null.Float(p / s.n)
+		f.PinballNormalised[levelNames[i]] = null.Float(p / s.actual)
 	}
 	return f
 }
 
-// A tally gathers the errors of one model over the functions and, with a backtest,
+// A tally gathers the errors of one model at one horizon over the functions and, with a backtest,
 // over the cutoffs.
 type tally struct {
 	name     string
-	function []sums // per function
-	sums     []sums // per scope of a sum of functions
+	horizon  int
+	function []sums    // per function
+	sums     []sums    // per scope of a sum of functions
+	pooled   []int64   // absolute errors of all functions, by minute of all windows, in 1/lossUnits
+	loss     [][]int64 // of each scope of a sum, the same
 	fit      time.Duration
 	predict  time.Duration
 	rows     int
@@ -177,34 +253,45 @@ func (t *tally) report(scopes []string) []Figures {
 	for _, s := range t.function {
 		pooled.merge(s)
 		if s.actual > 0 {
-			per = append(per, s.figures(t.name, MedianScope))
+			per = append(per, s.figures(t, MedianScope))
 		}
 	}
-	median := Figures{Name: t.name, Scope: MedianScope, Pinball: map[string]null.Float{}}
-	over := func(value func(Figures) null.Float) null.Float {
+	values := func(value func(Figures) null.Float) []float64 {
 		var v []float64
 		for _, f := range per {
 			if x := float64(value(f)); !math.IsNaN(x) {
 				v = append(v, x)
 			}
 		}
+		return v
+	}
+	over := func(value func(Figures) null.Float) null.Float {
+		v := values(value)
 		if len(v) == 0 {
-			return null.Missing
+			return null.Float(math.NaN())
 		}
 		slices.Sort(v)
 		return null.Float(quantile(v, 0.5))
 	}
+	median := Figures{Name: t.name, Scope: MedianScope, Horizon: t.horizon, Pinball: map[string]null.Float{}, PinballNormalised: map[string]null.Float{}}
 	median.WAPE = over(func(f Figures) null.Float { return f.WAPE })
 	median.MAE = over(func(f Figures) null.Float { return f.MAE })
 	median.RMSE = over(func(f Figures) null.Float { return f.RMSE })
 	median.MASE = over(func(f Figures) null.Float { return f.MASE })
 	median.Coverage90 = over(func(f Figures) null.Float { return f.Coverage90 })
+	all := pooled.figures(t, PooledScope)
 	for _, l := range levelNames {
 		median.Pinball[l] = over(func(f Figures) null.Float { return f.Pinball[l] })
+		median.PinballNormalised[l] = over(func(f Figures) null.Float { return f.PinballNormalised[l] })
+		sum, v := 0.0, values(func(f Figures) null.Float { return f.PinballNormalised[l] })
+		for _, x := range v {
+			sum += x
+		}
+		all.PinballNormalised[l] = null.Float(sum / float64(len(v))) // null without functions
 	}
-	out := []Figures{t.sums[0].figures(t.name, TotalScope), pooled.figures(t.name, PooledScope), median}
+	out := []Figures{t.sums[0].figures(t, TotalScope), all, median}
 	for i := 1; i < len(scopes); i++ {
-		out = append(out, t.sums[i].figures(t.name, scopes[i]))
+		out = append(out, t.sums[i].figures(t, scopes[i]))
 	}
 	for i := range out {
 		out[i].Timing = FigureTiming{Fit: t.fit.Seconds(), Predict: t.predict.Seconds() * 1e6 / max(1, float64(t.rows))}
@@ -239,17 +326,127 @@ func floors(hours [][]float64) []Floor {
 	}
 }
 
+// functions returns the figures of each function.
+func (e *evaluation) functions() []FunctionFigures {
+	var out []FunctionFigures
+	for _, t := range e.tallies {
+		for f := range t.function {
+			s := &t.function[f]
+			key := online.KeyOf(&e.trace.Functions[f])
+			out = append(out, FunctionFigures{Figures: s.figures(t, key.String()), Function: key, Minutes: int(s.n), Count: s.actual})
+		}
+	}
+	return out
+}
+
+// resamples of a comparison.
+const resamples = 500
+
+// compare sets the hybrid against the best other model of every scope and horizon.
+func (e *evaluation) compare(rows []Figures) []Comparison {
+	out := []Comparison{}
+	ours := slices.Index(e.models, Incendio)
+	if ours < 0 {
+		return out
+	}
+	for i, h := range e.horizons {
+		for s, scope := range slices.Concat([]string{PooledScope, MedianScope}, e.scopes) {
+			c := Comparison{Scope: scope, Horizon: h, Result: Tie}
+			best := null.Float(math.Inf(1))
+			var mine null.Float
+			for _, f := range rows {
+				switch {
+				case f.Scope != scope || f.Horizon != h:
+				case f.Name == Incendio:
+					mine = f.WAPE
+				case f.WAPE < best:
+					best, c.Other = f.WAPE, f.Name
+				}
+			}
+			if c.Other == "" {
+				continue
+			}
+			c.Ratio = mine / best
+			a, b := e.tally(ours, i), e.tally(slices.Index(e.models, c.Other), i)
+			rnd := seed.Stream(e.seed, fmt.Sprintf("forecast/compare/%s/%d", scope, h))
+			var low, high float64
+			switch s {
+			case 0:
+				low, high = pairedBlocks(a.pooled, b.pooled, max(60, h), rnd)
+			case 1:
+				low, high = pairedMedians(a.function, b.function, rnd)
+			default:
+				low, high = pairedBlocks(a.loss[s-2], b.loss[s-2], max(60, h), rnd)
+			}
+			c.CI95 = [2]null.Float{null.Float(low), null.Float(high)}
+			switch {
+			case high < 1:
+				c.Result = Better
+			case low > 1:
+				c.Result = Worse
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// pairedBlocks is the interval of the ratio of the sums of a and b over blocks of minutes.
+func pairedBlocks(a, b []int64, block int, rnd *rand.Rand) (low, high float64) {
+	n := max(1, len(a)/block)
+	x, y := make([]float64, n), make([]float64, n)
+	for i := range a {
+		k := min(i/block, n-1) // the last takes what is left over
+		x[k] += float64(a[i])
+		y[k] += float64(b[i])
+	}
+	return metric.Bootstrap(n, resamples, 0.95, rnd, func(items []int) float64 {
+		var sumX, sumY float64
+		for _, i := range items {
+			sumX += x[i]
+			sumY += y[i]
+		}
+		return sumX / sumY
+	})
+}
+
+// pairedMedians is the interval of the ratio of the median WAPE of functions.
+func pairedMedians(a, b []sums, rnd *rand.Rand) (low, high float64) {
+	var x, y []float64
+	for f := range a {
+		if a[f].actual > 0 {
+			x, y = append(x, a[f].abs/a[f].actual), append(y, b[f].abs/b[f].actual)
+		}
+	}
+	if len(x) == 0 {
+		return math.NaN(), math.NaN()
+	}
+	one, two := make([]float64, len(x)), make([]float64, len(x))
+	return metric.Bootstrap(len(x), resamples, 0.95, rnd, func(items []int) float64 {
+		for i, k := range items {
+			one[i], two[i] = x[k], y[k]
+		}
+		slices.Sort(one)
+		slices.Sort(two)
+		return quantile(one, 0.5) / quantile(two, 0.5)
+	})
+}
+
 // compare notes where a baseline has no larger WAPE than the hybrid.
 func (r *BacktestReport) compare() {
 	for _, ours := range r.Models {
 		if ours.Name != Incendio {
 			continue
 		}
-		scope := ours.Scope
 		for _, f := range r.Models {
-			if f.Scope == scope && f.Name != Incendio && f.WAPE <= ours.WAPE {
-				r.Notes = append(r.Notes, fmt.Sprintf("%s does not beat %s on the scope %s: WAPE %.4f against %.4f", Incendio, f.Name, scope, float64(ours.WAPE), float64(f.WAPE)))
+			if f.Scope != ours.Scope || f.Horizon != ours.Horizon || f.Name == Incendio || !(f.WAPE <= ours.WAPE) {
+				continue
 			}
+			ahead := ""
+			if f.Horizon > 1 {
+				ahead = fmt.Sprintf(", %d minutes ahead", f.Horizon)
+			}
+			r.Notes = append(r.Notes, fmt.Sprintf("%s does not beat %s on the scope %s%s: WAPE %.4f against %.4f", Incendio, f.Name, f.Scope, ahead, float64(ours.WAPE), float64(f.WAPE)))
 		}
 	}
 }
