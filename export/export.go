@@ -48,15 +48,9 @@ func (c *Candidate) Files() ([]bundle.File, error) {
 		if path.Ext(name) != ".txt" {
 			continue
 		}
-		trees, err := gbdt.ReadText(bytes.NewReader(content[name]))
-		if err != nil {
+		if content[asONNX(name)], err = encodeTrees(content[name]); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		graph, err := Trees(trees)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		content[strings.TrimSuffix(name, ".txt")+".onnx"] = onnx.Encode(graph)
 	}
 	golden, err := c.Models.MakeGolden(c.Start, c.Minute, c.Seed)
 	if err != nil {
@@ -73,6 +67,47 @@ func (c *Candidate) Files() ([]bundle.File, error) {
 		files = append(files, bundle.File{Name: name, MediaType: mediaType(name), Data: content[name]})
 	}
 	return files, nil
+}
+
+// asONNX is the name of the file that has the trees of the text file name for other run times.
+func asONNX(name string) string { return strings.TrimSuffix(name, ".txt") + ".onnx" }
+
+func encodeTrees(text []byte) ([]byte, error) {
+	trees, err := gbdt.ReadText(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	graph, err := Trees(trees)
+	if err != nil {
+		return nil, err
+	}
+	return onnx.Encode(graph), nil
+}
+
+// CheckONNX reports a file of trees for other run times in b that does not hold the trees of the
+// text beside it, which is what golden cases prove. The error wraps bundle.ErrIntegrity.
+func CheckONNX(b *bundle.Bundle) error {
+	for _, d := range b.Manifest().Files {
+		if path.Ext(d.Name) != ".txt" {
+			continue
+		}
+		text, err := b.File(d.Name)
+		if err != nil {
+			return err
+		}
+		got, err := b.File(asONNX(d.Name))
+		if err != nil {
+			return fmt.Errorf("%w: %w", bundle.ErrIntegrity, err)
+		}
+		want, err := encodeTrees(text)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", bundle.ErrIntegrity, d.Name, err)
+		}
+		if !bytes.Equal(got, want) {
+			return fmt.Errorf("%w: %s does not have the trees of %s", bundle.ErrIntegrity, asONNX(d.Name), d.Name)
+		}
+	}
+	return nil
 }
 
 func mediaType(name string) string {

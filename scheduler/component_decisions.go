@@ -27,6 +27,9 @@ var decisionsComponent = component{
 		if len(g.Worlds) == 0 {
 			return fmt.Errorf("%s: no golden decisions", GoldenFile)
 		}
+		if len(g.Worlds) > maxWorlds {
+			return fmt.Errorf("%s: %d worlds, expected at most %d", GoldenFile, len(g.Worlds), maxWorlds)
+		}
 		for i := range g.Worlds {
 			if at, err := m.ReplayWorld(&g.Worlds[i]); err != nil {
 				return fmt.Errorf("%s: decisions %d of world %d: %w", GoldenFile, at, i, err)
@@ -86,11 +89,15 @@ const (
 // goldenHistory is how many minutes before the clock begins the forecaster is told of.
 const goldenHistory = 90
 
-// Bounds of a world, so that a file cannot ask for all memory.
+// Bounds of worlds, so that a file cannot ask for all memory or time.
 const (
-	maxWorldFunctions = 256
+	maxWorlds         = 256
+	maxWorldFunctions = 64
 	maxWorldInvokers  = 64
 	maxWorldMinutes   = 1 << 24
+	maxWorldLength    = 2 * day
+	maxWorldFit       = 1 << 12 // containers of a function on an invoker
+	maxWorldBatch     = 1 << 12
 )
 
 func (w *GoldenWorld) validate() error {
@@ -103,10 +110,31 @@ func (w *GoldenWorld) validate() error {
 	if w.Minute < goldenHistory || w.Minute > maxWorldMinutes {
 		return fmt.Errorf("minute must be in [%d, %d], got %d", goldenHistory, maxWorldMinutes, w.Minute)
 	}
+	if w.Concurrency < 1 || w.Concurrency > maxWorldFit {
+		return fmt.Errorf("concurrency must be in [1, %d], got %d", maxWorldFit, w.Concurrency)
+	}
+	var room int64
+	for i, v := range w.Invokers {
+		if v.Memory < 1 || !(v.Cores > 0 && v.Cores <= maxWorldFit) || v.StartLimit < 0 || v.StartLimit > maxWorldFit {
+			return fmt.Errorf("invoker %d: memory must be positive, cores in (0, %d] and start_limit in [0, %[2]d], got %d, %g and %d", i, maxWorldFit, v.Memory, v.Cores, v.StartLimit)
+		}
+		room = max(room, v.Memory)
+	}
 	for i := range w.Functions {
 		f := &w.Functions[i]
-		if f.Period < 1 || !(f.Batch >= 0 && f.Batch <= 1e9) {
-			return fmt.Errorf("function %v: period must be at least 1 and batch in [0, 1e9], got %d and %g", f.Key, f.Period, f.Batch)
+		if f.Period < 1 || !(f.Batch >= 0 && f.Batch <= maxWorldBatch) {
+			return fmt.Errorf("function %v: period must be at least 1 and batch in [0, %d], got %d and %g", f.Key, maxWorldBatch, f.Period, f.Batch)
+		}
+		if f.Memory < 1 || room/f.Memory > maxWorldFit {
+			return fmt.Errorf("function %v: of %d bytes at most %d containers must fit an invoker", f.Key, f.Memory, maxWorldFit)
+		}
+		for _, t := range []decide.Time{f.Execution, f.Initialise, f.Termination} {
+			if t < 0 || t > day {
+				return fmt.Errorf("function %v: times must be in [0, %d] us, got %d", f.Key, day, t)
+			}
+		}
+		if !(f.CPU >= 0 && f.CPU <= maxWorldFit) {
+			return fmt.Errorf("function %v: cpu must be in [0, %d], got %g", f.Key, maxWorldFit, f.CPU)
 		}
 	}
 	return nil
@@ -195,9 +223,12 @@ func (w *GoldenWorld) event(row GoldenDecision) (decide.Event, error) {
 		return decide.Event{}, fmt.Errorf("%d numbers, expected %d and %d for each decision", len(row), eventColumns+1, decisionColumns)
 	}
 	for _, v := range row[:eventColumns] {
-		if !(v >= decide.None && v <= 1<<50) || v != math.Trunc(v) {
-			return decide.Event{}, fmt.Errorf("an event must be of whole numbers in [-1, 2^50], got %g", v)
+		if !(v >= decide.None && v <= float64(maxWorldLength)) || v != math.Trunc(v) {
+			return decide.Event{}, fmt.Errorf("an event must be of whole numbers in [-1, %d], got %g", maxWorldLength, v)
 		}
+	}
+	if row[3] > float64(len(w.Log)) { // each row has one request more at most
+		return decide.Event{}, fmt.Errorf("requests must have small numbers, got %g", row[3])
 	}
 	if row[1] < 0 || row[1] > float64(decide.Tick) {
 		return decide.Event{}, fmt.Errorf("event kind must be in [0, %d], got %g", decide.Tick, row[1])

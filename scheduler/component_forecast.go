@@ -139,6 +139,9 @@ func replayForecastGolden(m *Models, g *Golden) error {
 }
 
 func (m *Models) forecastGolden(f *GoldenForecast) ([]forecast.Forecast, error) {
+	if f.Minute < 0 || f.Minute > maxWorldMinutes {
+		return nil, fmt.Errorf("%s: minute must be in [0, %d], got %d", GoldenFile, maxWorldMinutes, f.Minute)
+	}
 	functions := make([]datasets.Function, len(f.Functions))
 	for i, k := range f.Functions {
 		functions[i] = datasets.Function{ID: datasets.FunctionID(i), Owner: k.Owner, App: k.App, Name: k.Name}

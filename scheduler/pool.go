@@ -128,6 +128,9 @@ func (p *pool) makePlan(s decide.Snapshot) {
 			continue
 		}
 		want := worthwhile(n, s.Execution(f).Seconds(), s.Initialise(f).Seconds(), containerCost(p.price, s.Memory(f)))
+		if want > live {
+			want = min(want, live+room(s, f)) // each that does not fit would be tried
+		}
 		switch {
 		case want > live:
 			p.plan = append(p.plan, change{f, want - live, p.value(s, f)})
@@ -140,6 +143,15 @@ func (p *pool) makePlan(s decide.Snapshot) {
 	slices.SortFunc(p.plan, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(b.function, a.function))
 	})
+}
+
+// room is how many containers of f all invokers can hold.
+func room(s decide.Snapshot, f decide.FunctionID) int {
+	n := int64(0)
+	for i := range decide.InvokerID(s.Invokers()) {
+		n += s.InvokerSpec(i).Memory / max(1, s.Memory(f))
+	}
+	return int(n)
 }
 
 // containerCost is what a container of that memory costs in a minute, in seconds of waiting; the

@@ -153,6 +153,9 @@ func (a *app) bundleVerify(cmd *cobra.Command, r *bundle.Registry, arg []string)
 	if b.Digest() != s.Bundle.Digest() {
 		return fmt.Errorf("%s changed from %.12s to %.12s meanwhile: try again", arg[0], s.Bundle.Digest(), b.Digest())
 	}
+	if err := export.CheckONNX(b); err != nil {
+		return err
+	}
 	files := len(b.Manifest().Files)
 	if a.json {
 		out := map[string]any{"bundle": arg[0], "digest": b.Digest(), "files": files, "ok": true}

@@ -3,7 +3,6 @@ package modeltest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -26,7 +25,7 @@ import (
 // digest, but has no key.
 type Tamperer struct {
 	Kind   string
-	change func(r *rand.Rand, files map[string][]byte) (string, bool) // what was done, and whether it could be
+	change func(r *rand.Rand, files map[string][]byte) (string, bool)
 }
 
 // Tamperers change files of every kind that the run time reads but the golden cases, and the
@@ -51,11 +50,17 @@ func Tamperers() []Tamperer {
 	return ts
 }
 
-// pick returns the name of a file that ends with suffix.
+// Apply changes files, whose contents it replaces, and reports what it did and whether there was
+// something to change.
+func (t Tamperer) Apply(r *rand.Rand, files map[string][]byte) (what string, ok bool) {
+	return t.change(r, files)
+}
+
+// pick returns the name of a file with that extension, or of that name.
 func pick(r *rand.Rand, files map[string][]byte, suffix string) (string, bool) {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if strings.HasSuffix(name, suffix) && name != scheduler.GoldenFile {
+		if (name == suffix || path.Ext(name) == suffix) && name != scheduler.GoldenFile {
 			names = append(names, name)
 		}
 	}
@@ -66,7 +71,8 @@ func pick(r *rand.Rand, files map[string][]byte, suffix string) (string, bool) {
 }
 
 var (
-	treeNumber = regexp.MustCompile(`(?m)(?:^(?:split_feature|threshold|decision_type|left_child|right_child|leaf_value)=| )(-?[0-9][-+0-9.e]*)`)
+	treeLine   = regexp.MustCompile(`(?m)^(?:split_feature|threshold|decision_type|left_child|right_child|leaf_value)=.*$`)
+	treeNumber = regexp.MustCompile(`[= ](-?[0-9][-+0-9.e]*)`)
 	jsonNumber = regexp.MustCompile(`(?m)(?:: |^\s+)(-?[0-9][-+0-9.eE]*),?$`)
 )
 
@@ -77,24 +83,30 @@ func numberOf(file string, number *regexp.Regexp) func(*rand.Rand, map[string][]
 		if !ok {
 			return "", false
 		}
-		at := number.FindAllSubmatchIndex(files[name], -1)
+		from, to := 0, len(files[name])
+		if lines := treeLine.FindAllIndex(files[name], -1); number == treeNumber && len(lines) > 0 { // one that decides
+			l := lines[r.IntN(len(lines))]
+			from, to = l[0], l[1]
+		}
+		at := number.FindAllSubmatchIndex(files[name][from:to], -1)
 		if len(at) == 0 {
 			return "", false
 		}
 		m := at[r.IntN(len(at))]
+		m[2], m[3] = m[2]+from, m[3]+from
 		old := string(files[name][m[2]:m[3]])
 		v, err := strconv.ParseFloat(old, 64)
 		if err != nil {
 			return "", false
 		}
 		factors := []float64{0, -1, 0.1, 0.5, 0.9, 0.99, 0.999, 1.001, 1.01, 1.1, 2, 10, 1000, 1e9}
-		to := v * factors[r.IntN(len(factors))]
+		v *= factors[r.IntN(len(factors))]
 		if k := r.IntN(4); k < 2 {
-			to = v + float64(2*k-1)
+			v += float64(2*k - 1)
 		}
-		text := strconv.FormatFloat(to, 'g', -1, 64)
+		text := strconv.FormatFloat(v, 'g', -1, 64)
 		if !strings.ContainsAny(old, ".e") && r.IntN(4) > 0 {
-			text = strconv.FormatFloat(float64(int64(min(max(to, -9e18), 9e18))), 'f', -1, 64)
+			text = strconv.FormatFloat(float64(int64(min(max(v, -9e18), 9e18))), 'f', -1, 64)
 		}
 		files[name] = slices.Concat(files[name][:m[2]], []byte(text), files[name][m[3]:])
 		return fmt.Sprintf("%s: %s to %s", name, old, text), text != old
@@ -344,7 +356,7 @@ func Tamper(t testing.TB, b *bundle.Bundle, start time.Time, n, snapshots int) [
 		r := rand.New(rand.NewPCG(7, uint64(len(out))))
 		for range n {
 			files := maps.Clone(original)
-			what, ok := by.change(r, files)
+			what, ok := by.Apply(r, files)
 			if !ok {
 				continue
 			}
@@ -364,10 +376,11 @@ func Tamper(t testing.TB, b *bundle.Bundle, start time.Time, n, snapshots int) [
 				tally.Unread++
 				continue
 			}
-			_, err = scheduler.Use(changed)
-			if err != nil && !errors.Is(err, bundle.ErrIntegrity) {
-				t.Errorf("%s: error is %v, want one of integrity", what, err)
+			g, err := m.Golden(changed) // as scheduler.Use does, but without loading twice
+			if err != nil {
+				t.Fatal(err)
 			}
+			err = m.Replay(g)
 			switch otherwise := Otherwise(m, worlds) || !sameSlices(m, models); {
 			case otherwise && err != nil:
 				tally.Caught++
@@ -391,6 +404,46 @@ func Tamper(t testing.TB, b *bundle.Bundle, start time.Time, n, snapshots int) [
 			}
 		}
 		out = append(out, tally)
+	}
+	return out
+}
+
+// Changed is the bundle b of other models, with golden cases of their own.
+func Changed(t testing.TB, b *bundle.Bundle, start time.Time, change func(m *scheduler.Models)) *bundle.Bundle {
+	t.Helper()
+	m, err := scheduler.Load(b.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(m)
+	if err := m.Compile(); err != nil {
+		t.Fatal(err)
+	}
+	manifest := b.Manifest()
+	g, err := m.MakeGolden(start, manifest.Window.To, manifest.Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := m.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content[scheduler.GoldenFile], err = bundle.CanonicalJSON(g); err != nil {
+		t.Fatal(err)
+	}
+	var list []bundle.File
+	for _, d := range manifest.Files {
+		data, ok := content[d.Name]
+		if !ok {
+			if data, err = b.File(d.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list = append(list, bundle.File{Name: d.Name, MediaType: d.MediaType, Data: data})
+	}
+	out, err := bundle.New(manifest, list)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

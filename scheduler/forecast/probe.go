@@ -442,7 +442,7 @@ const (
 	probeMinutes = 24
 	probeDays    = 40 // of holidays
 	probeGaps    = 192
-	maxProbe     = 1 << 10
+	maxProbe     = 256
 )
 
 // Probe asks m, of which start is minute 0 and counts begin at minute from, about all that it
@@ -567,6 +567,11 @@ func (m *Model) probeFunction(f *Function, times []time.Time, gaps []int) Functi
 		w := interarrival.Follow(f.IAT)
 		add(w.PArrival(0)) // before the first one
 		add(w.Batch())
+		seen := 1.0
+		for k, g := range f.IAT.Gap { // the gaps themselves, which not all of those asked for need be
+			seen += float64(f.IAT.Count[k])
+			add(math.Log(float64(g)) + math.Log(seen))
+		}
 		w.Observe(0, 1)
 		for _, g := range gaps {
 			add(w.PArrival(g))
