@@ -22,7 +22,7 @@ func TestTamperingWithoutAKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tallies := modeltest.Tamper(t, b, modeltest.Start, 8, 300)
+		tallies := modeltest.Tamper(t, b, modeltest.Start, 6, 200)
 		if caught := modeltest.Report(t, tallies); caught < 0.95 {
 			t.Errorf("index used: %t: %.3f of the bundles that decide otherwise were refused, expected 0.95", used, caught)
 		}
