@@ -50,6 +50,10 @@ type Control struct {
 	keep   int
 
 	out []Order
+
+	cfg     Config // Policy, Seed, Models and Functions as they decide now
+	known   []datasets.Function
+	minutes minutes // arrivals, for models to come
 }
 
 // A Function as it is deployed.
@@ -175,21 +179,25 @@ func NewControl(cfg Config) (*Control, error) {
 	first := minute.Add(-time.Duration(len(cfg.History)) * time.Minute).UTC()
 	c.midnight = time.Date(first.Year(), first.Month(), first.Day(), 0, 0, 0, 0, time.UTC)
 	start := decide.FromDuration(minute.Sub(c.midnight))
-	stack, err := cfg.stack(known, profiles, specs, c.midnight, start)
+	stack, err := cfg.stack(known, profiles, specs, c.midnight, start, nil)
 	if err != nil {
 		return nil, err
 	}
 	if c.s, err = New(profiles, specs, stack, cfg.Options); err != nil {
 		return nil, err
 	}
+	c.known, c.cfg = known, cfg
+	c.minutes.begin(int(start/decide.Minute), cfg.History)
+	c.cfg.History = nil
 	if _, err := c.Handle(Event{At: cfg.Start, Kind: decide.Tick}); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// stack composes the policy of cfg.
-func (cfg *Config) stack(known []datasets.Function, profiles []decide.Profile, specs []decide.InvokerSpec, midnight time.Time, start decide.Time) (Stack, error) {
+// stack composes the policy of cfg. Where first is not nil, those are the forecasts of the minute
+// at start, and the history is shown to the models without forecasts of its own minutes.
+func (cfg *Config) stack(known []datasets.Function, profiles []decide.Profile, specs []decide.InvokerSpec, midnight time.Time, start decide.Time, first []forecast.Forecast) (Stack, error) {
 	name := cfg.Policy
 	switch learned := slices.ContainsFunc(Learned(), func(r LearnedRow) bool { return r.Name == name }); {
 	case name == "" && cfg.Models == nil:
@@ -214,22 +222,29 @@ func (cfg *Config) stack(known []datasets.Function, profiles []decide.Profile, s
 	if err != nil {
 		return Stack{}, err
 	}
-	first, err := prime(rt, cfg.History, len(known), int(start/decide.Minute))
+	settle := forecast.Settle
+	if first != nil {
+		settle = 0
+	}
+	last, err := prime(rt, cfg.History, len(known), int(start/decide.Minute), settle)
 	if err != nil {
 		return Stack{}, err
+	}
+	if first == nil {
+		first = last
 	}
 	return cfg.Models.Variant(name, known, rt, first, start, cfg.Seed)
 }
 
 // prime shows the minutes before now to rt, and returns the forecasts of now; nil if there are none.
-func prime(rt *forecast.Runtime, history [][]float64, functions, now int) ([]forecast.Forecast, error) {
+func prime(rt *forecast.Runtime, history [][]float64, functions, now, settle int) ([]forecast.Forecast, error) {
 	var first []forecast.Forecast
 	from := now - len(history)
 	for k, counts := range history {
 		if len(counts) != functions {
 			return nil, fmt.Errorf("scheduler: history has %d counts in minute %d, expected one of each of %d functions", len(counts), k, functions)
 		}
-		if k < len(history)-forecast.Settle {
+		if k < len(history)-settle {
 			rt.Prime(from+k, counts)
 		} else {
 			first = rt.Step(from+k, counts)
@@ -277,6 +292,9 @@ func (c *Control) Handle(ev Event) ([]Order, error) {
 	}
 	if in.Kind == decide.Arrival {
 		c.requests.put(ev.Request, in.Request)
+		if c.cfg.Models != nil {
+			c.minutes.add(int(c.s.view.Now()/decide.Minute), in.Function)
+		}
 	}
 	for i := range ds {
 		c.order(&ds[i])

@@ -115,7 +115,13 @@ func (g *guard) Observe(s decide.Snapshot, ev decide.Event) {
 	if ev.Kind != decide.Arrival {
 		return
 	}
-	g.queue.Push(deadline{at: s.Now() + g.slo.objective(s.Initialise(ev.Function)), arrival: s.Now(), request: ev.Request})
+	g.note(s, ev.Request)
+}
+
+// note notes the deadline of r.
+func (g *guard) note(s decide.Snapshot, r decide.RequestID) {
+	f, arrival := s.Request(r)
+	g.queue.Push(deadline{at: arrival + g.slo.objective(s.Initialise(f)), arrival: arrival, request: r})
 }
 
 // A deadline is when a request misses its objective. The arrival tells whether the

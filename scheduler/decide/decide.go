@@ -120,10 +120,11 @@ const (
 	Upgrade                       // build one of Function for Request on Container, which is a layer
 	Stop                          // abort Request in Container, which executes it: it was cancelled
 	Report                        // Request ran in Container, which failed, and is not tried again
+	Swapped                       // nothing: what follows was decided by other models than what was before
 )
 
 func (k DecisionKind) String() string {
-	return [...]string{"run", "create", "end", "drop", "resize", "downgrade", "upgrade", "stop", "report"}[k]
+	return [...]string{"run", "create", "end", "drop", "resize", "downgrade", "upgrade", "stop", "report", "swapped"}[k]
 }
 
 // A Decision is an order to the platform. Waiting is the absence of one.

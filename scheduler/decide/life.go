@@ -48,6 +48,14 @@ func (s *State) Close(i InvokerID) {
 	s.gains++
 }
 
+// Limit lets invokers execute as much at once as share of their cores; 0 is no limit.
+func (s *State) Limit(share float64) {
+	for i := range s.invokers {
+		s.invokers[i].CPULimit = share * s.invokers[i].Cores
+	}
+	s.gains++
+}
+
 // Leave makes it known that invoker i, on which nothing lives, is not there.
 func (s *State) Leave(i InvokerID) { s.invokers[i].gone = true }
 
