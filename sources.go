@@ -22,7 +22,7 @@ const Module = "github.com/incendio-faas/incendio"
 // with what the go command compiles.
 //
 //go:embed go.mod go.sum
-//go:embed datasets/*.go datasets/*/*.go datasets/*/*/*.go datasets/synthetic/workloads/profiles.csv
+//go:embed datasets/*.go datasets/*/*.go datasets/*/*/*.go datasets/*/*/*/*.go datasets/synthetic/workloads/profiles.csv
 //go:embed export/*.go export/*/*.go
 //go:embed features/*.go features/*/*.go features/*/*/*.go features/*/*/*/*.go
 //go:embed internal/*/*.go
