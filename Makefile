@@ -62,6 +62,10 @@ bench-prophet: ## fit and predict with Prophet and with features/prophet, and st
 	PARITY_PYTHON=$(abspath $(VENV))/bin/python SHARED_DATA=$(abspath $(SHARED_DATA)) \
 	  $(GO) test -tags bench -count=1 -timeout 1h -v -run '^TestBench(Prophet|Fleet|Features)$$' ./features/prophet/fit ./pipelines
 
+.PHONY: bench-forecast
+bench-forecast: ## the table of forecasters in docs/models.md: BENCH_SERIES=azure,R1,R2,R4,sample500 and BENCH_MODELS=a,b take some
+	SHARED_DATA=$(abspath $(SHARED_DATA)) $(GO) test -tags bench -count=1 -timeout 2h -v -run '^TestBenchForecast$$' ./train/forecast
+
 TRACE ?= synthetic
 
 .PHONY: bench-decisions

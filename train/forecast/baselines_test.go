@@ -240,6 +240,37 @@ func TestBacktestOfAllModels(t *testing.T) {
 	}
 }
 
+// If forecasts are true, the transforms lie below each level as often as it says, also where all counts
+// lie on a quantile; if they are too low, less often.
+func TestTransformed(t *testing.T) {
+	chance := []float64{0.55, 0.4, 0.05} // of 0, 1 and 2
+	quantile := func(p float64) float64 {
+		switch {
+		case p <= 0.55:
+			return 0
+		case p <= 0.95:
+			return 1
+		}
+		return 2
+	}
+	for i, level := range []float64{0.5, 0.9, 0.99} {
+		below, low := 0.0, 0.0
+		for count, p := range chance {
+			below += p * forecast.Transformed(quantile, float64(count))[i]
+			low += p * forecast.Transformed(func(float64) float64 { return 0 }, float64(count))[i]
+		}
+		if math.Abs(below-level) > 0.001 {
+			t.Errorf("%v of the transforms lie below %v", below, level)
+		}
+		if low > 0.56 {
+			t.Errorf("of forecasts of 0, %v lie below %v", low, level)
+		}
+	}
+	if got := forecast.Transformed(func(p float64) float64 { return 100 + p }, 100.7); got != [3]float64{0, 1, 1} {
+		t.Errorf("between the quantiles: %v", got)
+	}
+}
+
 func TestBacktestOptions(t *testing.T) {
 	for name, change := range map[string]func(*forecast.BacktestOptions){
 		"no model":            func(o *forecast.BacktestOptions) { o.Models = nil },

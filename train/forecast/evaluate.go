@@ -69,6 +69,7 @@ type evaluation struct {
 	tallies  []*tally // of each model, its horizons
 	scopes   []string // sums of functions that are judged, the first is all of them; nil before the first window
 	hours    [][]float64
+	demand   []int // class of each function before the first window
 	example  *Example
 	notes    []string
 
@@ -106,7 +107,7 @@ func (e *evaluation) report(w datasets.Window, cutoffs []int) *BacktestReport {
 	for _, t := range e.tallies {
 		r.Models = append(r.Models, t.report(e.scopes)...)
 	}
-	r.Comparisons = e.compare(r.Models)
+	r.Reliability, r.Comparisons = e.reliability(), e.compare(r.Models)
 	r.compare()
 	if e.trace.Label() == datasets.SemiSynthetic {
 		r.Notes = append(r.Notes, e.trace.Caveat())
@@ -147,6 +148,11 @@ func (e *evaluation) window(ctx context.Context, l learned, w datasets.Window) e
 	var err error
 	if p.series, err = scan(ctx, t, datasets.Window{From: p.history.From, To: e.all.To}); err != nil {
 		return err
+	}
+	if e.demand == nil {
+		for f := range p.series {
+			e.demand = append(e.demand, demandClass(p.series[f].in(p.history).sum()/float64(p.history.Len())))
+		}
 	}
 	if err := p.calibrateBaselines(ctx); err != nil {
 		return err
@@ -318,7 +324,11 @@ func (p *pass) replay(m *online.Model, j *judged, visit func(i, at int, c claim)
 	r.Step(j.counts[settle-from:p.w.From-from], nil)
 	return r.StepAhead(j.counts[p.w.From-from:p.w.To-from], p.horizons, func(now, i int, d online.Distant) {
 		if at := now + p.horizons[i] - 1; at < p.all.To {
-			visit(i, at, claim{point: d.Median, mean: d.Mean, median: d.Median, q90: d.Q90, q99: d.Q99, lower: d.Lower, upper: d.Upper})
+			c := claim{point: d.Median, mean: d.Mean, median: d.Median, q90: d.Q90, q99: d.Q99, lower: d.Lower, upper: d.Upper}
+			if m == p.hybrid && p.horizons[i] == 1 {
+				c.transformed = transformed(r.Quantile, c, j.counts[at-from])
+			}
+			visit(i, at, c)
 		}
 	})
 }
@@ -334,6 +344,7 @@ func (p *pass) judge(ctx context.Context) error {
 		spent[k] = make([]time.Duration, p.parts())
 	}
 	errs := make([]error, p.parts())
+	lastThird := p.all.To - p.all.Len()/3
 	for from := 0; from < p.parts(); from += waveBlocks {
 		to := min(from+waveBlocks, p.parts())
 		rows := make([][]ForecastRow, to-from)
@@ -349,6 +360,9 @@ func (p *pass) judge(ctx context.Context) error {
 				err := p.forecast(k, j, p.calibs[k], func(i, at int, c claim) {
 					t, y := p.tally(k, i), j.counts[at-p.history.From]
 					t.function[f].add(y, c)
+					if at >= lastThird {
+						t.function[f].late.merge(c.transformed)
+					}
 					atomic.AddInt64(&t.pooled[at-p.all.From], fixed(math.Abs(y-c.point)))
 					if p.forecasts != nil {
 						rows[part-from] = append(rows[part-from], p.row(k, i, j, at, y, c))

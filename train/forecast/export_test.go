@@ -53,3 +53,8 @@ func LagRow(t *datasets.Trace, counts []float64, from, now, h int) map[string]fl
 	}
 	return out
 }
+
+// Transformed is the share of a count's randomised transform below 0.5, 0.9 and 0.99.
+func Transformed(quantile func(p float64) float64, count float64) [3]float64 {
+	return transformed(quantile, claim{}, count).pit
+}

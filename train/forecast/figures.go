@@ -99,6 +99,9 @@ type BacktestReport struct {
 	Cutoffs []int           `json:"cutoffs"` // minutes of the trace from which forecasts were made
 	Models  []Figures       `json:"models"`
 	Floors  []Floor         `json:"poisson_floor"`
+	// Reliability says how far the quantiles of the hybrid are true, one minute ahead, by classes of
+	// demand that have functions.
+	Reliability []Reliability `json:"reliability"`
 	// Comparisons set the hybrid against the best other model, by scope and horizon.
 	Comparisons []Comparison `json:"comparisons"`
 	// Notes say what the figures do not, first of all where the hybrid does not beat a baseline.
@@ -106,6 +109,27 @@ type BacktestReport struct {
 
 	Example   *Example          `json:"-"`
 	Functions []FunctionFigures `json:"-"` // if they were asked for, in order of models, horizons and functions
+}
+
+// A Reliability is that of the quantiles of functions of one class of demand, by their mean count of
+// a minute before the first cutoff.
+type Reliability struct {
+	// Below is what the mean stays below, and at least the largest edge before it; 0 of the class
+	// above all edges.
+	Below     float64 `json:"below,omitempty"`
+	Functions int     `json:"functions"`
+	Reliable
+	// LastThird is that of the last third of the window.
+	LastThird Reliable `json:"last_third"`
+}
+
+// Reliable is a share of minutes. PIT has, for the probabilities 0.5, 0.9 and 0.99, the share of
+// minutes whose randomised probability integral transform lies below: counts are whole numbers, so one
+// on a quantile counts in part (Czado, Gneiting and Held, Biometrics 2009). It is the probability
+// itself if the forecasts are true.
+type Reliable struct {
+	Coverage90 null.Float            `json:"coverage_90"`
+	PIT        map[string]null.Float `json:"pit"`
 }
 
 // FunctionFigures are those of one function.
@@ -171,6 +195,98 @@ type sums struct {
 	pin           [3]float64
 	inside        float64
 	scale, scaleN float64 // absolute error of the seasonal naive forecast in the history
+
+	all, late reliable // of the hybrid one minute ahead; late is the last third of the window
+}
+
+// reliable sums up what is inside the interval of 90 %, and the transforms below each level.
+type reliable struct {
+	n, inside float64
+	pit       [3]float64
+}
+
+func (r *reliable) merge(o reliable) {
+	r.n += o.n
+	r.inside += o.inside
+	for i := range r.pit {
+		r.pit[i] += o.pit[i]
+	}
+}
+
+func (r *reliable) figures() Reliable {
+	out := Reliable{null.Float(r.inside / r.n), map[string]null.Float{}}
+	for i, v := range r.pit {
+		out.PIT[levelNames[i]] = null.Float(v / r.n)
+	}
+	return out
+}
+
+// transformed says for each level how much of the randomised transform of a count lies below it, by
+// the quantiles that were forecast.
+func transformed(quantile func(p float64) float64, c claim, count float64) reliable {
+	out := reliable{n: 1}
+	if c.lower <= count && count <= c.upper {
+		out.inside = 1
+	}
+	below, upTo := -1.0, -1.0 // probabilities of less than count, and of at most count
+	for i, p := range levels {
+		switch v := quantile(p); {
+		case count < v:
+			out.pit[i] = 1
+		case count == v:
+			if below < 0 {
+				below = probability(func(p float64) bool { return quantile(p) < count })
+				upTo = probability(func(p float64) bool { return quantile(p) <= count })
+			}
+			out.pit[i] = 1
+			if upTo > below {
+				out.pit[i] = max(0, min((p-below)/(upTo-below), 1))
+			}
+		}
+	}
+	return out
+}
+
+// probability is the largest one that has what all smaller ones have, to 1/4096.
+func probability(has func(p float64) bool) float64 {
+	low, high := 0.0, 1.0
+	for range 12 {
+		if p := (low + high) / 2; has(p) {
+			low = p
+		} else {
+			high = p
+		}
+	}
+	return low
+}
+
+// reliability is that of the hybrid by classes of demand.
+func (e *evaluation) reliability() []Reliability {
+	out := []Reliability{}
+	model, horizon := slices.Index(e.models, Incendio), slices.Index(e.horizons, 1)
+	if model < 0 || horizon < 0 {
+		return out
+	}
+	for class := range len(demandEdges) + 1 {
+		var r Reliability
+		var all, late reliable
+		for f := range e.demand {
+			if s := &e.tally(model, horizon).function[f]; e.demand[f] == class {
+				r.Functions++
+				all.merge(s.all)
+				late.merge(s.late)
+			}
+		}
+		if r.Functions == 0 {
+			continue
+		}
+		if class < len(demandEdges) {
+			r.Below = demandEdges[class]
+		}
+		r.Reliable, r.LastThird = all.figures(), late.figures()
+		out = append(out, r)
+	}
+	return out
 }
 
 // levels of the pinball losses, in order of sums.pin.
@@ -184,6 +300,8 @@ type claim struct {
 	median       float64
 	q90, q99     float64
 	lower, upper float64
+
+	transformed reliable // of the hybrid one minute ahead, else n is 0
 }
 
 func (s *sums) add(actual float64, c claim) {
@@ -197,6 +315,7 @@ func (s *sums) add(actual float64, c claim) {
 	if c.lower <= actual && actual <= c.upper {
 		s.inside++
 	}
+	s.all.merge(c.transformed)
 }
 
 func (s *sums) merge(o sums) {
@@ -339,6 +458,20 @@ func (e *evaluation) functions() []FunctionFigures {
 	return out
 }
 
+// minCompared is the number of functions from which a median of them is compared.
+const minCompared = 10
+
+// invoked is the number of functions that were, in the minutes of a horizon.
+func (e *evaluation) invoked(horizon int) int {
+	n := 0
+	for f := range e.tally(0, horizon).function {
+		if e.tally(0, horizon).function[f].actual > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // resamples of a comparison.
 const resamples = 500
 
@@ -363,7 +496,7 @@ func (e *evaluation) compare(rows []Figures) []Comparison {
 					best, c.Other = f.WAPE, f.Name
 				}
 			}
-			if c.Other == "" {
+			if c.Other == "" || s == 1 && e.invoked(i) < minCompared {
 				continue
 			}
 			c.Ratio = mine / best

@@ -319,6 +319,18 @@ func TestEvaluate(t *testing.T) {
 	if c := figure(forecast.Incendio, forecast.PooledScope).Coverage90; c < 0.85 {
 		t.Errorf("the interval of 90 %% covers %v", c)
 	}
+	functions := 0
+	for _, c := range r.Reliability {
+		functions += c.Functions
+		for _, part := range []forecast.Reliable{c.Reliable, c.LastThird} {
+			if !(part.PIT["0.5"] <= part.PIT["0.9"]) || !(part.PIT["0.9"] <= part.PIT["0.99"]) || !(part.Coverage90 > 0.7) {
+				t.Errorf("below %v: %+v", c.Below, part)
+			}
+		}
+	}
+	if functions != len(tr.Functions) {
+		t.Errorf("classes of demand have %d functions, expected %d", functions, len(tr.Functions))
+	}
 	if n := len(r.Example.Minute); n != s.Test.Len() || r.Example.Minute[0] != s.Test.From {
 		t.Errorf("example has %d minutes from %d", n, r.Example.Minute[0])
 	}
