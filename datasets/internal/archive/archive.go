@@ -60,9 +60,10 @@ type source struct {
 	size int64
 
 	budget   *budget
-	unpacked int64 // bytes; guarded by the budget
-	high     int64 // of the stream of a compressed tar; the same
-	after    int64 // bytes behind the end of the gzip of a tar
+	unpacked int64  // bytes; guarded by the budget
+	high     int64  // of the stream of a compressed tar; the same
+	after    int64  // bytes behind the end of the compression of a tar
+	within   string // which that is
 }
 
 // Open lists the file at path, the files below the folder, or those of the archive, and
@@ -169,16 +170,16 @@ func (s *Set) Beside() []string {
 // Notes says, once the members have been read, what of the files was not.
 func (s *Set) Notes() []string {
 	var notes []string
-	note := func(path string, n int64) {
+	note := func(path string, n int64, within string) {
 		if n > 0 {
-			notes = append(notes, fmt.Sprintf("%s: %d bytes behind the end of its gzip were not read", path, n))
+			notes = append(notes, fmt.Sprintf("%s: %d bytes behind the end of its %s were not read", path, n, within))
 		}
 	}
 	for _, f := range s.held() {
-		note(f.path, f.after)
+		note(f.path, f.after, f.within)
 	}
 	for _, m := range s.Members {
-		note(m.Path, m.after)
+		note(m.Path, m.after, m.Compression())
 	}
 	return notes
 }

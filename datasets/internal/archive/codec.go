@@ -3,15 +3,11 @@ package archive
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
 )
 
@@ -37,7 +33,7 @@ var codecs = []*codec{
 	{"gzip", []string{".gz", ".gzip"}, 0, prefix("\x1f\x8b"), openGzip},
 	{"xz", []string{".xz"}, 95, prefix(xzMagic), openXZ},
 	{"zstd", []string{".zst", ".zstd"}, 93, isZstd, openZstd},
-	{"bzip2", []string{".bz2", ".bzip2"}, 12, isBzip2, func(r *bufio.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
+	{"bzip2", []string{".bz2", ".bzip2"}, 12, isBzip2, openBzip2},
 }
 
 func prefix(magic string) func([]byte) bool {
@@ -66,14 +62,6 @@ func isBzip2(head []byte) bool {
 		(string(head[4:10]) == "1AY&SY" || string(head[4:10]) == "\x17\x72\x45\x38\x50\x90")
 }
 
-func openZstd(r *bufio.Reader) (io.ReadCloser, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-	if err != nil {
-		return nil, err
-	}
-	return z.IOReadCloser(), nil
-}
-
 const xzMagic = "\xfd7zXZ\x00"
 
 // xz: sizes in bytes, see section 2.1 of the .xz file format, version 1.2.
@@ -82,22 +70,9 @@ const (
 	xzFooter = 12
 )
 
-func openXZ(r *bufio.Reader) (io.ReadCloser, error) {
-	if err := checkDictionary(r); err != nil {
-		return nil, err
-	}
-	in := &xzInput{r: r}
-	c := xz.ReaderConfig{DictCap: lzma.MinDictCap}        // or more, as the file says
-	x, err := c.NewReader(bufio.NewReaderSize(in, 1<<16)) // it reads byte by byte
-	if err != nil {
-		return nil, err
-	}
-	return &xzReader{in: in, r: x}, nil
-}
-
 // checkDictionary refuses a file whose first block needs more memory than any preset of
 // xz gives it: the decoder would allocate up to 4 GB because a byte says so.
-func checkDictionary(r *bufio.Reader) error {
+func checkDictionary(r interface{ Peek(int) ([]byte, error) }) error {
 	head, err := r.Peek(xzHeader + 1)
 	if err != nil {
 		return err
@@ -134,48 +109,3 @@ func checkDictionary(r *bufio.Reader) error {
 	}
 	return nil
 }
-
-// An xzInput remembers the end of what was read, without padding.
-type xzInput struct {
-	r    *bufio.Reader
-	tail []byte // up to the last byte that is not zero, at most xzFooter
-	zero int    // bytes after that
-}
-
-func (x *xzInput) Read(p []byte) (int, error) {
-	n, err := x.r.Read(p)
-	text := bytes.TrimRight(p[:n], "\x00")
-	if len(text) > 0 {
-		for range min(x.zero, xzFooter) {
-			x.tail = append(x.tail, 0)
-		}
-		x.tail = append(x.tail, text[max(0, len(text)-xzFooter):]...)
-		x.tail = append(x.tail[:0], x.tail[max(0, len(x.tail)-xzFooter):]...)
-		x.zero = 0
-	}
-	x.zero += n - len(text)
-	return n, err
-}
-
-// whole reports whether the input ended with the footer of a stream.
-func (x *xzInput) whole() bool {
-	return len(x.tail) == xzFooter && string(x.tail[10:]) == "YZ" && x.zero%4 == 0 &&
-		crc32.ChecksumIEEE(x.tail[4:10]) == binary.LittleEndian.Uint32(x.tail)
-}
-
-// An xzReader sees to it that a file which ends between two blocks is no whole file: the
-// decoder takes the end for that of the stream.
-type xzReader struct {
-	in *xzInput
-	r  *xz.Reader
-}
-
-func (x *xzReader) Read(p []byte) (int, error) {
-	n, err := x.r.Read(p)
-	if err == io.EOF && !x.in.whole() {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-func (x *xzReader) Close() error { return nil }

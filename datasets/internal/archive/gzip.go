@@ -2,19 +2,16 @@ package archive
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
 )
 
-// A gzipReader unpacks the members of a gzip file one after the other. What is no gzip
-// behind the last one is left, as the program gzip does, and counted; zeros are padding.
+// A gzipReader unpacks the members of a gzip file one after the other.
 type gzipReader struct {
-	r     *bufio.Reader
-	z     *gzip.Reader
-	ended bool
-	after int64 // bytes behind the end that are not read
+	tail
+	r *bufio.Reader
+	z *gzip.Reader
 }
 
 func openGzip(r *bufio.Reader) (io.ReadCloser, error) {
@@ -57,23 +54,7 @@ func (g *gzipReader) next() error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	g.ended = true
-	zeros, buf := true, make([]byte, 1<<12)
-	for {
-		n, err := g.r.Read(buf)
-		g.after += int64(n)
-		zeros = zeros && len(bytes.Trim(buf[:n], "\x00")) == 0
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if zeros {
-		g.after = 0
-	}
-	return nil
+	return g.end(nil, g.r)
 }
 
 func (g *gzipReader) Close() error { return g.z.Close() }

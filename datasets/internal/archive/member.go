@@ -67,25 +67,25 @@ func (m *Member) Open(ctx context.Context) (io.ReadCloser, error) {
 		return nil, damage(m.Path, m.codec.name, err)
 	}
 	var text io.Reader = &meter{ctx: ctx, r: z, source: m.source, path: m.Path, what: m.codec.name, high: &m.outer}
-	if g, ok := z.(*gzipReader); ok {
-		text = &ending{text, g, m}
+	if t, ok := z.(tailed); ok {
+		text = &ending{text, t, m}
 	}
 	return &stream{text, []io.Closer{z, in}}, nil
 }
 
-// An ending tells a member what was behind the end of its gzip.
+// An ending tells a member what was behind the end of its compression.
 type ending struct {
 	io.Reader
-	gzip   *gzipReader
+	of     tailed
 	member *Member
 }
 
 func (e *ending) Read(p []byte) (int, error) {
 	n, err := e.Reader.Read(p)
-	if err == io.EOF && e.gzip.after > 0 {
+	if err == io.EOF && e.of.behind() > 0 {
 		b := e.member.source.budget
 		b.mu.Lock()
-		e.member.after = e.gzip.after
+		e.member.after = e.of.behind()
 		b.mu.Unlock()
 	}
 	return n, err

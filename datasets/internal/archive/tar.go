@@ -84,8 +84,8 @@ func (o *opener) compressedTar(f *source, c *codec, prefix string) error {
 	if err != nil {
 		return err
 	}
-	if g, ok := z.(*gzipReader); ok {
-		f.after = g.after
+	if t, ok := z.(tailed); ok {
+		f.after, f.within = t.behind(), c.name
 	}
 	return f.unchanged()
 }
