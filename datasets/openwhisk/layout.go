@@ -285,6 +285,11 @@ func (p *parser) Row(line int, cell [][]byte) (onDay int64, minute int, r record
 	if line > math.MaxUint32 {
 		return 0, 0, r, rows.Fault{Reason: rows.LongLine, Msg: fmt.Sprintf("a file must have at most %d lines", uint32(math.MaxUint32))}
 	}
+	for i, at := range []int{namespace, name} {
+		if cell[at] == nil {
+			cell[at] = p.folder[i]
+		}
+	}
 	k := key(cell)
 	k.Line = line
 	id, fault := p.functions.ID(k)

@@ -106,6 +106,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := t.Survey(ctx, in.parser(nil)); err != nil {
 		return nil, fmt.Errorf("open openwhisk: %w", err)
 	}
+	if t.Rows == 0 {
+		return nil, fmt.Errorf("open openwhisk: %s: no record of an execution, which has the annotations kind or limits: there are %v", path, in.others)
+	}
 	return in, nil
 }
 
@@ -300,6 +303,7 @@ type parser struct {
 	functions *rows.Functions
 	lost      lost.Values
 	file      int
+	folder    [2][]byte // namespace and name, of records that lack them
 }
 
 func (in *Input) parser(known []datasets.Function) *parser {
@@ -309,6 +313,7 @@ func (in *Input) parser(known []datasets.Function) *parser {
 // Begin implements [rows.Parser].
 func (p *parser) Begin(i int, f *rows.File, _ []bool) error {
 	p.file = i
+	p.folder = [2][]byte{rows.InFolder(f, "namespace"), rows.InFolder(f, "name")}
 	p.lost.In(f.Path)
 	p.functions.In(f.Path)
 	return nil

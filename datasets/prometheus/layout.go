@@ -46,6 +46,7 @@ const (
 type layout struct {
 	opts    Options
 	meaning *meaning
+	guess   *guess // until the meaning is known
 	series  map[string]*state
 	began   int // series whose first value is not 0, so that invocations may be missing
 	labels  [len(names)]string
@@ -64,6 +65,14 @@ type state struct {
 
 func newLayout(o Options) *layout {
 	return &layout{opts: o, series: map[string]*state{}}
+}
+
+// newGuess returns a layout that learns the meaning of the series while it reads them.
+func newGuess(o Options) *layout {
+	l := newLayout(o)
+	l.guess = &guess{meaning: newMeaning(), steps: map[int64]bool{}}
+	l.meaning = l.guess.meaning
+	return l
 }
 
 func (l *layout) notes() []string {
@@ -156,6 +165,8 @@ func (r *reading) read(series []byte) error {
 		return r.complain("an object without metric: expected the series of a range query, with metric and values")
 	case member["values"] == nil && member["value"] != nil:
 		return r.complain("the result of an instant query: expected that of a range query (resultType matrix), with values")
+	case member["values"] != nil && member["timestamps"] != nil:
+		return r.complain("a series with values and timestamps, as VictoriaMetrics exports: expected the result of a range query (/api/v1/query_range)")
 	case member["values"] == nil:
 		return r.complain("a series without values: expected those of a counter (native histograms are none)")
 	}
@@ -163,7 +174,11 @@ func (r *reading) read(series []byte) error {
 	if !ok {
 		return r.complain("metric: expected an object of labels, which are strings")
 	}
-	if !r.meaning.takes(labels) {
+	if r.guess != nil {
+		if !r.guess.takes(r.opts, r.file.Path, r.line, labels, member["values"]) {
+			return nil
+		}
+	} else if !r.meaning.takes(labels) {
 		return nil
 	}
 	if r.labels == ([len(names)]string{}) {
@@ -266,6 +281,9 @@ func (r *reading) sample(sample []byte, s *state, row *[cells][]byte) error {
 	}
 	if r.opts.Values == Increase {
 		if before < 0 || at-before > longest {
+			if r.guess != nil {
+				r.guess.steps[r.meaning.step] = true
+			}
 			before = at - min(r.meaning.step, 60_000)
 		}
 		if long := r.opts.Range.Milliseconds(); long > 0 {

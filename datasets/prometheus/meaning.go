@@ -46,6 +46,44 @@ type meaning struct {
 	note    []string
 }
 
+func newMeaning() *meaning { return &meaning{metrics: map[string]*metric{}, step: math.MaxInt64} }
+
+// guess is what series are taken for before all labels are known: those of the metric of the first one, and of its
+// buckets the last. It learns from each series, and says in the end whether it was right.
+type guess struct {
+	*meaning
+	series int
+	steps  map[int64]bool // that were used
+}
+
+// takes learns from a series, and guesses whether it counts.
+func (g *guess) takes(o Options, file string, line int, labels map[string]string, values []byte) bool {
+	if g.series++; g.series > maxStates {
+		return true // which the reading refuses
+	}
+	g.add(o, file, line, labels, values)
+	if g.series == 1 {
+		g.taken = labels[metricLabel]
+	}
+	le, bucket := labels[bucketLabel]
+	return labels[metricLabel] == g.taken && (!bucket || isAll(le))
+}
+
+// right decides, and reports whether the guess was right.
+func (g *guess) right(o Options) (bool, error) {
+	guessed := g.taken
+	if err := g.decide(o); err != nil {
+		return false, err
+	}
+	for step := range g.steps {
+		if min(step, 60_000) != min(g.step, 60_000) {
+			return false, nil
+		}
+	}
+	s := g.metrics[g.taken]
+	return g.taken == guessed && s != nil && (!g.bucket || s.buckets == s.series), nil
+}
+
 // A metric is what is known of the series of one __name__, "" without.
 type metric struct {
 	at       datasets.SyntaxError // the first one
@@ -66,7 +104,7 @@ type metric struct {
 // look reads the labels of all series. What is wrong with a file is left to the reading
 // that counts.
 func (l *layout) look(ctx context.Context, files []rows.File) error {
-	m := &meaning{metrics: map[string]*metric{}, step: math.MaxInt64}
+	m := newMeaning()
 	series := 0
 	for i := range files {
 		in, err := files[i].Text(ctx)
@@ -83,7 +121,7 @@ func (l *layout) look(ctx context.Context, files []rows.File) error {
 			if series++; series > maxStates {
 				break
 			}
-			m.add(l.opts, files[i].Path, line, text)
+			m.look(l.opts, files[i].Path, line, text)
 		}
 		if err := in.Close(); err != nil {
 			return err
@@ -99,8 +137,8 @@ func (l *layout) look(ctx context.Context, files []rows.File) error {
 	return nil
 }
 
-// add takes the labels of a series, and the times of its first two samples.
-func (m *meaning) add(o Options, file string, line int, text []byte) {
+// look takes the text of a series; what is none is left to the reading that counts.
+func (m *meaning) look(o Options, file string, line int, text []byte) {
 	var values []byte
 	labels, ok := map[string]string{}, false
 	jsonstream.Members(text, func(name, v []byte) bool {
@@ -112,9 +150,13 @@ func (m *meaning) add(o Options, file string, line int, text []byte) {
 		}
 		return true
 	})
-	if !ok {
-		return
+	if ok {
+		m.add(o, file, line, labels, values)
 	}
+}
+
+// add takes the labels of a series, and the times of its first two samples.
+func (m *meaning) add(o Options, file string, line int, labels map[string]string, values []byte) {
 	m.times(values)
 	name := labels[metricLabel]
 	s := m.metrics[name]

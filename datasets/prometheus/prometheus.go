@@ -152,7 +152,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	l := newLayout(o)
+	l := newGuess(o)
 	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: l}}
 	t := &in.tables
 	if err := t.Find(ctx); err != nil {
@@ -168,13 +168,28 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 			return nil, fmt.Errorf("open prometheus: %s: holds %v: expected JSON, the result of a range query", f.Path, f.Kind)
 		}
 	}
-	if err := l.look(ctx, t.Files); err != nil {
-		return nil, fmt.Errorf("open prometheus: %w", err)
+	// One reading learns what the series are and when they count, on a guess that nearly always holds.
+	err = t.Survey(ctx, in.parser(nil))
+	right := false
+	if err == nil {
+		right, err = l.guess.right(o)
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if !right {
+		l = newLayout(o)
+		t.Layout = l
+		t.Forget()
+		if err := l.look(ctx, t.Files); err != nil {
+			return nil, fmt.Errorf("open prometheus: %w", err)
+		}
+		if err := t.Survey(ctx, in.parser(nil)); err != nil {
+			return nil, fmt.Errorf("open prometheus: %w", err)
+		}
+	}
+	l.guess = nil
 	in.meaning = l.meaning
-	if err := t.Survey(ctx, in.parser(nil)); err != nil {
-		return nil, fmt.Errorf("open prometheus: %w", err)
-	}
 	if err := l.counts(); err != nil {
 		return nil, fmt.Errorf("open prometheus: %w", err)
 	}

@@ -55,9 +55,9 @@ func FileOf(m *archive.Member) File {
 func (f *File) Source() string { return f.member.Source() }
 
 // Series names the one series of a file without a column for functions: the name
-// of the file without its extensions.
+// of the file without its extensions, and without folders that name a time.
 func (f *File) Series() string {
-	name := f.member.Plain()
+	name := withoutTimes(f.member.Plain())
 	if _, ok := extensions[filepath.Ext(name)]; ok {
 		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}

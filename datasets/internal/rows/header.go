@@ -53,12 +53,16 @@ func HasKeys(head []byte, keys ...string) bool {
 	return true
 }
 
-// Headed picks, of the files at path, those whose headers have all these columns. A CSV
+// Headed picks, of the files at path, those whose headers, or the names of whose folders, have all these columns. A CSV
 // file with another header is an error, as is any other file that was given alone; of a
 // folder or archive, files of other kinds are left.
 func Headed(path string, columns ...string) archive.Pick {
 	return func(m *archive.Member, head []byte) (bool, error) {
-		if HasColumns(head, columns...) {
+		folders := partitionsOf(m.Path)
+		own := slices.DeleteFunc(slices.Clone(columns), func(c string) bool {
+			return slices.ContainsFunc(folders, func(p partition) bool { return strings.EqualFold(p.key, c) })
+		})
+		if len(own) > 0 && HasColumns(head, own...) {
 			return true, nil
 		}
 		if m.Path != path && !strings.EqualFold(filepath.Ext(m.Plain()), ".csv") {

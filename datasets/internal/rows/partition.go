@@ -20,6 +20,33 @@ const nullPartition = "__HIVE_DEFAULT_PARTITION__"
 // dayKeys are what a folder of a day may be called beside day.
 var dayKeys = []string{"date", "dt", "ds"}
 
+// timeKeys are what folders of a part of time are called.
+var timeKeys = append([]string{"year", "month", "day", "hour"}, dayKeys...)
+
+// isTime reports whether a key=value names a part of time.
+func isTime(folder string) bool {
+	key, _, ok := strings.Cut(folder, "=")
+	return ok && slices.ContainsFunc(timeKeys, func(t string) bool { return strings.EqualFold(t, decoded(key)) })
+}
+
+// withoutTimes is a path without its folders of a part of time.
+func withoutTimes(path string) string {
+	folders := strings.Split(path, "/")
+	last := len(folders) - 1
+	return strings.Join(append(slices.DeleteFunc(folders[:last:last], isTime), folders[last]), "/")
+}
+
+// InFolder is the value of a column that the names of the folders above a file have, for readers of files that
+// are no tables; nil where they have none.
+func InFolder(f *File, column string) []byte {
+	for _, p := range partitionsOf(f.Path) {
+		if strings.EqualFold(p.key, column) {
+			return p.value
+		}
+	}
+	return nil
+}
+
 // partitionsOf reads the folders of a path, the innermost last. Keys and values may be
 // percent-encoded.
 func partitionsOf(path string) []partition {

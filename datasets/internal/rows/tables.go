@@ -62,6 +62,7 @@ type Tables[T any] struct {
 
 	Span  Span
 	Extra []string // columns that nobody asked for
+	Rows  int64    // of all files, rejected ones included; known from Survey on
 
 	set     *archive.Set
 	sources []datasets.SourceFile
@@ -129,6 +130,7 @@ func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) (err error) {
 			first[content] = f.Path
 			f.sum = nil
 		}
+		t.Rows += found.Rows
 		for _, name := range found.Extra {
 			if len(t.Extra) < maxExtra && !slices.Contains(t.Extra, name) {
 				t.Extra = append(t.Extra, name)
@@ -140,6 +142,9 @@ func (t *Tables[T]) Survey(ctx context.Context, p Parser[T]) (err error) {
 	}
 	return nil
 }
+
+// Forget takes back what Survey has learned, for another one.
+func (t *Tables[T]) Forget() { t.Span, t.Extra, t.Rows = Span{}, nil, 0 }
 
 // Read reads all rows and passes the days of the span to emit, in ascending order and
 // each as soon as its last row was read, with its records in the order of the codec.
@@ -203,6 +208,16 @@ func (t *Tables[T]) Read(ctx context.Context, p Parser[T], sink datasets.Sink, e
 		return fmt.Errorf("%s: %w", t.Path, datasets.ErrNoRows)
 	}
 	return nil
+}
+
+// DayFolder is the key of folders that name days, day= for instance, and that no column is; "" where there are none.
+func (t *Tables[T]) DayFolder() string {
+	for _, name := range t.Extra {
+		if isTime(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // Notes are the remarks on what was left out, for a provenance.
