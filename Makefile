@@ -32,6 +32,7 @@ run: build ## run the nightly job on the embedded synthetic trace
 .PHONY: test
 test: ## run the tests: no network, nothing but Go
 	$(GO) test ./...
+	cd examples/embed && $(GO) test ./...
 
 .PHONY: race
 race: ## run the tests of the concurrent packages under the race detector
@@ -43,6 +44,8 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet ./...
 	$(GO) vet -tags parity ./...
 	$(GO) vet -tags bench ./...
+	$(GO) vet -tags soak ./scheduler/runner
+	cd examples/embed && $(GO) vet ./...
 	$(GO) run $(STATIC) ./...
 
 .PHONY: bench
@@ -79,6 +82,13 @@ bench-sim: ## replay under policies: rates, cold starts and drops, and beside Si
 	$(GO) test -run '^$$' -bench '^(BenchmarkOverload|BenchmarkFunctions)$$' -benchtime 1x ./scheduler/sim
 	$(GO) test -run '^$$' -bench '^BenchmarkExact/memory=512MB' -benchtime 200x ./scheduler/knapsack
 	PARITY_PYTHON=$(abspath $(VENV))/bin/python $(GO) test -tags bench -count=1 -v -run '^TestBenchSimPy$$' ./scheduler/sim
+
+# How long the scheduler is run at full rate.
+SOAK ?= 1h
+
+.PHONY: soak
+soak: ## run the scheduler at full rate for SOAK: memory stays flat, no goroutine is left
+	SOAK=$(SOAK) $(GO) test -tags soak -count=1 -timeout 0 -v -run '^TestSoak$$' ./scheduler/runner
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME

@@ -3,6 +3,8 @@ package runner_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -59,7 +61,31 @@ func BenchmarkControl(b *testing.B) {
 }
 
 // BenchmarkRunner is the same through a runner, of which the platform posts the outcomes.
-func BenchmarkRunner(b *testing.B) {
+func BenchmarkRunner(b *testing.B) { benchmark(b, "") }
+
+// BenchmarkState is the same with a state; it says too how large the journal is, and how long it
+// takes to take it in again, by request.
+func BenchmarkState(b *testing.B) {
+	dir := b.TempDir()
+	benchmark(b, dir)
+	b.StopTimer()
+	info, err := os.Stat(filepath.Join(dir, "journal"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	r, err := runner.Start(warm(100, 8), runner.Orders(func(context.Context, runner.Order) error { return nil }), runner.Options{State: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(info.Size())/float64(b.N), "B-journal/op")
+	b.ReportMetric(float64(time.Since(began))/float64(b.N), "ns-replay/op")
+	if err := r.Stop(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func benchmark(b *testing.B, state string) {
 	var r *runner.Runner
 	post := func(ev scheduler.Event) {
 		for {
@@ -83,7 +109,7 @@ func BenchmarkRunner(b *testing.B) {
 			post(scheduler.Event{Kind: decide.Completion, Container: o.Container, Request: o.Request, Took: time.Millisecond})
 		}
 		return nil
-	}), runner.Options{Workers: 4})
+	}), runner.Options{Workers: 4, State: state})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,8 +3,10 @@ package runner_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -149,8 +151,19 @@ func TestMetrics(t *testing.T) {
 		names := slices.Sorted(maps.Keys(m.values))
 		t.Logf("%d series", len(names))
 	})
+	page, err := os.ReadFile("../../docs/embedding.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := map[string]bool{}
 	for _, d := range runner.Measured() {
+		kind, label := []string{"counter", "gauge", "histogram"}[d.Kind], ""
+		if d.Label != "" {
+			label = "`" + d.Label + "`"
+		}
+		if row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", d.Name, kind, label, d.Help); !strings.Contains(string(page), row) {
+			t.Errorf("docs/embedding.md has no row %s", row)
+		}
 		if seen[d.Name] || !strings.HasPrefix(d.Name, "incendio_") || d.Help == "" || (d.Kind == runner.Histogram) != (len(d.Buckets) > 0) {
 			t.Errorf("metric %+v", d)
 		}

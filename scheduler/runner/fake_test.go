@@ -32,6 +32,8 @@ type fake struct {
 	requests map[uint64]*request
 	calls    map[decide.DecisionKind]int
 	most     int // calls at once
+	repeated int // orders that came once more
+	life     int // that platform calls must be of
 	now      int
 	events   sync.WaitGroup
 }
@@ -85,11 +87,15 @@ func (f *fake) take(ctx context.Context, o runner.Order, do func(*rand.Rand) err
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if fails {
-		return errCall
+	if n, ok := ctx.Value(life{}).(int); ok && n != f.life {
+		return errCall // of a runner that is dead: nobody hears it
 	}
 	if f.seen[o.Seq] {
+		f.repeated++
 		return nil
+	}
+	if fails {
+		return errCall
 	}
 	if err := do(f.rng); err != nil {
 		return err
@@ -115,16 +121,11 @@ func (f *fake) later(d time.Duration, gone func() bool, change func(), ev schedu
 
 func (f *fake) tell(ev scheduler.Event) {
 	for {
-		f.mu.Lock()
-		r := f.r
-		f.mu.Unlock()
+		r := f.runner()
 		err := r.Submit(context.Background(), ev)
 		switch {
 		case errors.Is(err, runner.ErrClosed):
-			f.mu.Lock()
-			same := f.r == r
-			f.mu.Unlock()
-			if same { // nobody has taken over
+			if f.runner() == r { // nobody has taken over
 				return
 			}
 		case err == nil, errors.Is(err, scheduler.ErrImpossible):
@@ -134,6 +135,12 @@ func (f *fake) tell(ev scheduler.Event) {
 			return
 		}
 	}
+}
+
+func (f *fake) runner() *runner.Runner {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.r
 }
 
 func (f *fake) Create(ctx context.Context, o runner.Order) error {
@@ -234,9 +241,8 @@ func (f *fake) Drop(ctx context.Context, o runner.Order) error {
 func (f *fake) arrive(ctx context.Context, id, function uint64) error {
 	f.mu.Lock()
 	f.requests[id] = &request{}
-	r := f.r
 	f.mu.Unlock()
-	return r.Submit(ctx, scheduler.Event{Kind: decide.Arrival, Request: id, Function: function})
+	return f.runner().Submit(ctx, scheduler.Event{Kind: decide.Arrival, Request: id, Function: function})
 }
 
 // lose takes an invoker away with all that is there.
@@ -293,10 +299,35 @@ func (f *fake) start(cfg scheduler.Config, o runner.Options) *runner.Runner {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r, err := runner.Start(cfg, f, o)
+	return f.begin(cfg, o)
+}
+
+func (f *fake) begin(cfg scheduler.Config, o runner.Options) *runner.Runner {
+	f.t.Helper()
+	f.life++
+	r, err := runner.Start(cfg, living{f, f.life}, o)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.r = r
 	return r
 }
+
+// life is the key of the life that a call is of.
+type life struct{}
+
+// living is the fake as one runner sees it.
+type living struct {
+	f    *fake
+	life int
+}
+
+func (l living) of(ctx context.Context) context.Context {
+	return context.WithValue(ctx, life{}, l.life)
+}
+
+func (l living) Create(ctx context.Context, o runner.Order) error { return l.f.Create(l.of(ctx), o) }
+func (l living) Run(ctx context.Context, o runner.Order) error    { return l.f.Run(l.of(ctx), o) }
+func (l living) End(ctx context.Context, o runner.Order) error    { return l.f.End(l.of(ctx), o) }
+func (l living) Resize(ctx context.Context, o runner.Order) error { return l.f.Resize(l.of(ctx), o) }
+func (l living) Drop(ctx context.Context, o runner.Order) error   { return l.f.Drop(l.of(ctx), o) }

@@ -28,7 +28,8 @@ type item struct {
 	ev      scheduler.Event
 	do      func() error // not an event
 	done    chan error   // where somebody waits for the outcome
-	order   *Order       // it failed
+	order   *Order       // what became of it: carried out, or err
+	err     error
 	arrival bool
 }
 

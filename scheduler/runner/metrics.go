@@ -46,6 +46,10 @@ const (
 	containers
 	memoryUsed
 	memoryTotal
+	swaps
+	stateFailures
+	journalBytes
+	replayed
 )
 
 var seconds = []float64{0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60}
@@ -56,7 +60,7 @@ var measured = [...]Metric{
 	rejected:          {"incendio_events_rejected_total", Counter, "Events that it did not: impossible ones, and those for which the inbox was full or closed.", "reason", nil},
 	decisions:         {"incendio_decisions_total", Counter, "Decisions of the scheduler.", "kind", nil},
 	causes:            {"incendio_given_up_total", Counter, "Containers ended and requests given up, by why.", "cause", nil},
-	handleSeconds:     {"incendio_handle_seconds", Histogram, "Time that the scheduler took for all that had queued up.", "", []float64{1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1}},
+	handleSeconds:     {"incendio_handle_seconds", Histogram, "Time that the scheduler took for all that had queued up, with the journal.", "", []float64{1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1}},
 	waitSeconds:       {"incendio_request_wait_seconds", Histogram, "Time from the arrival of a request to its start.", "", seconds},
 	inboxEvents:       {"incendio_inbox_events", Gauge, "Most events that waited for the scheduler at once since the last look.", "", nil},
 	ordersOutstanding: {"incendio_orders_outstanding", Gauge, "Orders that the platform has not carried out.", "", nil},
@@ -68,6 +72,10 @@ var measured = [...]Metric{
 	containers:        {"incendio_containers", Gauge, "Containers, by what they do.", "status", nil},
 	memoryUsed:        {"incendio_memory_used_bytes", Gauge, "Memory that containers hold.", "", nil},
 	memoryTotal:       {"incendio_memory_bytes", Gauge, "Memory of the invokers that take containers.", "", nil},
+	swaps:             {"incendio_swaps_total", Counter, "Bundles that were swapped in.", "", nil},
+	stateFailures:     {"incendio_journal_failures_total", Counter, "Batches of events that could not be written into the journal, and are tried again.", "", nil},
+	journalBytes:      {"incendio_journal_bytes", Gauge, "Size of the journal.", "", nil},
+	replayed:          {"incendio_journal_replayed_records_total", Counter, "Records of the journal that were taken in again at the start.", "", nil},
 }
 
 // Measured returns all metrics; Metrics knows them by their place in it.

@@ -1,10 +1,14 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,11 +23,14 @@ var (
 	ErrFull = errors.New("runner: the inbox is full")
 	// ErrClosed is the error of what comes after Shutdown or Stop.
 	ErrClosed = errors.New("runner: closed")
+	// ErrNotKept is wrapped by the error of an event that was taken in and is not in the journal
+	// yet. It is repeated until it is known; the journal is tried again with the next event.
+	ErrNotKept = errors.New("runner: taken in, and not in the journal yet")
 )
 
 // An Order is what the platform is to do.
 type Order struct {
-	// Seq numbers the orders from 1. It stays with an order that is sent again.
+	// Seq numbers the orders from 1. It stays with an order that is sent again after a restart.
 	Seq uint64 `json:"seq"`
 	scheduler.Order
 }
@@ -95,9 +102,13 @@ type Options struct {
 	Workers     int           // calls of the platform at once, >= 1; default 64
 	CallTimeout time.Duration // of a call, in the time of the machine, > 0; default one minute
 
+	State string // folder of the state; empty: nothing is kept
+	Sync  bool   // a journal is on disk, not only with the system, before orders go out
+
 	Registry *bundle.Registry                  // where the models are, in place of Config.Models
 	Ref      string                            // default bundle.ChampionRef
 	Trust    func(now time.Time) bundle.Policy // what a bundle has to prove; nil: nothing beyond its digests
+	Follow   time.Duration                     // how often Ref is looked at; 0: never
 
 	Metrics  Metrics      // nil: none
 	Log      *slog.Logger // nil: none
@@ -132,6 +143,8 @@ func (o *Options) complete() error {
 	out.That(o.Orders >= 1, "orders", "must be at least 1, got %d", o.Orders)
 	out.That(o.Workers >= 1, "workers", "must be at least 1, got %d", o.Workers)
 	out.That(o.CallTimeout > 0, "call_timeout", "must be positive, got %v", o.CallTimeout)
+	out.That(o.Follow >= 0, "follow", "must not be negative, got %v", o.Follow)
+	out.That(o.Follow == 0 || o.Registry != nil, "follow", "needs a registry")
 	out.That(o.Remember >= 0, "remember", "must not be negative, got %d", o.Remember)
 	return out.Err()
 }
@@ -144,54 +157,70 @@ type Runner struct {
 	lanes    *lanes
 	behind   atomic.Bool
 	draining atomic.Bool
-	ctx      context.Context // ends when the runner is to
+	running  atomic.Pointer[string] // digest of the bundle; empty: the models came without one
+	ctx      context.Context        // ends when the runner is to
 	cancel   context.CancelFunc
-	done     chan struct{} // closed when the goroutines are gone
-	began    time.Time     // by the clock
-	base     time.Time     // the same without its monotonic part
+	follower sync.WaitGroup // of the registry
+	done     chan struct{}  // closed when the goroutines are gone
+	err      error          // valid after done
+	began    time.Time      // by the clock
+	base     time.Time      // the same without its monotonic part
 
 	// The rest belongs to the goroutine of the scheduler.
 	control *scheduler.Control
 	cfg     scheduler.Config
 
-	seq     uint64
-	orders  []*Order // of this batch
-	replies []reply
-	lookAt  time.Time // at the gauges
-	changed bool      // since then
-	history history
-	counts  counts
-	fired   <-chan time.Time
-	giveUp  func() // of fired
-	armed   time.Time
-	peak    int
+	seq         uint64
+	sum         uint64            // a digest of all orders
+	orders      []*Order          // of this batch
+	outstanding map[uint64]*Order // with a state
+	records     []byte            // of the journal
+	replies     []reply
+	store       *store
+	broken      bool      // the journal could not be written last
+	lookAt      time.Time // at the gauges
+	changed     bool      // since then
+	history     history
+	counts      counts
+	fired       <-chan time.Time
+	giveUp      func() // of fired
+	armed       time.Time
+	peak        int
 }
 
 type reply struct {
-	to  chan error
-	err error
+	to    chan error
+	err   error
+	event bool
 }
 
-// Start begins. Of cfg, Start is the time of the clock where it is zero, and Models come from
-// Options.Registry where there is one.
+// Start begins, or goes on from Options.State. Of cfg, Start is the time of the clock
+// where it is zero, and Models come from Options.Registry where there is one. A state that is there has
+// its own configuration, in place of cfg.
 func Start(cfg scheduler.Config, p Platform, o Options) (*Runner, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
 	r := &Runner{
 		o: o, platform: p, cfg: cfg, inbox: newInbox(o.Inbox), done: make(chan struct{}),
-		began: o.Clock.Now(), history: newHistory(o.Remember),
+		began: o.Clock.Now(), outstanding: map[uint64]*Order{}, history: newHistory(o.Remember),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.base = r.began.Round(0).UTC()
 	if err := r.begin(); err != nil {
 		r.cancel()
+		if r.store != nil {
+			err = errors.Join(err, r.store.close())
+		}
 		return nil, err
 	}
 	r.lanes = newLanes(o.Workers, o.CallTimeout, r.now)
 	r.lanes.call, r.lanes.report = r.call, r.called
 	r.lanes.start()
 	go r.loop()
+	if o.Follow > 0 {
+		r.follower.Go(r.follow)
+	}
 	return r, nil
 }
 
@@ -200,21 +229,41 @@ func (r *Runner) now() time.Time { return r.base.Add(r.o.Clock.Now().Sub(r.began
 
 // begin makes the Control.
 func (r *Runner) begin() error {
-	if r.o.Registry != nil {
-		b, err := r.o.Registry.Open(r.o.Ref, r.o.Trust(r.now()))
-		if err != nil {
+	var b beginning
+	var since []record
+	restored := false
+	if r.o.State != "" {
+		var err error
+		if r.store, err = openStore(r.o.State, r.o.Sync); err != nil {
 			return err
 		}
-		if r.cfg.Models, err = scheduler.Use(b); err != nil {
+		if b, since, restored, err = r.store.load(); err != nil {
 			return err
 		}
 	}
+	ref, digest, models := r.o.Ref, "", r.cfg.Models
+	if restored {
+		r.cfg, ref = b.Config, cmp.Or(b.Bundle, ref)
+	}
+	if r.o.Registry != nil {
+		var err error
+		if models, digest, err = r.open(ref); err != nil {
+			return err
+		}
+	}
+	r.running.Store(&digest)
 	if r.cfg.Start.IsZero() {
 		r.cfg.Start = r.base
 	}
+	if r.store != nil && !restored {
+		r.cfg.Models = nil // which are in the bundle
+		if err := r.store.begin(beginning{Bundle: digest, Config: r.cfg}); err != nil {
+			return fmt.Errorf("runner: begin the state in %s: %w", r.o.State, err)
+		}
+	}
+	r.cfg.Models = models
 	var err error
-	r.control, err = scheduler.NewControl(r.cfg)
-	if err != nil {
+	if r.control, err = scheduler.NewControl(r.cfg); err != nil {
 		return err
 	}
 	if _, ok := r.platform.(Layerer); !ok {
@@ -222,12 +271,50 @@ func (r *Runner) begin() error {
 			return fmt.Errorf("runner: policy %q takes containers down by layers, which the platform cannot", r.control.Name())
 		}
 	}
+	if restored {
+		if err := r.replay(since); err != nil {
+			return err
+		}
+		r.orders = r.sorted()
+		r.o.Log.Info("state restored", "folder", r.o.State, "records", len(since), "orders", len(r.orders), "bundle", *r.running.Load())
+		r.o.Metrics.Add(replayed, "", float64(len(since)))
+	}
+	return nil
+}
+
+// replay takes in again what has happened since the state.
+func (r *Runner) replay(since []record) error {
+	for i := range since {
+		x := &since[i]
+		switch {
+		case x.op != nil:
+			if err := r.again(x.op); err != nil {
+				return fmt.Errorf("runner: state %s: record %d: %w", r.o.State, i, err)
+			}
+		case x.check:
+			if r.seq != x.ack || r.sum != x.sum {
+				return fmt.Errorf("runner: state %s: record %d: other orders than were given then, by another version of the program or another bundle: a state goes on with what began it", r.o.State, i)
+			}
+		case x.failed:
+			if o := r.outstanding[x.ack]; o != nil {
+				r.failed(o, x.ev.At)
+			}
+		case x.ack != 0:
+			delete(r.outstanding, x.ack)
+		default:
+			if err := r.handle(x.ev); err != nil {
+				return fmt.Errorf("runner: state %s: record %d was taken in before: %w", r.o.State, i, err)
+			}
+		}
+	}
+	r.records, r.orders, r.counts = r.records[:0], r.orders[:0], counts{}
 	return nil
 }
 
 // Submit hands ev over and returns what the scheduler says of it: nil, or an error that wraps
 // scheduler.ErrImpossible. It waits for room, for as long as ctx lasts; an event whose context
-// ends after it was accepted is taken in all the same.
+// ends after it was accepted is taken in all the same. With a state, an event without an
+// error is in the journal.
 func (r *Runner) Submit(ctx context.Context, ev scheduler.Event) error {
 	return r.ask(ctx, item{ev: ev, arrival: ev.Kind == decide.Arrival})
 }
@@ -276,18 +363,18 @@ func (r *Runner) Shutdown(ctx context.Context) error {
 	r.poke()
 	select {
 	case <-r.done:
-		return nil
+		return r.err
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), r.Stop())
 	}
 }
 
 // Stop takes in what was accepted, ends all calls of the platform and returns when
-// all goroutines are gone.
+// all goroutines are gone. Requests that are in the system stay in the state.
 func (r *Runner) Stop() error {
 	r.cancel()
 	<-r.done
-	return nil
+	return r.err
 }
 
 // Done is closed when the runner has ended.
@@ -319,7 +406,7 @@ func (r *Runner) loop() {
 	r.end(spare)
 }
 
-// end takes in what was accepted.
+// end takes in what was accepted and keeps all that is left.
 func (r *Runner) end(spare []item) {
 	r.disarm()
 	r.lanes.stop()
@@ -327,8 +414,15 @@ func (r *Runner) end(spare []item) {
 	r.cancel()
 	items, _ := r.inbox.take(spare)
 	r.batch(items)
+	r.follower.Wait()
+	if r.store != nil {
+		r.err = r.store.close()
+		if len(r.records) > 0 {
+			r.err = errors.Join(fmt.Errorf("runner: %d bytes of the journal in %s could not be written", len(r.records), r.o.State), r.err)
+		}
+	}
 	r.look(r.now())
-	r.o.Log.Info("stopped", "requests", r.control.Snapshot().InSystemAll())
+	r.o.Log.Info("stopped", "requests", r.control.Snapshot().InSystemAll(), "error", r.err)
 }
 
 // batch takes in what has come, and what the time brings; it returns the time at its end.
@@ -347,6 +441,9 @@ func (r *Runner) batch(items []item) time.Time {
 	}
 	if len(items) > 0 || ticked {
 		r.changed = true
+		if r.store != nil && len(r.records) > 0 {
+			r.write()
+		}
 		end := r.now()
 		r.o.Metrics.Observe(handleSeconds, "", end.Sub(began).Seconds())
 		r.counts.flush(r.o.Metrics)
@@ -369,7 +466,12 @@ func (r *Runner) process(x *item) {
 	var err error
 	switch {
 	case x.order != nil:
-		r.failed(x.order, x.ev.At)
+		if x.err == nil {
+			r.ack(x.order.Seq)
+		} else {
+			r.note(&record{ack: x.order.Seq, failed: true, ev: scheduler.Event{At: x.ev.At}})
+			r.failed(x.order, x.ev.At)
+		}
 	case x.do != nil:
 		err = x.do()
 	default:
@@ -383,17 +485,22 @@ func (r *Runner) process(x *item) {
 		}
 	}
 	if x.done != nil {
-		r.replies = append(r.replies, reply{x.done, err})
+		r.replies = append(r.replies, reply{x.done, err, x.do == nil})
 	}
 }
 
-// handle shows ev to the scheduler.
+// handle shows ev to the scheduler, and notes it and its orders if it was possible.
 func (r *Runner) handle(ev scheduler.Event) error {
 	orders, err := r.control.Handle(ev)
 	if err != nil {
 		return err
 	}
 	r.counts.events[ev.Kind]++
+	if plain(ev.Kind) {
+		r.note(&record{ev: ev})
+	} else {
+		r.note(&record{op: &op{Event: &ev}})
+	}
 	r.history.event(&ev)
 	r.take(orders, ev.At)
 	return nil
@@ -411,18 +518,34 @@ func (r *Runner) take(orders []scheduler.Order, at time.Time) {
 			r.o.Metrics.Observe(waitSeconds, "", o.Waited.Seconds())
 		}
 		r.history.order(at, o)
-		r.add(*o)
+		if o.Kind != decide.Swapped { // which is nothing to do
+			r.add(*o)
+		}
 	}
 }
 
 func (r *Runner) add(o scheduler.Order) {
 	r.seq++
-	r.orders = append(r.orders, &Order{Seq: r.seq, Order: o})
+	for _, v := range [...]uint64{uint64(o.Kind), o.Request, o.Container, o.Invoker} {
+		r.sum = (r.sum ^ v) * 1099511628211 // FNV-1a, by words
+	}
+	n := &Order{Seq: r.seq, Order: o}
+	r.orders = append(r.orders, n)
+	if r.store != nil {
+		r.outstanding[n.Seq] = n
+	}
+}
+
+// ack notes that the order of that number was carried out.
+func (r *Runner) ack(seq uint64) {
+	r.note(&record{ack: seq})
+	delete(r.outstanding, seq)
 }
 
 // failed lets the container of o, which the platform could not carry out, fail, and be ended in
 // case that something is left of it.
 func (r *Runner) failed(o *Order, at time.Time) {
+	delete(r.outstanding, o.Seq)
 	orders, err := r.control.Handle(scheduler.Event{At: at, Kind: decide.Failed, Container: o.Container})
 	if err == nil { // else the scheduler has given it up already
 		r.counts.events[decide.Failed]++
@@ -430,6 +553,40 @@ func (r *Runner) failed(o *Order, at time.Time) {
 		r.take(orders, at)
 	}
 	r.add(scheduler.Order{Kind: decide.End, Function: o.Function, Container: o.Container, Invoker: o.Invoker})
+}
+
+// note appends x to what goes into the journal.
+func (r *Runner) note(x *record) {
+	if r.store != nil {
+		r.records = appendRecord(r.records, x)
+	}
+}
+
+// write puts the records into the journal. Those that cannot be written stay, and are tried again with
+// the next batch; until then who submitted an event is told so.
+func (r *Runner) write() {
+	r.note(&record{check: true, ack: r.seq, sum: r.sum})
+	err := r.store.append(r.records)
+	if err == nil {
+		r.records = r.records[:0]
+		r.broken = false
+		return
+	}
+	r.o.Metrics.Add(stateFailures, "", 1)
+	if !r.broken {
+		r.broken = true
+		r.o.Log.Error("the journal cannot be written", "folder", r.o.State, "error", err)
+	}
+	for i := range r.replies {
+		if x := &r.replies[i]; x.event { // also of one that is known by now
+			x.err = fmt.Errorf("%w: %w", ErrNotKept, err)
+		}
+	}
+}
+
+// sorted are the orders that may not have been carried out, in the order in which they were given.
+func (r *Runner) sorted() []*Order {
+	return slices.SortedFunc(maps.Values(r.outstanding), func(a, b *Order) int { return cmp.Compare(a.Seq, b.Seq) })
 }
 
 // dispatch hands the orders of the batch over, and keeps arrivals out while there are too many.
@@ -498,7 +655,9 @@ func (r *Runner) called(o *Order, took time.Duration, err error, retry bool) {
 		r.poke() // the loop waits for its pause
 		return
 	case err != nil && o.fatal():
-		_ = r.inbox.put(r.ctx, item{order: o}, true, r.stamp) // closed: nothing is done about it any more
+		_ = r.inbox.put(r.ctx, item{order: o, err: err}, true, r.stamp) // closed: the order stays in the state
+	case r.store != nil:
+		_ = r.inbox.put(r.ctx, item{order: o}, true, r.stamp)
 	case r.draining.Load():
 		r.poke()
 	}
@@ -553,6 +712,9 @@ func (r *Runner) look(now time.Time) {
 	m, v := r.o.Metrics, r.control.Snapshot()
 	m.Set(inboxEvents, "", float64(r.peak))
 	r.peak = 0
+	if r.store != nil {
+		m.Set(journalBytes, "", float64(r.store.size))
+	}
 	m.Set(ordersOutstanding, "", float64(r.lanes.outstanding()))
 	m.Set(requestsWaiting, "", float64(v.WaitingAll()))
 	m.Set(requestsInSystem, "", float64(v.InSystemAll()))

@@ -59,7 +59,7 @@ func storm(f *fake, seed uint64, goroutines, each int) {
 					f.t.Errorf("request %d: %v", id, err)
 				}
 				if rng.IntN(20) == 0 { // told twice
-					if err := f.r.Submit(context.Background(), scheduler.Event{Kind: decide.Arrival, Request: id, Function: 11}); !errors.Is(err, scheduler.ErrKnown) {
+					if err := f.runner().Submit(context.Background(), scheduler.Event{Kind: decide.Arrival, Request: id, Function: 11}); !errors.Is(err, scheduler.ErrKnown) {
 						f.t.Errorf("request %d again: %v", id, err)
 					}
 				}
@@ -87,6 +87,9 @@ func TestRefusals(t *testing.T) {
 		if err := r.Post(scheduler.Event{Kind: decide.Ready, Container: 99}); err != nil {
 			t.Errorf("an impossible event that nobody waits for: %v", err)
 		}
+		if err := r.Swap(ctx, "champion"); err == nil || !strings.Contains(err.Error(), "no registry") {
+			t.Errorf("swap: %v", err)
+		}
 		if err := f.arrive(ctx, 1, 11); err != nil {
 			t.Error(err)
 		}
@@ -109,6 +112,7 @@ func TestRefusals(t *testing.T) {
 		"orders":       {Orders: -1},
 		"workers":      {Workers: -1},
 		"call_timeout": {CallTimeout: -1},
+		"follow":       {Follow: time.Second},
 		"remember":     {Remember: -1},
 	} {
 		if _, err := runner.Start(config("native"), newFake(t, 1), o); err == nil || !strings.Contains(err.Error(), "runner: "+name) {
