@@ -25,6 +25,7 @@ type pkg struct {
 func packages(t *testing.T) map[string]pkg {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...")
+	cmd.Env = append(cmd.Environ(), "GOWORK=off") // of this module alone, not of examples/embed
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
