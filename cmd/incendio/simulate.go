@@ -330,7 +330,7 @@ func (a *app) printSweep(rep *sim.SweepReport, s *comparison, window string) err
 	w := tabwriter.NewWriter(a.out, 0, 0, 1, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "policy\t%s\tcold\tdrop\tidle GBh\t\n", rep.Parameter)
 	for _, p := range rep.Pareto {
-		fmt.Fprintf(w, "%s\t%g\t%d\t%d\t%.4g\t\n", p.Policy, p.Value, p.Cold, p.Dropped, p.WastedGBS/3600)
+		fmt.Fprintf(w, "%s\t%g\t%d\t%d\t%.4g\t\n", printable(p.Policy), p.Value, p.Cold, p.Dropped, p.WastedGBS/3600)
 	}
 	return w.Flush()
 }
@@ -418,20 +418,20 @@ func writeCSV(name string, rows [][]string) error {
 }
 
 func (a *app) printPolicies(r *sim.Report) error {
-	fmt.Fprintf(a.out, "%s in minutes %v of %s,\non %s x %g cores x %d MB, load %.2f\n", count(r.Requests, "request"), r.Window, labelled(r.Trace, r.Label),
+	fmt.Fprintf(a.out, "%s in minutes %v of %s,\non %s x %g cores x %d MB, load %.2f\n", count(r.Requests, "request"), r.Window, printable(labelled(r.Trace, r.Label)),
 		count(r.Cluster.Invokers, "invoker"), r.Cluster.Cores, r.Cluster.MemoryMB, r.Load)
 	w := tabwriter.NewWriter(a.out, 0, 0, 1, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "policy\twarm\tcold\tdelayed\tdrop\tmean ms\tp50\tp99\tspeed\tidle GBh\tRUM\tfront\t")
 	for _, p := range r.Policies {
 		if p.Kind == sim.KindBound {
-			fmt.Fprintf(w, "%s\t\t\t\t\t%s\t\t\t%.3f\t\t\t\t\n", p.Name, ms(p.Latency.Mean), p.SpeedupVsNative)
+			fmt.Fprintf(w, "%s\t\t\t\t\t%s\t\t\t%.3f\t\t\t\t\n", printable(p.Name), ms(p.Latency.Mean), p.SpeedupVsNative)
 			continue
 		}
 		front := ""
 		if slices.Contains(r.Pareto, p.Name) {
 			front = "*"
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t%s\t\n", p.Name, p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t%s\t\n", printable(p.Name), p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
 			ms(p.Latency.Mean), ms(p.Latency.P50), ms(p.Latency.P99), p.SpeedupVsNative, p.WastedGBS/3600, p.RUM, front)
 	}
 	return w.Flush()

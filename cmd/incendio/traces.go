@@ -127,7 +127,7 @@ func (p portrait) write(w io.Writer, width width) {
 		facts = append([][2]string{{"not real", p.Notes[0]}}, facts...)
 	}
 	for _, fact := range facts {
-		fmt.Fprintf(w, "  %-11s  %s\n", fact[0], clipEnd(fact[1], width.text-15))
+		fmt.Fprintf(w, "  %-11s  %s\n", fact[0], clipEnd(printable(fact[1]), width.text-15))
 	}
 	fmt.Fprintf(w, "\n%s\n", width.fit(fmt.Sprintf("  %-25s%11s", "functions by mean rate", "functions"), fmt.Sprintf("%8s%18s", "", "invocations")))
 	for _, c := range p.Classes {
@@ -198,7 +198,7 @@ func printableText(text string) string {
 
 // describe prints what is known of a trace without reading it.
 func describe(w io.Writer, d parquet.Description) {
-	fmt.Fprintf(w, "%s (%s): %s, %s, %s from %s\n", d.Name, d.Format, count(d.Functions, "function"),
+	fmt.Fprintf(w, "%s (%s): %s, %s, %s from %s\n", printable(d.Name), printable(d.Format), count(d.Functions, "function"),
 		count(d.Invocations, "invocation"), count(d.Days, "day"), d.Start.Format(time.DateOnly))
 	if d.Quarantined.Rows > 0 {
 		fmt.Fprintf(w, "  quarantined rows: %s\n", grouped(d.Quarantined.Rows))
@@ -208,7 +208,7 @@ func describe(w io.Writer, d parquet.Description) {
 		}
 		sort.Strings(reasons)
 		for _, r := range reasons {
-			fmt.Fprintf(w, "    %-24s %s\n", r, grouped(d.Quarantined.Reasons[r]))
+			fmt.Fprintf(w, "    %-24s %s\n", printable(r), grouped(d.Quarantined.Reasons[r]))
 		}
 	}
 }
