@@ -9,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/datasets/synthetic"
+	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/internal/option"
 	"github.com/incendio-faas/incendio/pipelines/gates"
 	"github.com/incendio-faas/incendio/pipelines/replay"
@@ -66,6 +67,9 @@ type Config struct {
 	SLO        scheduler.SLO     `json:"slo"`
 	Simulation replay.Simulation `json:"simulation"`
 	Gates      gates.Bounds      `json:"gates"`
+
+	Release Release `json:"release,omitzero"`
+	Trust   Trust   `json:"trust,omitzero"`
 }
 
 // A Holiday is a special day of the configuration.
@@ -92,6 +96,7 @@ func DefaultConfig() Config {
 		SLO:        scheduler.DefaultSLO(),
 		Simulation: replay.DefaultSimulation(),
 		Gates:      gates.Default(),
+		Release:    Release{Alias: bundle.ChampionRef},
 	}
 }
 
@@ -116,13 +121,16 @@ func (c Config) Validate() error {
 	k.Within("slo", c.SLO.Validate())
 	k.Within("simulation", c.Simulation.Validate())
 	k.Within("gates", c.Gates.Validate())
+	k.Within("release", c.Release.Validate())
+	k.Within("trust", c.Trust.Validate())
 	return k.Err()
 }
 
-// recorded is the configuration that results depend on: not where things lie, nor
-// how many workers there are. The seed of a run is that of all its parts.
+// recorded is the configuration that results depend on: not where things lie, nor who
+// signs, nor how many workers there are. The seed of a run is that of all its parts.
 func (c Config) recorded() Config {
 	c.Store, c.Registry, c.Out, c.Workers = "", "", "", 0
+	c.Release, c.Trust = Release{}, Trust{}
 	c.Forecast.Workers, c.Forecast.Trees.Workers = 0, 0
 	c.Agent.Workers, c.Agent.Cluster.Workers = 0, 0
 	c.Forecast.Seed, c.Agent.Seed = c.Seed, c.Seed

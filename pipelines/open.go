@@ -32,8 +32,17 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 	if env.Workers < 1 {
 		return nil, fmt.Errorf("workers must be at least 1, got %d", env.Workers)
 	}
-	r := &Run{AsOf: asOf, env: env, registry: bundle.NewRegistry(cfg.RegistryDir())}
+	r := &Run{AsOf: asOf, env: env}
+	r.publisher = publisher{registry: bundle.NewRegistry(cfg.RegistryDir()), release: cfg.Release, log: env.Log}
 	began := env.Now()
+	var err error
+	if r.publisher.key, err = cfg.Release.Key(); err != nil {
+		return nil, err
+	}
+	// A statement that has expired stops loaders, and not the run that renews it.
+	if r.publisher.trust, err = cfg.Trust.Policy(time.Time{}, env.Log); err != nil {
+		return nil, err
+	}
 	store, changed, err := openTrace(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -66,7 +75,7 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 	if err := r.folder.Claim(); err != nil {
 		return nil, err
 	}
-	m.Champion = rival(r.registry, r.folder.Path(export.Folder))
+	m.Champion = r.publisher.rival(r.folder.Path(export.Folder))
 	r.material = m
 	r.job = &stage.Job{Folder: r.folder, Stages: Job(m), Code: env.Code, Now: env.Now, Log: env.Log, Progress: env.Progress, Workers: env.Workers}
 	r.Done = append(r.Done, stage.Done{

@@ -33,7 +33,7 @@ type Run struct {
 	Done []stage.Done
 
 	env         Env
-	registry    *bundle.Registry
+	publisher   publisher
 	description parquet.Description
 	material    Material
 	folder      stage.Folder
@@ -79,7 +79,8 @@ type Summary struct {
 	Report  string `json:"report"`
 	Verdict string `json:"verdict"`
 
-	Text string `json:"-"` // for a terminal
+	Text  string `json:"-"` // for a terminal
+	Holds string `json:"-"` // what the registry says now, for an error that comes after
 }
 
 // All runs every stage, promotes or refuses the candidate and writes the report. The
@@ -99,7 +100,7 @@ func (r *Run) All(ctx context.Context) (*Summary, error) {
 		return nil, err
 	}
 	candidate := r.folder.Path(export.Folder)
-	if err := promote(r.registry, candidate, v, "run "+r.ID, r.when()); err != nil {
+	if err := r.publisher.publish(candidate, v, "run "+r.ID, r.when()); err != nil {
 		return nil, err
 	}
 	data, err := r.report(v, r.env.Now().Sub(began))
@@ -114,6 +115,7 @@ func (r *Run) All(ctx context.Context) (*Summary, error) {
 		return nil, err
 	}
 	s.Text = report.Summary(data)
+	s.Holds = fmt.Sprintf("the candidate %.12s was %s", v.Bundle, v.Verdict)
 	fallbacks := 0
 	for _, d := range r.Done {
 		fallbacks += d.Fallbacks

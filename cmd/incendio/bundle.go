@@ -16,14 +16,15 @@ import (
 
 	"github.com/incendio-faas/incendio/export"
 	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/pipelines/replay"
 )
 
 func (a *app) bundleCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bundle", Short: "The registry of bundles", Args: known, RunE: func(*cobra.Command, []string) error {
-		return usage(errors.New("bundle needs a command: list, show, verify, diff, promote, rollback, history, keygen, sign, override or gc"))
+		return usage(errors.New("bundle needs a command: list, show, verify, diff, promote, rollback, renew, history, keygen, sign, override or gc"))
 	}}
-	sub := func(use, short string, n int, do func(cmd *cobra.Command, r *bundle.Registry, arg []string) error) *cobra.Command {
+	sub := func(use, short string, n int, do func(cmd *cobra.Command, s *shelf, arg []string) error) *cobra.Command {
 		s := &cobra.Command{
 			Use: use, Short: short, Args: args(cobra.ExactArgs(n)),
 			RunE: func(cmd *cobra.Command, arg []string) error {
@@ -31,7 +32,7 @@ func (a *app) bundleCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return do(cmd, bundle.NewRegistry(cfg.RegistryDir()), arg)
+				return do(cmd, &shelf{bundle.NewRegistry(cfg.RegistryDir()), cfg}, arg)
 			},
 		}
 		commonFlags(s.Flags(), "store", "registry")
@@ -39,20 +40,25 @@ func (a *app) bundleCommand() *cobra.Command {
 		return s
 	}
 	sub("list", "The bundles of the registry", 0, a.bundleList)
-	sub("show BUNDLE", "The manifest of a bundle: a directory, alias or digest", 1, a.bundleShow)
+	show := sub("show BUNDLE", "The manifest of a bundle: a directory, alias or digest", 1, a.bundleShow)
 	verify := sub("verify BUNDLE", "Check every byte of a bundle and replay its golden cases", 1, a.bundleVerify)
 	verify.Flags().StringArray("key", nil, "public key `file`: demand a signature by this key, or by another one of those named")
-	verify.Flags().String("seen", "", "state `file` of a loader: demand a release statement of an alias, no older than what the file remembers, and remember it")
-	sub("diff A B", "What differs between two bundles", 2, a.bundleDiff)
+	commonFlags(verify.Flags(), "seen")
+	diff := sub("diff A B", "What differs between two bundles", 2, a.bundleDiff)
 	promote := sub("promote BUNDLE", "Make a bundle the champion, or what another alias stands for", 1, a.bundlePromote)
 	rollback := sub("rollback", "Make the previous champion the champion again", 0, a.bundleRollback)
-	for _, c := range []*cobra.Command{promote, rollback} {
+	renew := sub("renew", "Write a new release statement for what an alias stands for", 0, a.bundleRenew)
+	for _, c := range []*cobra.Command{promote, rollback, renew} {
 		c.Flags().String("reason", "by hand", "for the journal and the release statement")
-		c.Flags().String("alias", bundle.ChampionRef, "the alias to change")
 		c.Flags().String("expect", "", "do it only if the alias stands for this `digest` (or \"none\"); a second try does nothing")
-		c.Flags().String("sign-key", "", "private key `file` that signs the release statement")
 		c.Flags().String("by", "", "who decided, for the release statement")
-		c.Flags().Duration("valid-for", 0, "how long loaders may take the release statement, such as 168h; 0: for ever")
+		commonFlags(c.Flags(), "alias", "sign-key", "valid-for")
+	}
+	for _, c := range []*cobra.Command{show, diff, promote} {
+		commonFlags(c.Flags(), trustFlags...)
+	}
+	for _, c := range []*cobra.Command{rollback, renew} {
+		commonFlags(c.Flags(), "trust-key") // the release that is in force is the one to leave
 	}
 	history := sub("history", "The journal of the registry", 0, a.bundleHistory)
 	history.Flags().Bool("anchor", false, "print the head of the journal, to be kept elsewhere")
@@ -68,13 +74,33 @@ func (a *app) bundleCommand() *cobra.Command {
 	gc.Flags().Int("keep-weekly", 0, "the last one of each of `n` weeks")
 	gc.Flags().Bool("dry-run", false, "say what would go, and remove nothing")
 	override := sub("override ALIAS", "Let a loader take an earlier release of an alias again; stands in its own state", 1, a.bundleOverride)
-	override.Flags().String("seen", "", "state `file` of the loader")
+	commonFlags(override.Flags(), "seen")
 	override.Flags().Int("sequence", 0, "the lowest sequence that it shall take")
 	override.Flags().String("reason", "", "why, for the state")
 	return c
 }
 
-func (a *app) bundleList(_ *cobra.Command, r *bundle.Registry, _ []string) error {
+// A shelf is what the commands of bundles work on.
+type shelf struct {
+	*bundle.Registry
+	cfg pipelines.Config
+}
+
+// policy is what the configuration demands of what is opened, and keys, if there are any,
+// in place of its own.
+func (a *app) policy(s *shelf, keys ...string) (bundle.Policy, error) {
+	log, err := a.logger()
+	if err != nil {
+		return bundle.Policy{}, err
+	}
+	t := s.cfg.Trust
+	if len(keys) > 0 {
+		t.Keys = keys
+	}
+	return t.Policy(time.Now(), log)
+}
+
+func (a *app) bundleList(_ *cobra.Command, r *shelf, _ []string) error {
 	list, err := r.List()
 	if err != nil {
 		return err
@@ -102,8 +128,12 @@ func orDash(s string) string {
 	return s
 }
 
-func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) error {
-	b, err := r.Open(arg[0], bundle.Policy{})
+func (a *app) bundleShow(_ *cobra.Command, r *shelf, arg []string) error {
+	p, err := a.policy(r)
+	if err != nil {
+		return err
+	}
+	b, err := r.Open(arg[0], p)
 	if err != nil {
 		return err
 	}
@@ -122,40 +152,18 @@ func (a *app) bundleShow(_ *cobra.Command, r *bundle.Registry, arg []string) err
 	return w.Flush()
 }
 
-func (a *app) bundleVerify(cmd *cobra.Command, r *bundle.Registry, arg []string) error {
-	p := bundle.Policy{Now: time.Now()}
+func (a *app) bundleVerify(cmd *cobra.Command, r *shelf, arg []string) error {
 	keys, _ := cmd.Flags().GetStringArray("key")
-	for _, name := range keys {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		k, err := bundle.ParsePublicKey(data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		p.Keys = append(p.Keys, k)
-	}
-	var err error
-	if seen, _ := cmd.Flags().GetString("seen"); seen != "" {
-		if p.Seen, err = bundle.OpenSeen(seen); err != nil {
-			return err
-		}
-	}
-	s, err := replay.OpenReference(r, arg[0]) // with the golden cases, before a release is remembered
+	p, err := a.policy(r, keys...)
 	if err != nil {
 		return err
 	}
-	b, err := r.Open(arg[0], p)
+	p.Accept = export.CheckONNX
+	s, err := replay.OpenReference(r.Registry, arg[0], p)
 	if err != nil {
 		return err
 	}
-	if b.Digest() != s.Bundle.Digest() {
-		return fmt.Errorf("%s changed from %.12s to %.12s meanwhile: try again", arg[0], s.Bundle.Digest(), b.Digest())
-	}
-	if err := export.CheckONNX(b); err != nil {
-		return err
-	}
+	b := s.Bundle
 	files := len(b.Manifest().Files)
 	if a.json {
 		out := map[string]any{"bundle": arg[0], "digest": b.Digest(), "files": files, "ok": true}
@@ -171,11 +179,14 @@ func (a *app) bundleVerify(cmd *cobra.Command, r *bundle.Registry, arg []string)
 	return nil
 }
 
-func (a *app) bundleDiff(_ *cobra.Command, r *bundle.Registry, arg []string) error {
+func (a *app) bundleDiff(_ *cobra.Command, r *shelf, arg []string) error {
+	p, err := a.policy(r)
+	if err != nil {
+		return err
+	}
 	var two [2]*bundle.Bundle
 	for i := range two {
-		var err error
-		if two[i], err = r.Open(arg[i], bundle.Policy{}); err != nil {
+		if two[i], err = r.Open(arg[i], p); err != nil {
 			return err
 		}
 	}
@@ -213,12 +224,12 @@ func absent(v json.RawMessage) string {
 	return string(v)
 }
 
-func (a *app) bundlePromote(cmd *cobra.Command, r *bundle.Registry, arg []string) error {
-	d, err := decision(cmd, r)
+func (a *app) bundlePromote(cmd *cobra.Command, r *shelf, arg []string) error {
+	d, p, err := a.decision(cmd, r)
 	if err != nil {
 		return err
 	}
-	s, err := replay.OpenReference(r, arg[0])
+	s, err := replay.OpenReference(r.Registry, arg[0], p)
 	if err != nil {
 		return err
 	}
@@ -229,8 +240,8 @@ func (a *app) bundlePromote(cmd *cobra.Command, r *bundle.Registry, arg []string
 	return a.outcome(o, err)
 }
 
-func (a *app) bundleRollback(cmd *cobra.Command, r *bundle.Registry, _ []string) error {
-	d, err := decision(cmd, r)
+func (a *app) bundleRollback(cmd *cobra.Command, r *shelf, _ []string) error {
+	d, _, err := a.decision(cmd, r)
 	if err != nil {
 		return err
 	}
@@ -238,43 +249,34 @@ func (a *app) bundleRollback(cmd *cobra.Command, r *bundle.Registry, _ []string)
 	return a.outcome(o, err)
 }
 
-// decision reads the flags of promote and rollback.
-func decision(cmd *cobra.Command, r *bundle.Registry) (bundle.Decision, error) {
-	d := bundle.Decision{At: time.Now()}
-	d.Alias, _ = cmd.Flags().GetString("alias")
-	d.Reason, _ = cmd.Flags().GetString("reason")
-	d.By, _ = cmd.Flags().GetString("by")
-	validFor, _ := cmd.Flags().GetDuration("valid-for")
-	switch {
-	case validFor < 0:
-		return d, usage(fmt.Errorf("--valid-for is %s, expected 0 or more", validFor))
-	case validFor > 0:
-		d.NotAfter = d.At.Add(validFor)
+func (a *app) bundleRenew(cmd *cobra.Command, r *shelf, _ []string) error {
+	d, _, err := a.decision(cmd, r)
+	if err != nil {
+		return err
 	}
-	var err error
+	o, err := r.Renew(d)
+	return a.outcome(o, err)
+}
+
+// decision reads the flags of promote, rollback and renew, and what the configuration
+// demands of the bundle.
+func (a *app) decision(cmd *cobra.Command, r *shelf) (bundle.Decision, bundle.Policy, error) {
+	reason, _ := cmd.Flags().GetString("reason")
+	by, _ := cmd.Flags().GetString("by")
+	key, err := r.cfg.Release.Key()
+	if err != nil {
+		return bundle.Decision{}, bundle.Policy{}, err
+	}
+	d := r.cfg.Release.Decision(reason, by, key, time.Now())
 	if d.Expect, _ = cmd.Flags().GetString("expect"); d.Expect != "" && d.Expect != bundle.NoChampion {
 		dir, err := r.Resolve(d.Expect)
 		if d.Expect = filepath.Base(dir); err != nil {
-			return d, fmt.Errorf("--expect: %w", err)
+			return d, bundle.Policy{}, fmt.Errorf("--expect: %w", err)
 		}
 	}
-	if name, _ := cmd.Flags().GetString("sign-key"); name != "" {
-		d.Key, err = readKey(name)
-	}
-	return d, err
-}
-
-// readKey reads a private key from its file.
-func readKey(name string) (*bundle.PrivateKey, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	k, err := bundle.ParsePrivateKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return k, nil
+	p, err := a.policy(r)
+	d.Trusted = p.Keys
+	return d, p, err
 }
 
 // outcome prints what a decision led to, also where an error says that it holds all the
@@ -283,21 +285,23 @@ func (a *app) outcome(o bundle.Outcome, err error) error {
 	if err != nil && !o.Changed {
 		return err
 	}
-	if a.json {
-		return errors.Join(err, a.print(map[string]any{"champion": o.Digest, "alias": o.Alias, "before": o.Before, "sequence": o.Sequence, "changed": o.Changed}))
-	}
-	switch {
-	case !o.Changed && o.Before != o.Digest:
-		fmt.Fprintf(a.out, "%s: %s, nothing to do: it was %.12s before and was changed already\n", o.Alias, o.Digest, orDash(o.Before))
-	case !o.Changed:
-		fmt.Fprintf(a.out, "%s: %s, nothing to do\n", o.Alias, o.Digest)
-	default:
-		fmt.Fprintf(a.out, "%s: %s (before: %.12s; release %d)\n", o.Alias, o.Digest, orDash(o.Before), o.Sequence)
-	}
-	return err
+	holds := fmt.Sprintf("%s stands for %s", o.Alias, o.Digest)
+	return errors.Join(err, a.written(holds, func() (err error) {
+		switch {
+		case a.json:
+			return a.print(map[string]any{"champion": o.Digest, "alias": o.Alias, "before": o.Before, "sequence": o.Sequence, "changed": o.Changed})
+		case !o.Changed && o.Before != o.Digest:
+			_, err = fmt.Fprintf(a.out, "%s: %s, nothing to do: it was %.12s before and was changed already\n", o.Alias, o.Digest, orDash(o.Before))
+		case !o.Changed:
+			_, err = fmt.Fprintf(a.out, "%s: %s, nothing to do\n", o.Alias, o.Digest)
+		default:
+			_, err = fmt.Fprintf(a.out, "%s: %s (before: %.12s; release %d)\n", o.Alias, o.Digest, orDash(o.Before), o.Sequence)
+		}
+		return err
+	}))
 }
 
-func (a *app) bundleKeygen(cmd *cobra.Command, _ *bundle.Registry, _ []string) error {
+func (a *app) bundleKeygen(cmd *cobra.Command, _ *shelf, _ []string) error {
 	out, _ := cmd.Flags().GetString("out")
 	if out == "" {
 		return usage(errors.New("keygen needs --out FILE"))
@@ -330,11 +334,13 @@ func (a *app) bundleKeygen(cmd *cobra.Command, _ *bundle.Registry, _ []string) e
 	if err := writeNew(out, private, 0o600); err != nil {
 		return errors.Join(err, os.Remove(out+".pub"))
 	}
-	if a.json {
-		return a.print(map[string]string{"private": out, "public": out + ".pub", "hint": p.Hint()})
-	}
-	fmt.Fprintf(a.out, "%s: private key, for its owner alone\n%s.pub: public key %s\n", out, out, p.Hint())
-	return nil
+	return a.written("the key "+out+" is made", func() error {
+		if a.json {
+			return a.print(map[string]string{"private": out, "public": out + ".pub", "hint": p.Hint()})
+		}
+		_, err := fmt.Fprintf(a.out, "%s: private key, for its owner alone\n%s.pub: public key %s\n", out, out, p.Hint())
+		return err
+	})
 }
 
 // writeNew writes a file that must not be there.
@@ -352,12 +358,12 @@ func writeNew(name string, data []byte, mode os.FileMode) (err error) {
 	return nil
 }
 
-func (a *app) bundleSign(cmd *cobra.Command, r *bundle.Registry, arg []string) error {
+func (a *app) bundleSign(cmd *cobra.Command, r *shelf, arg []string) error {
 	name, _ := cmd.Flags().GetString("key")
 	if name == "" {
 		return usage(errors.New("sign needs --key FILE, a private key"))
 	}
-	k, err := readKey(name)
+	k, err := pipelines.Release{SignKey: name}.Key()
 	if err != nil {
 		return err
 	}
@@ -373,14 +379,16 @@ func (a *app) bundleSign(cmd *cobra.Command, r *bundle.Registry, arg []string) e
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.print(map[string]string{"digest": b.Digest(), "signature": file})
-	}
-	fmt.Fprintf(a.out, "%s: signed, %s\n", b.Digest(), file)
-	return nil
+	return a.written("the bundle "+b.Digest()+" is signed", func() error {
+		if a.json {
+			return a.print(map[string]string{"digest": b.Digest(), "signature": file})
+		}
+		_, err := fmt.Fprintf(a.out, "%s: signed, %s\n", b.Digest(), file)
+		return err
+	})
 }
 
-func (a *app) bundleCollect(cmd *cobra.Command, r *bundle.Registry, _ []string) error {
+func (a *app) bundleCollect(cmd *cobra.Command, r *shelf, _ []string) error {
 	var keep bundle.Retention
 	keep.Last, _ = cmd.Flags().GetInt("keep-last")
 	keep.Daily, _ = cmd.Flags().GetInt("keep-daily")
@@ -393,6 +401,14 @@ func (a *app) bundleCollect(cmd *cobra.Command, r *bundle.Registry, _ []string) 
 	if err != nil {
 		return err
 	}
+	holds := fmt.Sprintf("%d bundles are removed", len(c.Removed))
+	if dry {
+		holds = "nothing was to be removed"
+	}
+	return a.written(holds, func() error { return a.printCollection(c) })
+}
+
+func (a *app) printCollection(c *bundle.Collection) error {
 	if a.json {
 		return a.print(c)
 	}
@@ -401,7 +417,7 @@ func (a *app) bundleCollect(cmd *cobra.Command, r *bundle.Registry, _ []string) 
 		fmt.Fprintf(w, "kept\t%.12s\t%s\n", k.Digest, strings.Join(k.Why, ", "))
 	}
 	word := "removed"
-	if dry {
+	if c.DryRun {
 		word = "would go"
 	}
 	for _, d := range c.Removed {
@@ -410,8 +426,12 @@ func (a *app) bundleCollect(cmd *cobra.Command, r *bundle.Registry, _ []string) 
 	return w.Flush()
 }
 
-func (a *app) bundleOverride(cmd *cobra.Command, _ *bundle.Registry, arg []string) error {
-	file, _ := cmd.Flags().GetString("seen")
+func (a *app) bundleOverride(cmd *cobra.Command, r *shelf, arg []string) error {
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	file := r.cfg.Trust.Seen
 	sequence, _ := cmd.Flags().GetInt("sequence")
 	reason, _ := cmd.Flags().GetString("reason")
 	if file == "" || sequence < 1 || reason == "" {
@@ -424,14 +444,17 @@ func (a *app) bundleOverride(cmd *cobra.Command, _ *bundle.Registry, arg []strin
 	if err := s.Override(arg[0], sequence, reason, time.Now()); err != nil {
 		return err
 	}
-	if a.json {
-		return a.print(map[string]any{"alias": arg[0], "overrides": s.Overrides()})
-	}
-	fmt.Fprintf(a.out, "the loader of %s takes %s from release %d on\n", file, arg[0], sequence)
-	return nil
+	log.Warn("release override", "state", file, "alias", arg[0], "sequence", sequence, "reason", reason)
+	return a.written("the override stands in "+file, func() error {
+		if a.json {
+			return a.print(map[string]any{"alias": arg[0], "overrides": s.Overrides()})
+		}
+		_, err := fmt.Fprintf(a.out, "the loader of %s takes %s from release %d on\n", file, arg[0], sequence)
+		return err
+	})
 }
 
-func (a *app) bundleHistory(cmd *cobra.Command, r *bundle.Registry, _ []string) error {
+func (a *app) bundleHistory(cmd *cobra.Command, r *shelf, _ []string) error {
 	print, _ := cmd.Flags().GetBool("anchor")
 	if head, _ := cmd.Flags().GetString("verify"); head != "" {
 		if print {

@@ -38,7 +38,15 @@ var configFlags = []struct{ flag, key, usage string }{
 	{"scale-arrivals", "simulation.scale_arrivals", "multiply the arrivals"},
 	{"warmup", "simulation.warmup_minutes", "minutes before the window that are replayed but not counted"},
 	{"quarantine-limit", "quarantine_limit", "share of rows that may be rejected"},
+	{"trust-key", "trust.keys", "`file` of a public key: load only what it, or another one that is named, has signed"},
+	{"seen", "trust.seen", "state `file` of this loader: demand a release statement of an alias, no older than what the file remembers"},
+	{"alias", "release.alias", "`name` of the alias that is changed, or compared with"},
+	{"sign-key", "release.sign_key", "`file` of a private key that signs"},
+	{"valid-for", "release.valid_for", "how long loaders may take the release statement, such as 168h; 0: for ever"},
 }
+
+// trustFlags are those of them that say what a bundle has to prove.
+var trustFlags = []string{"trust-key", "seen"}
 
 // clusterFlags are those of them that describe the simulated cluster.
 var clusterFlags = []string{"invokers", "cores", "memory-mb", "start-limit", "start-cpu", "sharing", "scale-arrivals", "warmup"}
@@ -58,8 +66,11 @@ func commonFlags(f *pflag.FlagSet, names ...string) {
 		}
 		v := known[c.key]
 		text := show(v.Interface())
-		if v.Kind() == reflect.String {
+		switch v.Kind() {
+		case reflect.String:
 			text = v.String()
+		case reflect.Slice:
+			text = "" // lists that have a flag are empty by themselves
 		}
 		use := c.usage
 		if given, ok := sample[c.key]; ok && given.value != v.Interface() {
@@ -69,10 +80,12 @@ func commonFlags(f *pflag.FlagSet, names ...string) {
 	}
 }
 
-// A keyFlag is a flag that sets a key of the configuration. It implements [pflag.Value].
+// A keyFlag is a flag that sets a key of the configuration; one of a list can be given
+// several times. It implements [pflag.Value].
 type keyFlag struct {
-	text string
-	of   reflect.Type
+	text  string
+	of    reflect.Type
+	given bool
 }
 
 // String implements [pflag.Value].
@@ -83,13 +96,21 @@ func (k *keyFlag) Set(text string) error {
 	if _, err := parse(k.of, "it", text); err != nil {
 		return err
 	}
-	k.text = text
+	if k.of.Kind() == reflect.Slice && k.given && text != "" {
+		text = strings.TrimPrefix(k.text+","+text, ",")
+	}
+	k.text, k.given = text, true
 	return nil
 }
 
 // Type implements [pflag.Value].
 func (k *keyFlag) Type() string {
+	if k.of == durationType {
+		return "duration"
+	}
 	switch k.of.Kind() {
+	case reflect.Slice:
+		return "strings"
 	case reflect.Int:
 		return "int"
 	case reflect.Uint64:

@@ -45,6 +45,7 @@ as they are named, or as in the trace, then of minutes. JSON has them in "foreca
 	}
 	fs := c.Flags()
 	commonFlags(fs, "store", "registry", "trace", "workers")
+	commonFlags(fs, trustFlags...)
 	fs.StringVar(&f.bundle, "bundle", bundle.ChampionRef, "`directory`, alias or digest of a bundle")
 	fs.StringSliceVar(&f.functions, "functions", nil, "`names`, owner/app/name or a name that only one has, separated by commas (default: all)")
 	fs.StringVar(&f.asOf, "as-of", "", "use only what happened before this `time` (RFC 3339; default: the end of the trace)")
@@ -94,7 +95,11 @@ func (a *app) forecast(cmd *cobra.Command, f aheadFlags) error {
 	if err != nil {
 		return err
 	}
-	s, err := replay.OpenReference(bundle.NewRegistry(cfg.RegistryDir()), f.bundle)
+	p, err := cfg.Trust.Policy(time.Now(), env.Log)
+	if err != nil {
+		return err
+	}
+	s, err := replay.OpenReference(bundle.NewRegistry(cfg.RegistryDir()), f.bundle, p)
 	if err != nil {
 		return err
 	}

@@ -153,7 +153,15 @@ func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int, out str
 		}
 		set.Config = cfg
 		if ref, _ := f.GetString("bundle"); ref != "" {
-			if set.Subject, err = replay.OpenReference(bundle.NewRegistry(cfg.RegistryDir()), ref); err != nil {
+			log, err := a.logger()
+			if err != nil {
+				return set, err
+			}
+			p, err := cfg.Trust.Policy(time.Now(), log)
+			if err != nil {
+				return set, err
+			}
+			if set.Subject, err = replay.OpenReference(bundle.NewRegistry(cfg.RegistryDir()), ref, p); err != nil {
 				return set, err
 			}
 		}

@@ -92,6 +92,19 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// written has print write to standard output; holds is what was done before, which stays
+// done where the output is lost, and which the error then says.
+func (a *app) written(holds string, print func() error) error {
+	err := print()
+	if out, ok := a.out.(*output); ok && err == nil {
+		err = out.err
+	}
+	if err != nil {
+		return fmt.Errorf("%s, and that holds; only the output is lost: %w", holds, err)
+	}
+	return nil
+}
+
 // app is what all commands share.
 type app struct {
 	out, err io.Writer

@@ -69,17 +69,19 @@ simpler model.`,
 			if s == nil {
 				return err
 			}
-			if a.json {
-				if perr := a.print(s); perr != nil {
-					return errors.Join(err, perr)
+			perr := a.written(s.Holds, func() error {
+				if a.json {
+					return a.print(s)
 				}
-			} else {
-				fmt.Fprint(a.out, s.Text)
-			}
-			return err
+				_, err := fmt.Fprint(a.out, s.Text)
+				return err
+			})
+			return errors.Join(err, perr)
 		},
 	}
 	runFlags(c.Flags())
+	commonFlags(c.Flags(), "alias", "sign-key", "valid-for")
+	commonFlags(c.Flags(), trustFlags...)
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +30,7 @@ type scene struct {
 	window     datasets.Window
 	windowName string
 	registry   *bundle.Registry
+	policy     bundle.Policy   // for what is opened of it
 	subject    *replay.Subject // nil without a bundle
 }
 
@@ -46,8 +48,11 @@ func (a *app) scene(ctx context.Context, f *pflag.FlagSet, fallback string) (*sc
 		return nil, err
 	}
 	s.registry = bundle.NewRegistry(cfg.RegistryDir())
+	if s.policy, err = cfg.Trust.Policy(time.Now(), s.env.Log); err != nil {
+		return nil, err
+	}
 	if ref, _ := f.GetString("bundle"); ref != "" {
-		if s.subject, err = replay.OpenReference(s.registry, ref); err != nil {
+		if s.subject, err = replay.OpenReference(s.registry, ref, s.policy); err != nil {
 			return nil, err
 		}
 		fallback = datasets.TestWindow
@@ -72,6 +77,7 @@ func windowFlags(f *pflag.FlagSet, needed bool) {
 	} else {
 		f.String("bundle", "", word)
 	}
+	commonFlags(f, trustFlags...)
 	f.String("window", "", "part of the trace: train, valid, test or all (default: test with a bundle, else all)")
 }
 
@@ -85,7 +91,7 @@ func (a *app) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			champion, err := replay.OpenReference(s.registry, bundle.ChampionRef)
+			champion, err := replay.OpenReference(s.registry, s.cfg.Release.Alias, s.policy)
 			if err != nil && !errors.Is(err, bundle.ErrNotFound) {
 				return err
 			}
@@ -109,7 +115,7 @@ func (a *app) validateCommand() *cobra.Command {
 			return err
 		},
 	}
-	commonFlags(c.Flags(), "store", "registry", "trace", "seed", "workers", "cluster")
+	commonFlags(c.Flags(), "store", "registry", "trace", "seed", "workers", "cluster", "alias")
 	windowFlags(c.Flags(), true)
 	return c
 }

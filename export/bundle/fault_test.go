@@ -88,6 +88,13 @@ func TestFaults(t *testing.T) {
 			_, err := r.Before(f).Rollback(decide("", b))
 			return err
 		}},
+		{"renew", func(r *bundle.Registry, f func(string, string) error) error {
+			if now, _, err := r.Release(bundle.ChampionRef); err == nil && now.Action == bundle.Renew {
+				return nil // the first try holds
+			}
+			_, err := r.Before(f).Renew(decide("", b))
+			return err
+		}},
 		{"refuse", func(r *bundle.Registry, f func(string, string) error) error {
 			return r.Before(f).Refuse(strings.Repeat("f", 64), "worse", later)
 		}},
@@ -103,6 +110,21 @@ func TestFaults(t *testing.T) {
 			return bundle.WriteSignatureBefore(versions[1], dir, key, f)
 		}},
 	}
+	// What lies beside a bundle where it was made goes along.
+	beside := filepath.Join(fastDir(t), "candidate")
+	made, err := bundle.Create(beside, versions[2].Manifest(), files()[:2])
+	must(t, err)
+	_, err = made.WriteSignature(beside, key)
+	must(t, err)
+	origin, err := made.Attest("https://example.com/origin", []byte(`{}`), key)
+	must(t, err)
+	must(t, bundle.WriteAttestation(beside, "origin.intoto.json", origin))
+	must(t, bundle.WriteAttestation(beside, "materials.json", []byte("{}")))
+	candidate, err := bundle.Open(beside, bundle.Policy{})
+	must(t, err)
+	operations = append(operations, operation{"add with what lies beside", func(r *bundle.Registry, f func(string, string) error) error {
+		return r.Before(f).Add(candidate, "nightly", later)
+	}})
 	points := 0
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {

@@ -79,7 +79,7 @@ func (r *Registry) Collect(keep Retention, dryRun bool, at time.Time) (*Collecti
 	return c, err
 }
 
-// drop removes the folder of a bundle and that of its signatures. The folder goes under
+// drop removes the folder of a bundle and those of its signatures and attestations. The folder goes under
 // another name first, so that a reader finds all of it or nothing.
 func (r *Registry) drop(digest string) error {
 	dir := r.bundleDir(digest)
@@ -94,7 +94,7 @@ func (r *Registry) drop(digest string) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return r.disk.removeAll(dir + signaturesSuffix)
+	return errors.Join(r.disk.removeAll(dir+signaturesSuffix), r.disk.removeAll(dir+attestationsSuffix))
 }
 
 // plan fills in what stays and what goes.

@@ -23,8 +23,12 @@ const (
 	Promote  Action = "promote"  // a bundle became the champion
 	Refuse   Action = "refuse"   // a candidate failed a gate; the champion stays
 	Rollback Action = "rollback" // the champion before the last promotion is the champion again
+	Renew    Action = "renew"    // the champion stays, with a new release statement
 	Collect  Action = "collect"  // a bundle that nothing needs left the registry
 )
+
+// decides reports whether a says what an alias stands for, and so has a release statement.
+func (a Action) decides() bool { return a == Promote || a == Rollback || a == Renew }
 
 // An Entry is one line of the journal.
 type Entry struct {
@@ -34,7 +38,7 @@ type Entry struct {
 	Action Action `json:"action"` // what was done
 	Digest string `json:"digest"` // the bundle that it was done to; of a rollback, the one that is champion again
 	Reason string `json:"reason"`
-	// Of promotions and rollbacks: the alias, empty for the champion, and the SHA-256 of
+	// Of promotions, rollbacks and renewals: the alias, empty for the champion, and the SHA-256 of
 	// the release statement, empty in journals older than statements.
 	Alias     string `json:"alias,omitempty"`
 	Statement string `json:"statement,omitempty"`
@@ -75,7 +79,7 @@ type reign struct {
 	last      decision // the last one
 }
 
-// A decision is a promotion or rollback as the journal has it.
+// A decision is a promotion, rollback or renewal as the journal has it.
 type decision struct {
 	action    Action
 	alias     string
@@ -198,7 +202,7 @@ func (j *journal) read(line []byte) error {
 func (j *journal) apply(e Entry) error {
 	alias := ChampionRef
 	if e.Alias != "" {
-		if alias = e.Alias; checkAlias(alias) != nil || alias == ChampionRef || (e.Action != Promote && e.Action != Rollback) {
+		if alias = e.Alias; CheckAlias(alias) != nil || alias == ChampionRef || !e.Action.decides() {
 			return fmt.Errorf("%s of alias %.80q", e.Action, alias)
 		}
 	}
@@ -230,10 +234,14 @@ func (j *journal) apply(e Entry) error {
 			return fmt.Errorf("rollback to %.12s, expected %.12s", e.Digest, r.nth(2))
 		}
 		r.champions = r.champions[:len(r.champions)-1]
+	case Renew:
+		if e.Digest != before || e.Statement == "" {
+			return fmt.Errorf("renewal of %.12s, which is not the champion, or without a statement", e.Digest)
+		}
 	default:
 		return fmt.Errorf("unknown action %q", e.Action)
 	}
-	if e.Action == Promote || e.Action == Rollback {
+	if e.Action.decides() {
 		r.last = decision{e.Action, alias, r.last.sequence + 1, e.Digest, before, e.Statement, e.Seq}
 		j.aliases[alias] = r
 	}

@@ -95,7 +95,7 @@ func (r *Registry) Add(b *Bundle, reason string, at time.Time) error {
 				return err
 			}
 		}
-		if err := r.copySignatures(b); err != nil {
+		if err := errors.Join(r.copySignatures(b), r.copyAttestations(b)); err != nil {
 			return err
 		}
 		if j.imported[b.digest] != 0 {
@@ -123,6 +123,9 @@ func (r *Registry) copySignatures(b *Bundle) error {
 	}
 	names, signatures, err := readSignatures(b.dir)
 	for i := range names {
+		if b.signs(signatures[i]) != nil {
+			continue // of what lay there before
+		}
 		err = errors.Join(err, putSignature(r.disk, filepath.Join(dir+signaturesSuffix, names[i]), signatures[i]))
 	}
 	return err
@@ -146,7 +149,7 @@ func (r *Registry) sweep(j *journal) error {
 	}
 	next := func(name string) bool { return strings.HasPrefix(name, ".") && strings.HasSuffix(name, nextSuffix) }
 	err := errors.Join(stale(nil, next), stale([]string{"aliases"}, next), stale([]string{"bundles"}, func(name string) bool {
-		_, collected := j.collected[strings.TrimSuffix(name, signaturesSuffix)]
+		_, collected := j.collected[strings.TrimSuffix(strings.TrimSuffix(name, signaturesSuffix), attestationsSuffix)]
 		return collected || strings.HasPrefix(name, stagedPrefix)
 	}))
 	aliases, e := os.ReadDir(r.path("releases"))
@@ -177,6 +180,8 @@ type Decision struct {
 	Expect   string
 	Key      *PrivateKey // signs the release statement; nil: it is not signed
 	NotAfter time.Time   // when loaders shall stop to take it; zero: never
+	// Trusted, if any, demand a signature of the bundle by one of them.
+	Trusted []*PublicKey
 }
 
 // An Outcome is what a decision led to.
@@ -218,6 +223,18 @@ func (r *Registry) Rollback(d Decision) (Outcome, error) {
 	})
 }
 
+// Renew writes a new release statement for what the alias of d stands for already, with
+// another end or signature: what keeps a champion alive whose statement is about to expire.
+// The error wraps ErrNotFound if the alias stands for nothing.
+func (r *Registry) Renew(d Decision) (Outcome, error) {
+	return r.decide(Renew, "", d, func(_ *journal, now *reign) (string, error) {
+		if now.champion() == "" {
+			return "", ErrNotFound
+		}
+		return now.champion(), nil
+	})
+}
+
 // absent says why a bundle is not in the registry.
 func (j *journal) absent(digest string) string {
 	if when, ok := j.collected[digest]; ok {
@@ -234,7 +251,7 @@ func (r *Registry) decide(action Action, bundle string, d Decision, choose func(
 	if o.Alias == "" {
 		o.Alias = ChampionRef
 	}
-	if err := checkAlias(o.Alias); err != nil {
+	if err := CheckAlias(o.Alias); err != nil {
 		return Outcome{}, fmt.Errorf("%s in %s: %w", what, r.dir, err)
 	}
 	err = r.update(what, func(j *journal) error {
@@ -244,7 +261,7 @@ func (r *Registry) decide(action Action, bundle string, d Decision, choose func(
 		if d.Expect != "" && !expects(d.Expect, o.Digest) {
 			// The second try of a decision that was made: what was expected stood before it.
 			made := now.last.action == action && expects(d.Expect, now.last.before)
-			if made && (action == Rollback || digest == o.Digest) {
+			if made && (action != Promote || digest == o.Digest) {
 				o.Before = now.last.before
 				return nil
 			}
@@ -253,10 +270,10 @@ func (r *Registry) decide(action Action, bundle string, d Decision, choose func(
 		if err != nil {
 			return err
 		}
-		if _, err := r.open(digest, Policy{}); err != nil {
+		if _, err := r.open(digest, Policy{Keys: d.Trusted}); err != nil {
 			return err
 		}
-		if digest == o.Digest {
+		if digest == o.Digest && action != Renew {
 			return nil
 		}
 		return r.enthrone(j, action, digest, d, &o)
@@ -471,7 +488,7 @@ func (r *Registry) isAlias(ref string) bool {
 	if ref == ChampionRef {
 		return true
 	}
-	if checkAlias(ref) != nil {
+	if CheckAlias(ref) != nil {
 		return false
 	}
 	j, err := readJournal(r.journalFile())
@@ -491,6 +508,9 @@ func (r *Registry) Open(ref string, p Policy) (*Bundle, error) {
 		return nil, err
 	}
 	var release *sealedRelease
+	if last == nil && p.Seen != nil && p.Seen.Sequence(ref) > 0 {
+		return nil, fmt.Errorf("open %s of %s: it is no alias, and this loader followed release %d of it before: %w", ref, r.dir, p.Seen.Sequence(ref), ErrIntegrity)
+	}
 	if last != nil {
 		if release, err = p.follow(r, *last); err != nil {
 			return nil, fmt.Errorf("open %s of %s: %w", ref, r.dir, err)
@@ -610,17 +630,24 @@ func (r *Registry) update(what string, do func(*journal) error) error {
 	return nil
 }
 
+// take takes a lock file, or fails with ErrLocked.
+func take(name string) (unlock func() error, err error) {
+	unlock, err = lock.Take(name)
+	switch {
+	case errors.Is(err, lock.ErrHeld):
+		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+	case errors.Is(err, lock.ErrNoFile):
+		return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
+	}
+	return unlock, err
+}
+
 func (r *Registry) locked(do func(*journal) error) (err error) {
 	if err := r.disk.mkdirAll(r.dir); err != nil {
 		return err
 	}
-	unlock, err := lock.Take(r.path("lock"))
-	switch {
-	case errors.Is(err, lock.ErrHeld):
-		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case errors.Is(err, lock.ErrNoFile):
-		return fmt.Errorf("%w: %w", ErrIntegrity, err)
-	case err != nil:
+	unlock, err := take(r.path("lock"))
+	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()

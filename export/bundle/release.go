@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,7 +26,7 @@ const maxRelease = 1 << 20
 type Release struct {
 	Alias    string `json:"alias"`
 	Sequence int    `json:"sequence"` // 1 for the first of the alias, then one more each
-	Action   Action `json:"action"`   // Promote or Rollback
+	Action   Action `json:"action"`   // Promote, Rollback or Renew
 	Previous string `json:"previous"` // SHA-256 of the statement before; 64 zeros if there is none
 	Time     string `json:"time"`     // RFC 3339, UTC
 	NotAfter string `json:"not_after,omitempty"`
@@ -113,10 +114,29 @@ func parseRelease(name string) (*sealedRelease, error) {
 	return &sealedRelease{s.Predicate, s.Subject[0].Digest["sha256"], sum(e.Payload), &e}, nil
 }
 
+// Release returns the statement that an alias follows, after checking that it is the one
+// that the journal knows, and which of keys signed it; nil if none did. The error wraps
+// ErrNotFound if the alias stands for nothing, or by a decision that is older than
+// statements, and ErrIntegrity if the statement is gone or another one.
+func (r *Registry) Release(alias string, keys ...*PublicKey) (*Release, *PublicKey, error) {
+	last, err := r.last(alias)
+	if err != nil {
+		return nil, nil, err
+	}
+	if last.statement == "" {
+		return nil, nil, fmt.Errorf("release %d of %s: it was made before there were statements: %w", last.sequence, alias, ErrNotFound)
+	}
+	s, err := r.readRelease(last)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &s.Release, s.envelope.signedBy(keys), nil
+}
+
 // Seen is what a loader remembers of the releases that it followed, in a file of its own,
 // outside the registry: the highest sequence of each alias. Whoever can write the
-// registry can then not hand yesterday's bundle in again. A Seen is used by one loader at
-// a time.
+// registry can then not hand yesterday's bundle in again. Several loaders, of several
+// processes too, may share a file: what one of them followed the others do not undo.
 type Seen struct {
 	file  string
 	state seenState
@@ -137,6 +157,7 @@ type seenAlias struct {
 type Override struct {
 	Alias    string `json:"alias"`
 	Sequence int    `json:"sequence"` // the lowest that is taken from then on
+	Before   int    `json:"before"`   // the last that the loader had followed
 	Time     string `json:"time"`     // RFC 3339, UTC
 	Reason   string `json:"reason"`
 }
@@ -144,21 +165,45 @@ type Override struct {
 // OpenSeen reads the state of a loader. A file that does not exist is a loader that saw
 // nothing yet; one that cannot be read is an error that wraps ErrIntegrity.
 func OpenSeen(file string) (*Seen, error) {
-	s := &Seen{file: file, state: seenState{Aliases: map[string]seenAlias{}, Overrides: []Override{}}}
-	data, err := os.ReadFile(file)
+	s := &Seen{file: file}
+	if err := s.read(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Seen) read() error {
+	s.state = seenState{Aliases: map[string]seenAlias{}, Overrides: []Override{}}
+	data, err := os.ReadFile(s.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("loader's state: %w", err)
+		return fmt.Errorf("loader's state: %w", err)
 	}
 	if err := decodeStrict(data, &s.state); err != nil {
-		return nil, fmt.Errorf("loader's state %s: %w: %w", file, ErrIntegrity, err)
+		return fmt.Errorf("loader's state %s: %w: %w", s.file, ErrIntegrity, err)
 	}
 	if s.state.Aliases == nil {
 		s.state.Aliases = map[string]seenAlias{}
 	}
-	return s, nil
+	return nil
+}
+
+// change runs do on the state as it is now, under its lock, and writes what comes of it.
+func (s *Seen) change(do func() error) (err error) {
+	unlock, err := take(s.file + ".lock")
+	if err != nil {
+		return fmt.Errorf("loader's state %s: %w", s.file, err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := s.read(); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return s.save()
 }
 
 // Override makes the loader take releases of alias from sequence on, although it saw
@@ -167,13 +212,21 @@ func (s *Seen) Override(alias string, sequence int, reason string, at time.Time)
 	if sequence < 1 {
 		return fmt.Errorf("override: sequence %d, expected at least 1", sequence)
 	}
-	s.state.Overrides = append(s.state.Overrides, Override{alias, sequence, stamp(at), reason})
-	s.state.Aliases[alias] = seenAlias{Sequence: sequence}
-	return s.save()
+	return s.change(func() error {
+		s.state.Overrides = append(s.state.Overrides, Override{alias, sequence, s.Sequence(alias), stamp(at), reason})
+		s.state.Aliases[alias] = seenAlias{Sequence: sequence}
+		return nil
+	})
 }
 
 // Overrides returns the overrides so far, oldest first.
 func (s *Seen) Overrides() []Override { return append([]Override(nil), s.state.Overrides...) }
+
+// InForce returns the overrides that let the loader follow earlier releases than it has
+// seen, until a later one comes.
+func (s *Seen) InForce() []Override {
+	return slices.DeleteFunc(s.Overrides(), func(o Override) bool { return s.Sequence(o.Alias) >= o.Before })
+}
 
 // Sequence returns the lowest sequence of alias that the loader takes, 0 if any.
 func (s *Seen) Sequence(alias string) int { return s.state.Aliases[alias].Sequence }
@@ -197,8 +250,13 @@ func (s *Seen) remember(r *sealedRelease) error {
 	if s.state.Aliases[r.Alias] == (seenAlias{r.Sequence, r.id}) {
 		return nil
 	}
-	s.state.Aliases[r.Alias] = seenAlias{r.Sequence, r.id}
-	return s.save()
+	return s.change(func() error {
+		if err := s.check(r); err != nil { // another loader may have gone on
+			return err
+		}
+		s.state.Aliases[r.Alias] = seenAlias{r.Sequence, r.id}
+		return nil
+	})
 }
 
 func (s *Seen) save() error {
@@ -224,7 +282,7 @@ func (p Policy) follow(r *Registry, last decision) (*sealedRelease, error) {
 		return nil, err
 	}
 	if len(p.Keys) > 0 && s.envelope.signedBy(p.Keys) == nil {
-		return nil, fmt.Errorf("release %d of %s is not signed by any of the %d keys that are trusted: %w", s.Sequence, s.Alias, len(p.Keys), ErrIntegrity)
+		return nil, fmt.Errorf("release statement %s: release %d of %s is not signed by %s: %w", r.releaseFile(s.Alias, s.Sequence), s.Sequence, s.Alias, hints(p.Keys), ErrIntegrity)
 	}
 	if s.NotAfter != "" {
 		end, err := time.Parse(time.RFC3339, s.NotAfter)
@@ -232,7 +290,7 @@ func (p Policy) follow(r *Registry, last decision) (*sealedRelease, error) {
 			return nil, fmt.Errorf("release %d of %s: not_after: %w: %w", s.Sequence, s.Alias, ErrIntegrity, err)
 		}
 		if p.Now.After(end) {
-			return nil, fmt.Errorf("release %d of %s expired at %s: %w", s.Sequence, s.Alias, s.NotAfter, ErrIntegrity)
+			return nil, fmt.Errorf("release statement %s: release %d of %s expired at %s, it is %s: %w", r.releaseFile(s.Alias, s.Sequence), s.Sequence, s.Alias, s.NotAfter, stamp(p.Now), ErrIntegrity)
 		}
 	}
 	return s, p.Seen.check(s)
@@ -241,9 +299,9 @@ func (p Policy) follow(r *Registry, last decision) (*sealedRelease, error) {
 // stamp is how times stand in journals and statements.
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
-// checkAlias reports whether name can be an alias: letters, digits, ".", "_" and "-", at
+// CheckAlias reports whether name can be an alias: letters, digits, ".", "_" and "-", at
 // most 64, beginning with a letter or digit, and nothing that is taken for a digest.
-func checkAlias(name string) error {
+func CheckAlias(name string) error {
 	ok := name != "" && len(name) <= 64 && name[0] != '.' && name[0] != '-' && name[0] != '_'
 	for _, c := range []byte(name) {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("._-", c) >= 0)

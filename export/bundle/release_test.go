@@ -102,7 +102,7 @@ func TestLoaderFollowsReleases(t *testing.T) {
 	// Not signed, or by somebody else.
 	sig := second[bytes.Index(second, []byte(`"signatures"`)):]
 	write(t, filepath.Join(statements, "00000002.json"), []byte(strings.Replace(string(second), string(sig), `"signatures":[]}`, 1)))
-	refused("a statement without its signature", "is not signed by any")
+	refused("a statement without its signature", "is not signed by the trusted key")
 	restore(t, dir, after[1])
 	if got, err := load(night); err != nil || got != d[1] {
 		t.Fatalf("after all that it loads %s, %v", got, err)

@@ -38,7 +38,10 @@ type Policy struct {
 	// signed by one of Keys, if there are any, not expired at Now, and not older than what
 	// the loader saw before.
 	Seen *Seen
-	Now  time.Time
+	Now  time.Time // the zero time asks for no end
+	// Accept, if there is one, is called with a bundle that proved all that; its error
+	// refuses the bundle. A release that it refuses is not remembered in Seen.
+	Accept func(*Bundle) error
 }
 
 // sigstoreBundle is the outermost layer of a signature. Members that this package does
@@ -165,26 +168,31 @@ func (b *Bundle) verifySignature(signature []byte, keys []*PublicKey) (*PublicKe
 	// Nothing in the payload is looked at before it is known whose it is.
 	by := e.signedBy(keys)
 	if by == nil {
-		return nil, fmt.Errorf("not by any of the %d keys that are trusted; it says that it is by %.16s", len(keys), outer.VerificationMaterial.PublicKey.Hint)
+		return nil, fmt.Errorf("not by %s; it says that it is by %.16s", hints(keys), outer.VerificationMaterial.PublicKey.Hint)
 	}
-	if err := unique(e.Payload); err != nil {
-		return nil, err
+	return by, b.fits(e.Payload)
+}
+
+// fits reports where the payload of a signature is not one over exactly the files of b.
+func (b *Bundle) fits(payload []byte) error {
+	if err := unique(payload); err != nil {
+		return err
 	}
 	var s statement[signaturePredicate]
-	if err := json.Unmarshal(e.Payload, &s); err != nil {
-		return nil, err
+	if err := json.Unmarshal(payload, &s); err != nil {
+		return err
 	}
 	switch how := s.Predicate.Serialization; {
 	case s.Type != typeStatement:
-		return nil, fmt.Errorf("statement type %.80q, expected %s", s.Type, typeStatement)
+		return fmt.Errorf("statement type %.80q, expected %s", s.Type, typeStatement)
 	case s.PredicateType != predicateSignature:
-		return nil, fmt.Errorf("predicate type %.80q, expected %s", s.PredicateType, predicateSignature)
+		return fmt.Errorf("predicate type %.80q, expected %s", s.PredicateType, predicateSignature)
 	case how.Method != "files" || how.HashType != "sha256":
-		return nil, fmt.Errorf("digests by %.20q and %.20q, expected one SHA-256 per file", how.Method, how.HashType)
+		return fmt.Errorf("digests by %.20q and %.20q, expected one SHA-256 per file", how.Method, how.HashType)
 	case len(s.Subject) != 1:
-		return nil, fmt.Errorf("%d subjects, expected 1", len(s.Subject))
+		return fmt.Errorf("%d subjects, expected 1", len(s.Subject))
 	}
-	return by, b.compare(s.Predicate.Resources, s.Subject[0].Digest["sha256"])
+	return b.compare(s.Predicate.Resources, s.Subject[0].Digest["sha256"])
 }
 
 // compare reports the first difference between the files of b and those that were signed.
@@ -213,6 +221,18 @@ func (b *Bundle) compare(signed []resource, whole string) error {
 		}
 	}
 	return nil
+}
+
+// signs reports where a signature, by whomever, is not one over the files of b.
+func (b *Bundle) signs(signature []byte) error {
+	var outer sigstoreBundle
+	if err := json.Unmarshal(signature, &outer); err != nil {
+		return err
+	}
+	if outer.Envelope == nil {
+		return errors.New("no dsseEnvelope")
+	}
+	return b.fits(outer.Envelope.Payload)
 }
 
 // SignatureFile returns where the signature of the bundle in dir by the key of that hint
@@ -284,6 +304,16 @@ func readSignatures(dir string) (names []string, data [][]byte, err error) {
 
 // demand checks b, which lies in dir, against the policy.
 func (p Policy) demand(b *Bundle, dir string) error {
+	if err := p.demandSignature(b, dir); err != nil {
+		return err
+	}
+	if p.Accept == nil {
+		return nil
+	}
+	return p.Accept(b)
+}
+
+func (p Policy) demandSignature(b *Bundle, dir string) error {
 	if len(p.Keys) == 0 {
 		return nil
 	}
@@ -301,9 +331,21 @@ func (p Policy) demand(b *Bundle, dir string) error {
 		refused = append(refused, fmt.Errorf("%s: %w", names[i], err))
 	}
 	if len(refused) == 0 {
-		return fmt.Errorf("it is not signed, and a signature is demanded by one of %d keys: %w", len(p.Keys), ErrIntegrity)
+		return fmt.Errorf("it is not signed: no file in %s, expected a signature by %s: %w", filepath.Clean(dir)+signaturesSuffix, hints(p.Keys), ErrIntegrity)
 	}
 	return errors.Join(refused...)
+}
+
+// hints names trusted keys in a message.
+func hints(keys []*PublicKey) string {
+	if len(keys) == 1 {
+		return fmt.Sprintf("the trusted key %.16s", keys[0].Hint())
+	}
+	var names []string
+	for _, k := range keys {
+		names = append(names, fmt.Sprintf("%.16s", k.Hint()))
+	}
+	return fmt.Sprintf("one of the %d trusted keys %s", len(keys), strings.Join(names, ", "))
 }
 
 // Signer returns the key by whose signature the bundle satisfied the policy that it was

@@ -29,17 +29,23 @@ func Open(dir string) (*Subject, error) {
 	return &Subject{m, b}, nil
 }
 
-// OpenReference opens the bundle that ref names for the registry: a directory, an alias
-// or a digest. A bundle of the registry must be the one that its journal knows.
-func OpenReference(r *bundle.Registry, ref string) (*Subject, error) {
-	if _, err := r.Open(ref, bundle.Policy{}); err != nil {
+// OpenReference opens the bundle that ref names for the registry, as p asks for: a
+// directory, an alias or a digest. A bundle of the registry must be the one that its
+// journal knows. A release is remembered once the golden cases came out as exported.
+func OpenReference(r *bundle.Registry, ref string, p bundle.Policy) (*Subject, error) {
+	var s Subject
+	also := p.Accept
+	p.Accept = func(b *bundle.Bundle) (err error) {
+		s.Bundle = b
+		if s.Models, err = scheduler.Use(b); err == nil && also != nil {
+			err = also(b)
+		}
+		return err
+	}
+	if _, err := r.Open(ref, p); err != nil {
 		return nil, err
 	}
-	dir, err := r.Resolve(ref)
-	if err != nil {
-		return nil, err
-	}
-	return Open(dir)
+	return &s, nil
 }
 
 // Stack builds the stack "incendio" of m for a simulation under o: its forecaster is
