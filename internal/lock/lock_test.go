@@ -23,6 +23,9 @@ func TestTake(t *testing.T) {
 	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}
+	if b, err := os.ReadFile(name); err == nil && len(b) > 0 {
+		t.Errorf("let go, the file has %q, want nothing", b)
+	}
 	unlock, err = lock.Take(name)
 	if err != nil {
 		t.Fatalf("after it was let go: %v", err)

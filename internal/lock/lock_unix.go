@@ -12,8 +12,8 @@ import (
 
 // Take takes the lock that the file of that name stands for, without waiting, and creates
 // the file if it is not there. The system lets go of it when the process ends, however it
-// ends, so that a crash locks nobody out. The process id of the holder stands in the file,
-// for people; the error of a lock that is held names it.
+// ends, so that a crash locks nobody out. The process id of the holder stands in the file
+// while it is held, for people; the error of a lock that is held names it.
 func Take(name string) (unlock func() error, err error) {
 	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w, and is a %s: %s", ErrNoFile, kind(info.Mode()), name)
@@ -41,7 +41,10 @@ func Take(name string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return f.Close, nil // closing the only descriptor unlocks
+	return func() error {
+		// Empty while nobody holds it: what a command read leaves the files as they were.
+		return errors.Join(f.Truncate(0), f.Close()) // closing the only descriptor unlocks
+	}, nil
 }
 
 func kind(m os.FileMode) string {
