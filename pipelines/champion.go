@@ -100,7 +100,8 @@ func (p *publisher) publish(dir string, v *validate.Validation, origin string, a
 		}
 	}
 	if current == v.Bundle {
-		if err := p.whole(b); err != nil {
+		// The registry's copy may be damaged or gone meanwhile.
+		if _, err := p.registry.Open(p.release.Alias, bundle.Policy{}); err != nil {
 			return err
 		}
 		if p.key != nil {
@@ -116,12 +117,6 @@ func (p *publisher) publish(dir string, v *validate.Validation, origin string, a
 	d := p.release.Decision(v.Reason, origin, p.key, at)
 	d.Trusted = p.trust.Keys
 	_, err = p.registry.Promote(b.Digest(), d)
-	return err
-}
-
-// whole checks that the registry's copy of b is not damaged meanwhile.
-func (p *publisher) whole(b *bundle.Bundle) error {
-	_, err := p.registry.Open(b.Digest(), bundle.Policy{})
 	return err
 }
 
