@@ -133,11 +133,11 @@ type setting struct {
 // reported, each with where its value was given.
 func (a *app) config(flags *pflag.FlagSet) (pipelines.Config, error) {
 	cfg, places, err := a.resolve(flags, os.Environ())
+	if invalid := cfg.Validate(); invalid != nil {
+		err = errors.Join(err, located(invalid, places))
+	}
 	if err != nil {
 		return cfg, usage(err)
-	}
-	if err := cfg.Validate(); err != nil {
-		return cfg, usage(located(err, places))
 	}
 	return cfg, nil
 }

@@ -153,7 +153,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		a.runCommand(), a.ingestCommand(), a.tracesCommand(),
 		a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
 		a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(), a.forecastCommand(),
-		a.bundleCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
+		a.configCommand(), a.bundleCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
 		a.gbdtCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
