@@ -32,6 +32,7 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *pipelines.Config) { c.Simulation.Cluster.Invokers = 0 }, "simulation.cluster"},
 		{func(c *pipelines.Config) { c.Simulation.Scheduler.Timeout = 0 }, "simulation.scheduler"},
 		{func(c *pipelines.Config) { c.Gates.Forecast = -1 }, "gates.forecast"},
+		{func(c *pipelines.Config) { c.Gates.Coverage = -0.1 }, "gates.coverage"},
 		{func(c *pipelines.Config) { c.Gates.Latency = math.NaN() }, "gates.latency"},
 		{func(c *pipelines.Config) { c.Gates.Dropped = math.Inf(1) }, "gates.dropped"},
 		{func(c *pipelines.Config) { c.Gates.Champion = -1 }, "gates.champion"},

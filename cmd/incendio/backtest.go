@@ -183,7 +183,7 @@ func minuteOf(t *datasets.Trace, text string) (int, error) {
 // functionColumns are those of --per-function.
 var functionColumns = []string{
 	"function", "model", "horizon_min", "minutes", "count", "wape", "mae", "rmse", "mase", "pinball_0.5", "pinball_0.9", "pinball_0.99",
-	"pinball_normalised_0.5", "pinball_normalised_0.9", "pinball_normalised_0.99", "coverage_90",
+	"pinball_normalised_0.5", "pinball_normalised_0.9", "pinball_normalised_0.99", "coverage_90", "decision_cost",
 }
 
 func writeFunctions(path string, all []forecast.FunctionFigures) error {
@@ -200,7 +200,7 @@ func writeFunctions(path string, all []forecast.FunctionFigures) error {
 		for _, pinball := range []string{"0.5", "0.9", "0.99"} {
 			row = append(row, float64(f.PinballNormalised[pinball]))
 		}
-		if err := to.row(append(row, float64(f.Coverage90))...); err != nil {
+		if err := to.row(append(row, float64(f.Coverage90), float64(f.DecisionCost))...); err != nil {
 			return err
 		}
 	}

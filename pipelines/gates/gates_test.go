@@ -17,8 +17,19 @@ func played(meanMS, dropped float64) gates.Played {
 
 func TestJudge(t *testing.T) {
 	native := played(100, 1)
-	ours := func(wape, meanMS, dropped float64) gates.Contender {
-		return gates.Contender{WAPE: wape, Played: played(meanMS, dropped)}
+	// naive has the losses 0.6 of everything.
+	naive := gates.Forecast{WAPE: 0.6, Pinball: 0.6, DecisionCost: 0.6}
+	ours := func(losses, meanMS, dropped float64) gates.Contender {
+		return gates.Contender{Forecast: gates.Forecast{WAPE: losses, Pinball: losses, DecisionCost: losses}, Played: played(meanMS, dropped)}
+	}
+	with := func(c gates.Contender, change func(c *gates.Contender)) gates.Contender {
+		change(&c)
+		return c
+	}
+	covered := func(minutes int, share float64) gates.Contender {
+		return with(ours(0.5, 90, 1), func(c *gates.Contender) {
+			c.Coverage = []gates.Coverage{{Minutes: 1e6, Covered: 0.95}, {Minutes: minutes, Covered: share}}
+		})
 	}
 	rival := func(wape, meanMS, dropped float64) *gates.Contender {
 		c := ours(wape, meanMS, dropped)
@@ -29,19 +40,25 @@ func TestJudge(t *testing.T) {
 		evidence gates.Evidence
 		failed   string
 	}{
-		{"all hold", gates.Evidence{NetworkMaxDiff: 1e-5, NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1)}, ""},
-		{"on every bound", gates.Evidence{NetworkMaxDiff: 1e-4, NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.6, 100, 2)}, ""},
-		{"network", gates.Evidence{NetworkMaxDiff: 2e-4, NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1)}, "network_max_diff"},
-		{"forecast", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.61, 90, 1)}, "forecast_wape_pooled"},
-		{"latency, and so the cost", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 101, 1)}, "mean_latency_ms cost_s_per_request"},
-		{"drops", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 3)}, "dropped_share"},
-		{"without native", gates.Evidence{NaiveWAPE: 0.6, Candidate: ours(0.5, 500, 9)}, ""},
-		{"better than the champion", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1), Champion: rival(0.5, 91, 1)}, ""},
-		{"as good as the champion", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.5, 90, 1), Champion: rival(0.5, 90, 1)}, "cost_s_per_request"},
-		{"worse forecast than the champion", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.53, 90, 1), Champion: rival(0.5, 91, 1)}, "forecast_wape_pooled"},
-		{"within the tolerance", gates.Evidence{NaiveWAPE: 0.6, Native: &native, Candidate: ours(0.52, 90, 1), Champion: rival(0.5, 91, 1)}, ""},
+		{"all hold", gates.Evidence{NetworkMaxDiff: 1e-5, Naive: naive, Native: &native, Candidate: ours(0.5, 90, 1)}, ""},
+		{"on every bound", gates.Evidence{NetworkMaxDiff: 1e-4, Naive: naive, Native: &native, Candidate: ours(0.6, 100, 2)}, ""},
+		{"network", gates.Evidence{NetworkMaxDiff: 2e-4, Naive: naive, Native: &native, Candidate: ours(0.5, 90, 1)}, "network_max_diff"},
+		{"forecast", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.61, 90, 1)}, "forecast_pinball_normalised forecast_decision_cost"},
+		{"pooled errors are for information", gates.Evidence{Naive: naive, Native: &native, Candidate: with(ours(0.5, 90, 1), func(c *gates.Contender) { c.Forecast.WAPE = 9 })}, ""},
+		{"quantiles", gates.Evidence{Naive: naive, Native: &native, Candidate: with(ours(0.5, 90, 1), func(c *gates.Contender) { c.Forecast.Pinball = 0.61 })}, "forecast_pinball_normalised"},
+		{"decisions", gates.Evidence{Naive: naive, Native: &native, Candidate: with(ours(0.5, 90, 1), func(c *gates.Contender) { c.Forecast.DecisionCost = 0.61 })}, "forecast_decision_cost"},
+		{"one class is covered too little", gates.Evidence{Naive: naive, Native: &native, Candidate: covered(2000, 0.87)}, "forecast_coverage"},
+		{"covered within the tolerance", gates.Evidence{Naive: naive, Native: &native, Candidate: covered(2000, 0.89)}, ""},
+		{"a class of few minutes", gates.Evidence{Naive: naive, Native: &native, Candidate: covered(1999, 0.5)}, ""},
+		{"latency, and so the cost", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.5, 101, 1)}, "mean_latency_ms cost_s_per_request"},
+		{"drops", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.5, 90, 3)}, "dropped_share"},
+		{"without native", gates.Evidence{Naive: naive, Candidate: ours(0.5, 500, 9)}, ""},
+		{"better than the champion", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.5, 90, 1), Champion: rival(0.5, 91, 1)}, ""},
+		{"as good as the champion", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.5, 90, 1), Champion: rival(0.5, 90, 1)}, "cost_s_per_request"},
+		{"worse forecast than the champion", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.53, 90, 1), Champion: rival(0.5, 91, 1)}, "forecast_pinball_normalised forecast_decision_cost"},
+		{"within the tolerance", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.52, 90, 1), Champion: rival(0.5, 91, 1)}, ""},
 	} {
-		rules, err := gates.Judge(c.evidence, gates.Bounds{Dropped: 0.001, Champion: 0.05, Network: 1e-4})
+		rules, err := gates.Judge(c.evidence, gates.Bounds{Coverage: 0.02, Dropped: 0.001, Champion: 0.05, Network: 1e-4})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -57,8 +74,8 @@ func TestJudge(t *testing.T) {
 				t.Errorf("nothing says what %s asks", r.Rule)
 			}
 		}
-		if got := strings.Join(failed, " "); got != c.failed || len(rules) != 5 {
-			t.Errorf("%s: %q of %d rules failed, want %q of 5", c.name, got, len(rules), c.failed)
+		if got := strings.Join(failed, " "); got != c.failed || len(rules) != 8 {
+			t.Errorf("%s: %q of %d rules failed, want %q of 8", c.name, got, len(rules), c.failed)
 		}
 		verdict, reason := gates.Verdict(rules, c.evidence.Champion != nil)
 		if (verdict == bundle.Refused) != (c.failed != "") || c.failed != "" && !strings.Contains(reason, failed[0]) {
@@ -72,7 +89,8 @@ func TestJudge(t *testing.T) {
 
 // TestMeasured: a figure that is not one makes no verdict.
 func TestMeasured(t *testing.T) {
-	good := gates.Evidence{NaiveWAPE: 0.6, Candidate: gates.Contender{WAPE: 0.5, Played: played(1, 1)}}
+	losses := func(v float64) gates.Forecast { return gates.Forecast{WAPE: v, Pinball: v, DecisionCost: v} }
+	good := gates.Evidence{Naive: losses(0.6), Candidate: gates.Contender{Forecast: losses(0.5), Played: played(1, 1)}}
 	if _, err := gates.Judge(good, gates.Default()); err != nil {
 		t.Fatal(err)
 	}
@@ -80,9 +98,13 @@ func TestMeasured(t *testing.T) {
 		change func(*gates.Evidence)
 		rule   string
 	}{
-		{func(e *gates.Evidence) { e.Candidate.WAPE = math.NaN() }, "forecast_wape_pooled"},
-		{func(e *gates.Evidence) { e.NaiveWAPE = math.Inf(1) }, "forecast_wape_pooled"},
-		{func(e *gates.Evidence) { e.Champion = &gates.Contender{WAPE: 0.5, Played: played(math.Inf(1), 1)} }, "mean_latency_ms"},
+		{func(e *gates.Evidence) { e.Candidate.Forecast.WAPE = math.NaN() }, "forecast_wape_pooled"},
+		{func(e *gates.Evidence) { e.Candidate.Forecast.DecisionCost = math.NaN() }, "forecast_decision_cost"},
+		{func(e *gates.Evidence) { e.Candidate.Coverage = []gates.Coverage{{1e5, math.NaN()}} }, "forecast_coverage"},
+		{func(e *gates.Evidence) { e.Naive.Pinball = math.Inf(1) }, "forecast_pinball_normalised"},
+		{func(e *gates.Evidence) {
+			e.Champion = &gates.Contender{Forecast: losses(0.5), Played: played(math.Inf(1), 1)}
+		}, "mean_latency_ms"},
 	} {
 		e := good
 		c.change(&e)
@@ -96,9 +118,9 @@ func TestValidate(t *testing.T) {
 	if err := gates.Default().Validate(); err != nil {
 		t.Fatal(err)
 	}
-	bad := gates.Bounds{Forecast: -1, Latency: math.NaN(), Dropped: math.Inf(1), Champion: -1}
+	bad := gates.Bounds{Forecast: -1, Coverage: -1, Latency: math.NaN(), Dropped: math.Inf(1), Champion: -1}
 	err := bad.Validate()
-	for _, key := range []string{"forecast", "latency", "dropped", "champion", "network"} {
+	for _, key := range []string{"forecast", "coverage", "latency", "dropped", "champion", "network"} {
 		if err == nil || !strings.Contains(err.Error(), key+" must") {
 			t.Errorf("error is %v, want one about %s", err, key)
 		}

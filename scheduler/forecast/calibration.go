@@ -90,6 +90,11 @@ func (c *Calibration) Quantile(mean float64, q int) float64 {
 	return max(0, mean+c.Z[c.level(mean)][q]*math.Sqrt(mean+varianceFloor))
 }
 
+// At returns the quantile at p in (0, 1) of the count whose mean is forecast to be mean; >= 0.
+func (c *Calibration) At(mean, p float64) float64 {
+	return max(0, mean+c.residual(mean, p)*math.Sqrt(mean+varianceFloor))
+}
+
 // residual is the scaled residual at probability p in (0, 1): between the probabilities of
 // the table straight in units of a normal distribution, beyond them as between the last two.
 func (c *Calibration) residual(mean, p float64) float64 {

@@ -13,6 +13,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/scheduler/decide"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 )
 
@@ -185,6 +186,16 @@ func (j *judged) name() string {
 	return j.key.String()
 }
 
+// critical is the critical quantile of the next minute of a function; 0 of sums, which no container
+// serves, and further ahead.
+func (j *judged) critical(ahead int) float64 {
+	if j.function == nil || ahead > 1 {
+		return 0
+	}
+	const gigabyte = 1 << 30
+	return online.CriticalQuantile(decide.RUMColdStart, float64(j.function.Memory)/gigabyte, 1/decide.RUMMemory)
+}
+
 // baseline makes the one of that name for a series that has seen the history up to the minute to;
 // nil if the model is none.
 func (p *pass) baseline(name string, j *judged, to int) baseline {
@@ -292,7 +303,7 @@ func (p *pass) forecast(k int, j *judged, calibs []*online.Calibration, visit fu
 	for now := p.w.From; now < p.w.To; now++ {
 		for i, h := range p.horizons {
 			if at := now + h - 1; at < p.all.To {
-				visit(i, at, claimed(calibs[i], b.ahead(now, h)))
+				visit(i, at, claimed(calibs[i], b.ahead(now, h), j.critical(h)))
 			}
 		}
 		b.observe(now, j.counts[now-from])
@@ -325,6 +336,9 @@ func (p *pass) replay(m *online.Model, j *judged, visit func(i, at int, c claim)
 	return r.StepAhead(j.counts[p.w.From-from:p.w.To-from], p.horizons, func(now, i int, d online.Distant) {
 		if at := now + p.horizons[i] - 1; at < p.all.To {
 			c := claim{point: d.Median, mean: d.Mean, median: d.Median, q90: d.Q90, q99: d.Q99, lower: d.Lower, upper: d.Upper}
+			if c.critical = j.critical(p.horizons[i]); c.critical > 0 {
+				c.ready = r.Quantile(c.critical)
+			}
 			if m == p.hybrid && p.horizons[i] == 1 {
 				c.transformed = transformed(r.Quantile, c, j.counts[at-from])
 			}
@@ -497,9 +511,15 @@ func (p *pass) calibrateSum(name string, j *judged) []*online.Calibration {
 	return out
 }
 
-// claimed completes a point forecast by the quantiles of its calibration.
-func claimed(c *online.Calibration, v float64) claim {
+// claimed completes a point forecast by the quantiles of its calibration. What is held ready suffices
+// with the probability critical.
+func claimed(c *online.Calibration, v, critical float64) claim {
+	ready := 0.0
+	if critical > 0 {
+		ready = c.At(v, critical)
+	}
 	return claim{
+		ready: ready, critical: critical,
 		point: v, mean: v, median: v,
 		q90: c.Quantile(v, online.P90), q99: c.Quantile(v, online.P99),
 		lower: c.Quantile(v, online.P05), upper: c.Quantile(v, online.P95),

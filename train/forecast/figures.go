@@ -74,7 +74,11 @@ type Figures struct {
 	// scope pooled, the mean over the functions that were invoked, each of which counts alike.
 	PinballNormalised map[string]null.Float `json:"pinball_normalised"`
 	Coverage90        null.Float            `json:"coverage_90"` // of the central interval of 90 %
-	Timing            FigureTiming          `json:"timing"`
+	// DecisionCost is what it costs to be ready for the critical quantile a of a function, see
+	// online.CriticalQuantile, at the prices of RUM: a for each arrival beyond it and 1 - a for each
+	// place that stays empty, per arrival. It is that of the next minute, of functions; else null.
+	DecisionCost null.Float   `json:"decision_cost"`
+	Timing       FigureTiming `json:"timing"`
 }
 
 // FigureTiming has what depends on the clock.
@@ -118,6 +122,7 @@ type Reliability struct {
 	// above all edges.
 	Below     float64 `json:"below,omitempty"`
 	Functions int     `json:"functions"`
+	Minutes   int     `json:"minutes"` // of all of them together
 	Reliable
 	// LastThird is that of the last third of the window.
 	LastThird Reliable `json:"last_third"`
@@ -194,6 +199,7 @@ type sums struct {
 	abs, square   float64
 	pin           [3]float64
 	inside        float64
+	cost, costN   float64 // of decisions, and the minutes in which there were some
 	scale, scaleN float64 // absolute error of the seasonal naive forecast in the history
 
 	all, late reliable // of the hybrid one minute ahead; late is the last third of the window
@@ -283,7 +289,7 @@ func (e *evaluation) reliability() []Reliability {
 		if class < len(demandEdges) {
 			r.Below = demandEdges[class]
 		}
-		r.Reliable, r.LastThird = all.figures(), late.figures()
+		r.Minutes, r.Reliable, r.LastThird = int(all.n), all.figures(), late.figures()
 		out = append(out, r)
 	}
 	return out
@@ -301,6 +307,10 @@ type claim struct {
 	q90, q99     float64
 	lower, upper float64
 
+	// What is held ready for the function, and with which probability it should suffice; 0 of sums
+	// and of minutes further ahead.
+	ready, critical float64
+
 	transformed reliable // of the hybrid one minute ahead, else n is 0
 }
 
@@ -310,13 +320,20 @@ func (s *sums) add(actual float64, c claim) {
 	s.abs += math.Abs(actual - c.point)
 	s.square += (actual - c.mean) * (actual - c.mean)
 	for i, q := range [3]float64{c.median, c.q90, c.q99} {
-		s.pin[i] += max(levels[i]*(actual-q), (levels[i]-1)*(actual-q))
+		s.pin[i] += loss(levels[i], actual, q)
 	}
 	if c.lower <= actual && actual <= c.upper {
 		s.inside++
 	}
+	if c.critical > 0 {
+		s.cost += loss(c.critical, actual, c.ready)
+		s.costN++
+	}
 	s.all.merge(c.transformed)
 }
+
+// loss is the pinball loss of the quantile q at p.
+func loss(p, actual, q float64) float64 { return max(p*(actual-q), (p-1)*(actual-q)) }
 
 func (s *sums) merge(o sums) {
 	s.n += o.n
@@ -327,6 +344,8 @@ func (s *sums) merge(o sums) {
 		s.pin[i] += o.pin[i]
 	}
 	s.inside += o.inside
+	s.cost += o.cost
+	s.costN += o.costN
 	s.scale += o.scale
 	s.scaleN += o.scaleN
 }
@@ -342,6 +361,10 @@ func (s *sums) figures(t *tally, scope string) Figures {
 		Coverage90: null.Float(s.inside / s.n),
 
 		PinballNormalised: map[string]null.Float{},
+		DecisionCost:      null.Missing,
+	}
+	if s.costN > 0 {
+		f.DecisionCost = null.Float(s.cost / s.actual)
 	}
 	for i, p := range s.pin {
 		f.Pinball[levelNames[i]] = null.Float(p / s.n)
@@ -398,6 +421,7 @@ func (t *tally) report(scopes []string) []Figures {
 	median.RMSE = over(func(f Figures) null.Float { return f.RMSE })
 	median.MASE = over(func(f Figures) null.Float { return f.MASE })
 	median.Coverage90 = over(func(f Figures) null.Float { return f.Coverage90 })
+	median.DecisionCost = over(func(f Figures) null.Float { return f.DecisionCost })
 	all := pooled.figures(t, PooledScope)
 	for _, l := range levelNames {
 		median.Pinball[l] = over(func(f Figures) null.Float { return f.Pinball[l] })

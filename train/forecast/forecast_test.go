@@ -373,6 +373,33 @@ func handmade(days int, count ...func(minute int) int64) *datasets.Trace {
 	return t
 }
 
+// TestDecisionCost: where the memory of a function makes 0.9 the critical quantile, being ready for it costs
+// the pinball loss of that quantile; sums of functions and minutes further ahead have no such cost.
+func TestDecisionCost(t *testing.T) {
+	tr := handmade(1, func(m int) int64 { return int64(m * 7919 % 11) }, func(m int) int64 { return int64(m % 3) })
+	for i := range tr.Functions {
+		tr.Functions[i].Memory = int64(math.Round(0.808 * 99.69 / 60 * (1/0.9 - 1) * (1 << 30)))
+	}
+	o := forecast.DefaultBacktestOptions()
+	o.Train, o.Refit, o.PerFunction = options(), forecast.NoRefit, true
+	o.Models, o.Horizons = []string{forecast.Naive, forecast.ExpSmoothing}, []int{1, 2}
+	r, err := forecast.Backtest(t.Context(), tr, datasets.Window{From: 1000, To: 1440}, nil, o, train.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Functions {
+		cost := float64(f.DecisionCost)
+		if want := float64(f.PinballNormalised["0.9"]); f.Horizon == 1 && !(math.Abs(cost-want) <= 1e-6*want) || f.Horizon > 1 && !math.IsNaN(cost) {
+			t.Errorf("%s of %s, %d ahead: the decisions cost %v, the quantile %v", f.Name, f.Function, f.Horizon, cost, want)
+		}
+	}
+	for _, f := range r.Models {
+		if known := !math.IsNaN(float64(f.DecisionCost)); known != (f.Scope != forecast.TotalScope && f.Horizon == 1) {
+			t.Errorf("%s on %s, %d ahead: the decisions cost %v", f.Name, f.Scope, f.Horizon, f.DecisionCost)
+		}
+	}
+}
+
 // Timers of any period are forecast to the minute.
 func TestTimersAreForecast(t *testing.T) {
 	var timers []func(int) int64

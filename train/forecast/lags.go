@@ -215,7 +215,7 @@ func (m *lagModel) forecast(p *pass, j *judged, visit func(i, at int, c claim)) 
 		first, last := p.w.From, min(p.w.To, p.all.To-h+1)
 		if heads[i].trees == nil || !m.known[j.key] {
 			for now := first; now < last; now++ {
-				visit(i, now+h-1, claim{})
+				visit(i, now+h-1, claim{critical: j.critical(h)})
 			}
 			continue
 		}
@@ -226,7 +226,7 @@ func (m *lagModel) forecast(p *pass, j *judged, visit func(i, at int, c claim)) 
 				rows = l.append(rows, now, h)
 			}
 			for k, v := range counted(heads[i].trees, rows) {
-				visit(i, from+k+h-1, claimed(&heads[i].calibration, v))
+				visit(i, from+k+h-1, claimed(&heads[i].calibration, v, j.critical(h)))
 			}
 		}
 	}

@@ -175,8 +175,8 @@ func networks(s *replay.Subject) ([]NetworkCheck, error) {
 // nil where there is none.
 func evidence(scores, champion *forecast.BacktestReport, rep *sim.Report, checks []NetworkCheck, scenarios []scenario.Figures) gates.Evidence {
 	e := gates.Evidence{
-		NaiveWAPE: wape(scores, forecast.Naive), Native: played(rep, sim.Native),
-		Candidate: gates.Contender{WAPE: wape(scores, forecast.Incendio), Played: *played(rep, scheduler.IncendioName)},
+		Naive: figures(scores, forecast.Naive), Native: played(rep, sim.Native),
+		Candidate: contender(scores, rep, scheduler.IncendioName),
 	}
 	for _, s := range scenarios {
 		e.Scenarios = append(e.Scenarios, s.Evidence())
@@ -184,23 +184,46 @@ func evidence(scores, champion *forecast.BacktestReport, rep *sim.Report, checks
 	for _, c := range checks {
 		e.NetworkMaxDiff = max(e.NetworkMaxDiff, c.MaxDiff)
 	}
-	if s := wape(scores, forecast.SeasonalNaive); !math.IsNaN(s) { // on a short trace there may be no season to repeat
-		e.NaiveWAPE = min(e.NaiveWAPE, s)
+	better := func(naive *float64, seasonal float64) {
+		if !math.IsNaN(seasonal) { // on a short trace there may be no season to repeat
+			*naive = min(*naive, seasonal)
+		}
 	}
+	s := figures(scores, forecast.SeasonalNaive)
+	better(&e.Naive.WAPE, s.WAPE)
+	better(&e.Naive.Pinball, s.Pinball)
+	better(&e.Naive.DecisionCost, s.DecisionCost)
 	if champion != nil {
-		e.Champion = &gates.Contender{WAPE: wape(champion, forecast.Incendio), Played: *played(rep, championName)}
+		c := contender(champion, rep, championName)
+		e.Champion = &c
 	}
 	return e
 }
 
-// wape is the pooled WAPE of a model, NaN if the report has none.
-func wape(r *forecast.BacktestReport, model string) float64 {
+// contender is the bundle of which the report r judges the forecasts, and the row called name the rest.
+func contender(r *forecast.BacktestReport, rep *sim.Report, name string) gates.Contender {
+	c := gates.Contender{Forecast: figures(r, forecast.Incendio), Played: *played(rep, name)}
+	for _, k := range r.Reliability {
+		c.Coverage = append(c.Coverage, gates.Coverage{Minutes: k.Minutes, Covered: float64(k.Coverage90)})
+	}
+	return c
+}
+
+// figures of a model over all functions, NaN if the report has none.
+func figures(r *forecast.BacktestReport, model string) gates.Forecast {
 	f, ok := r.Model(model, forecast.PooledScope)
 	if !ok {
-		return math.NaN()
+		return gates.Forecast{WAPE: math.NaN(), Pinball: math.NaN(), DecisionCost: math.NaN()}
 	}
-	return float64(f.WAPE)
+	pinball := 0.0
+	for _, p := range quantiles {
+		pinball += float64(f.PinballNormalised[p]) / float64(len(quantiles))
+	}
+	return gates.Forecast{WAPE: float64(f.WAPE), Pinball: pinball, DecisionCost: float64(f.DecisionCost)}
 }
+
+// quantiles are those of a report.
+var quantiles = [...]string{"0.5", "0.9", "0.99"}
 
 // played are the figures of a row, nil if there is none of that name.
 func played(rep *sim.Report, name string) *gates.Played {

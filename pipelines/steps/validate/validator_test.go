@@ -2,6 +2,7 @@ package validate_test
 
 import (
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/incendio-faas/incendio/internal/null"
@@ -17,8 +18,12 @@ import (
 func scores(ours, naive, seasonal float64) *forecast.BacktestReport {
 	r := &forecast.BacktestReport{}
 	for name, v := range map[string]float64{forecast.Incendio: ours, forecast.Naive: naive, forecast.SeasonalNaive: seasonal} {
-		r.Models = append(r.Models, forecast.Figures{Name: name, Scope: forecast.PooledScope, WAPE: null.Float(v)})
+		r.Models = append(r.Models, forecast.Figures{
+			Name: name, Scope: forecast.PooledScope, WAPE: null.Float(v), DecisionCost: null.Float(v / 2),
+			PinballNormalised: map[string]null.Float{"0.5": null.Float(v / 2), "0.9": null.Float(v / 4), "0.99": 0},
+		})
 	}
+	r.Reliability = []forecast.Reliability{{Minutes: 3000, Reliable: forecast.Reliable{Coverage90: 0.91}}}
 	return r
 }
 
@@ -43,20 +48,24 @@ func simulated(rows ...any) *sim.Report {
 // bundle and by the worst network.
 func TestEvidence(t *testing.T) {
 	rep := simulated(sim.Native, 100.0, 10, scheduler.IncendioName, 90.0, 20, "champion", 95.0, 30)
+	losses := func(wape float64) gates.Forecast {
+		return gates.Forecast{WAPE: wape, Pinball: wape / 4, DecisionCost: wape / 2}
+	}
+	coverage := []gates.Coverage{{Minutes: 3000, Covered: 0.91}}
 	checks := []validate.NetworkCheck{{MaxDiff: 1e-6}, {MaxDiff: 3e-6}, {MaxDiff: 2e-6}}
 	want := gates.Evidence{
-		NetworkMaxDiff: 3e-6, NaiveWAPE: 0.6, Native: &gates.Played{MeanLatencyMS: 100, DroppedShare: 0.01, CostSPerRequest: 0.1},
-		Candidate: gates.Contender{WAPE: 0.5, Played: gates.Played{MeanLatencyMS: 90, DroppedShare: 0.02, CostSPerRequest: 0.09}},
+		NetworkMaxDiff: 3e-6, Naive: losses(0.6), Native: &gates.Played{MeanLatencyMS: 100, DroppedShare: 0.01, CostSPerRequest: 0.1},
+		Candidate: gates.Contender{Forecast: losses(0.5), Coverage: coverage, Played: gates.Played{MeanLatencyMS: 90, DroppedShare: 0.02, CostSPerRequest: 0.09}},
 	}
 	got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, rep, checks, []scenario.Figures{{Name: "hot", Mean: 9, Native: 10, Dropped: 0.1, NativeDropped: 0.2}})
-	if *got.Native != *want.Native || got.Champion != nil || got.Candidate != want.Candidate || got.NetworkMaxDiff != want.NetworkMaxDiff || got.NaiveWAPE != want.NaiveWAPE {
+	if *got.Native != *want.Native || got.Champion != nil || !reflect.DeepEqual(got.Candidate, want.Candidate) || got.NetworkMaxDiff != want.NetworkMaxDiff || got.Naive != want.Naive {
 		t.Errorf("evidence %+v, native %+v, want %+v, native %+v", got, got.Native, want, want.Native)
 	}
 	if want := (gates.Scenario{Name: "hot", Candidate: gates.Played{MeanLatencyMS: 9, DroppedShare: 0.1}, Native: gates.Played{MeanLatencyMS: 10, DroppedShare: 0.2}}); len(got.Scenarios) != 1 || got.Scenarios[0] != want {
 		t.Errorf("scenarios %+v, want %+v", got.Scenarios, want)
 	}
 	got = validate.Evidence(scores(0.5, 0.8, math.NaN()), scores(0.4, 1, 1), rep, nil, nil)
-	if got.NaiveWAPE != 0.8 || got.Champion == nil || *got.Champion != (gates.Contender{WAPE: 0.4, Played: gates.Played{MeanLatencyMS: 95, DroppedShare: 0.03, CostSPerRequest: 0.095}}) {
+	if got.Naive != losses(0.8) || got.Champion == nil || !reflect.DeepEqual(*got.Champion, gates.Contender{Forecast: losses(0.4), Coverage: coverage, Played: gates.Played{MeanLatencyMS: 95, DroppedShare: 0.03, CostSPerRequest: 0.095}}) {
 		t.Errorf("evidence %+v with the champion %+v", got, got.Champion)
 	}
 	if got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, simulated(scheduler.IncendioName, 90.0, 20), nil, nil); got.Native != nil {
