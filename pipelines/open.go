@@ -99,10 +99,15 @@ func until(ctx context.Context, t *datasets.Trace, name string, asOf time.Time, 
 			return 0, err
 		}
 	}
-	if t.Span.Len() < minSpan {
-		return 0, fmt.Errorf("trace %q spans %d minutes: a run needs at least %d to train, choose and judge on", name, t.Span.Len(), minSpan)
+	return all, Enough(name, t.Span)
+}
+
+// Enough reports an error if the span of a trace is too short for a run.
+func Enough(name string, span datasets.Window) error {
+	if span.Len() < minSpan {
+		return fmt.Errorf("trace %q spans %d minutes: a run needs at least %d to train, choose and judge on", name, span.Len(), minSpan)
 	}
-	return all, nil
+	return nil
 }
 
 // identity digests all that a run depends on: equal runs have equal ids.

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// hold locks a file as another process would, until the test ends.
-func hold(t *testing.T, path string) {
+// hold locks a file as another process would, until the test ends or release is called.
+func hold(t *testing.T, path string) (release func()) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -23,6 +24,30 @@ func hold(t *testing.T, path string) {
 	t.Cleanup(func() { f.Close() })
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		t.Fatal(err)
+	}
+	return func() { f.Close() }
+}
+
+// With --lock-wait a command goes on when the other one is through, and no later gives up.
+func TestLockWait(t *testing.T) {
+	registry := filepath.Join(t.TempDir(), "registry")
+	release := hold(t, filepath.Join(registry, "lock"))
+	rollback := func(wait string) (int, string) {
+		code, _, stderr := incendio(t, "bundle", "rollback", "--registry", registry, "--lock-wait", wait)
+		return code, stderr
+	}
+	if code, stderr := rollback("300ms"); code != codeLocked || !strings.Contains(stderr, "waiting for a lock") {
+		t.Errorf("longer than it waits: exit code %d\n%s", code, stderr)
+	}
+	if code, stderr := rollback("-1s"); code != codeUsage {
+		t.Errorf("a negative time: exit code %d\n%s", code, stderr)
+	}
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		release()
+	}()
+	if code, stderr := rollback("1m"); code != codeNotFound { // no champion, which it learns with the lock
+		t.Errorf("shorter than it waits: exit code %d\n%s", code, stderr)
 	}
 }
 

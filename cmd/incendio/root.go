@@ -149,11 +149,21 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	f.BoolVar(&a.json, "json", false, "print JSON on standard output")
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: warn on a terminal, else info)")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	root.AddCommand(
-		a.runCommand(), a.ingestCommand(), a.tracesCommand(),
-		a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
-		a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(), a.forecastCommand(),
-		a.configCommand(), a.bundleCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
+	writers := []*cobra.Command{
+		a.runCommand(), a.ingestCommand(), a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
+	}
+	a.waits(writers...)
+	root.AddCommand(writers...)
+	registry := a.bundleCommand()
+	for _, c := range registry.Commands() {
+		switch c.Name() {
+		case "promote", "rollback", "renew", "sign", "gc":
+			a.waits(c)
+		}
+	}
+	root.AddCommand(registry,
+		a.tracesCommand(), a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(), a.forecastCommand(),
+		a.configCommand(), a.statusCommand(), a.doctorCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
 		a.gbdtCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -60,29 +60,38 @@ Exit code 0: the candidate is the champion. 4: a gate refused it, the champion s
 simpler model.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, ctx, cancel, err := a.open(cmd.Context(), cmd.Flags())
-			defer cancel()
-			if err != nil {
+			if err := checkSuccesses(cmd); err != nil {
 				return err
 			}
-			s, err := r.All(ctx)
-			if s == nil {
-				return err
-			}
-			perr := a.written(s.Holds, func() error {
-				if a.json {
-					return a.print(s)
-				}
-				_, err := fmt.Fprint(a.out, s.Text)
-				return err
-			})
-			return errors.Join(err, perr)
+			return a.forgiven(cmd, a.night(cmd))
 		},
 	}
 	runFlags(c.Flags())
+	c.Flags().IntSlice("ok", nil, "of the exit `codes` 3 and 4, those for which to exit 0, as cron and Kubernetes want it")
 	commonFlags(c.Flags(), "alias", "sign-key", "valid-for")
 	commonFlags(c.Flags(), trustFlags...)
 	return c
+}
+
+// night runs all stages and prints the summary.
+func (a *app) night(cmd *cobra.Command) error {
+	r, ctx, cancel, err := a.open(cmd.Context(), cmd.Flags())
+	defer cancel()
+	if err != nil {
+		return err
+	}
+	s, err := r.All(ctx)
+	if s == nil {
+		return err
+	}
+	perr := a.written(s.Holds, func() error {
+		if a.json {
+			return a.print(s)
+		}
+		_, err := fmt.Fprint(a.out, s.Text)
+		return err
+	})
+	return errors.Join(err, perr)
 }
 
 // stageCommand runs the stages up to and including those named last.

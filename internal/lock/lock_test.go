@@ -17,8 +17,8 @@ func TestTake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lock.Take(name); !errors.Is(err, lock.ErrHeld) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
-		t.Errorf("the second one got %v, want an ErrHeld that names this process", err)
+	if _, err := lock.Take(name); !errors.Is(err, lock.ErrHeld) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) || !strings.Contains(err.Error(), "since 20") {
+		t.Errorf("the second one got %v, want an ErrHeld that names this process and says since when", err)
 	}
 	if err := unlock(); err != nil {
 		t.Fatal(err)

@@ -8,12 +8,13 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Take takes the lock that the file of that name stands for, without waiting, and creates
 // the file if it is not there. The system lets go of it when the process ends, however it
 // ends, so that a crash locks nobody out. The process id of the holder stands in the file
-// while it is held, for people; the error of a lock that is held names it.
+// while it is held, for people; the error of a lock that is held names it and says since when.
 func Take(name string) (unlock func() error, err error) {
 	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w, and is a %s: %s", ErrNoFile, kind(info.Mode()), name)
@@ -29,7 +30,11 @@ func Take(name string) (unlock func() error, err error) {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			holder := make([]byte, 32)
 			n, _ := f.Read(holder) // who it is only helps the message
-			err = held(fmt.Sprintf("process %s holds %s", strings.TrimSpace(string(holder[:n])), name))
+			since := ""
+			if info, err := f.Stat(); err == nil && n > 0 {
+				since = " since " + info.ModTime().UTC().Format(time.RFC3339)
+			}
+			err = held(fmt.Sprintf("process %s holds %s%s", strings.TrimSpace(string(holder[:n])), name, since))
 		} else {
 			err = fmt.Errorf("lock %s: %w", name, err)
 		}
