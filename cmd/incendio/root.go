@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	module "github.com/incendio-faas/incendio"
+	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/internal/memory"
 	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/pipelines"
@@ -54,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := execute(ctx, root)
 	if s := caught.Load(); s != 0 {
-		fmt.Fprintf(stderr, "incendio: stopped by %v; what was stored before is as it was\n", syscall.Signal(s))
+		a.last(fmt.Errorf("stopped by %v; what was stored before is as it was", syscall.Signal(s)), 128+int(s))
 		return 128 + int(s)
 	}
 	if err == nil {
@@ -63,8 +64,18 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "incendio: %v\n", err)
+	a.last(err, exitCode(err))
 	return exitCode(err)
+}
+
+// last says why the program ends: in one line that begins with its name, or in a record of the
+// log where that is JSON, so that all of standard error is.
+func (a *app) last(err error, code int) {
+	if log, e := a.logger(); e == nil && a.logFormat == "json" {
+		log.Error(err.Error(), "exit_code", code)
+		return
+	}
+	fmt.Fprintf(a.err, "incendio: %v\n", err)
 }
 
 // execute runs a command. A panic, of a worker too, is an error with its stack.
@@ -164,9 +175,10 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	root.AddCommand(registry,
 		a.tracesCommand(), a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(), a.forecastCommand(),
 		a.configCommand(), a.statusCommand(), a.doctorCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
-		a.gbdtCommand(),
+		a.gbdtCommand(), a.versionCommand(),
 	)
-	root.CompletionOptions.HiddenDefaultCmd = true
+	a.completeValues(root)
+	inGroups(root)
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command",
 		RunE: func(_ *cobra.Command, names []string) error {
@@ -182,6 +194,42 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 		},
 	})
 	return root
+}
+
+// inGroups orders the list of commands by what they are for.
+func inGroups(root *cobra.Command) {
+	for _, g := range []struct {
+		title string
+		names []string
+	}{
+		{"The nightly job:", []string{"ingest", "run", "features", "tune", "train", "export", "validate", "report"}},
+		{"Its keeper:", []string{"status", "doctor", "config", "bundle"}},
+		{"Traces:", []string{"traces", "synth"}},
+		{"Experiments:", []string{"simulate", "backtest", "forecast", "reproduce", "decompose", "gbdt"}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, name := range g.names {
+			c, _, err := root.Find([]string{name})
+			if err != nil {
+				panic(err) // a test makes the command
+			}
+			c.GroupID = g.title
+		}
+	}
+}
+
+// versionCommand says what is installed; --version has the first line alone.
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "What is installed: the program, and the formats that it writes", Args: args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			if a.json {
+				return a.print(map[string]any{"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "bundle_schema": bundle.SchemaVersion})
+			}
+			_, err := fmt.Fprintf(a.out, "incendio %s\n%s %s/%s\nbundles of schema %d\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, bundle.SchemaVersion)
+			return err
+		},
+	}
 }
 
 // limitMemory tells the runtime how much memory there is, unless GOMEMLIMIT did.
