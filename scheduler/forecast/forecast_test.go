@@ -555,7 +555,131 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// Whatever arrives, forecasts are finite, not negative and in order.
+// bounds follow what may be forecast of the functions, see Forecast.
+type bounds struct{ recent, ever []float64 }
+
+func (b *bounds) observe(counts []float64, minutes int) {
+	for i, c := range counts {
+		b.recent[i] *= math.Exp2(-float64(minutes) / 1440)
+		if c >= 0 && !math.IsInf(c, 0) {
+			c = min(c, features.LargestCount)
+			b.recent[i], b.ever[i] = max(b.recent[i], c), max(b.ever[i], c)
+		}
+	}
+}
+
+// of function i are those of its mean and median, and of its quantiles.
+func (b *bounds) of(i int, names []string) (centre, tail float64) {
+	if k := slices.IndexFunc([]string{"rule", "trees", "failed"}, func(n string) bool { return n == names[i] }); k >= 0 {
+		most := max(10, 2*b.recent[i]*(1+1e-9))
+		return most, 2 * most
+	}
+	most := max(2, b.ever[i]) // the timer has learned batches of 2
+	return most, most
+}
+
+func (b *bounds) check(t require, names []string, i int, f forecast.Forecast, more ...float64) {
+	centre, tail := b.of(i, names)
+	if !(f.Mean >= 0 && f.Mean <= centre && f.Median >= 0 && f.Median <= centre+0.5 && f.Q90 >= f.Median && f.Q99 >= f.Q90 && f.Q99 <= tail+0.5) {
+		t.Fatalf("function %s: forecast is %+v, bounds are %v and %v", names[i], f, centre, tail)
+	}
+	for k, q := range more {
+		if !(q >= 0 && q <= tail+0.5) || k > 0 && q < more[k-1] {
+			t.Fatalf("function %s: quantiles are %v, their bound is %v", names[i], more, tail)
+		}
+	}
+}
+
+// ascending are quantiles at ascending probabilities, those that have a rule of their own and others.
+func ascending(rt *forecast.Runtime, i int) []float64 {
+	var out []float64
+	for _, p := range []float64{1e-6, 0.001, 0.004, 0.01, 0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.88, 0.9, 0.91, 0.95, 0.97, 0.99, 0.995, 0.999, 0.9999} {
+		out = append(out, rt.Quantile(i, p))
+	}
+	return out
+}
+
+type require interface{ Fatalf(string, ...any) }
+
+// TestBadHistories: level shifts, gaps, functions that die or are born, huge counts, constants, a history of a
+// minute, clocks that jump, and counts that are none: every forecast, of the next minute and of later ones,
+// is finite, in order and within its bounds, and what follows is forecast again after a while.
+func TestBadHistories(t *testing.T) {
+	noisy := func(level float64, i, minute int) float64 {
+		return math.Round(level + math.Sqrt(level)*math.Sin(float64(minute*(7+i))))
+	}
+	jump := map[int]int{700: 90, 900: 3 * 1440, 1200: 15 * 1440} // minutes that the clock leaves out
+	for _, c := range []struct {
+		name    string
+		count   func(i, minute int) float64
+		minutes int
+		jumps   bool
+		// settled, if not negative, is the median that follows.
+		settled, within float64
+	}{
+		{"level up", func(i, m int) float64 { return noisy(map[bool]float64{true: 5000, false: 5}[m >= 800], i, m) }, 1200, false, 5000, 150},
+		{"level down", func(i, m int) float64 { return noisy(map[bool]float64{true: 5, false: 5000}[m >= 800], i, m) }, 1200, false, 5, 5},
+		{"gaps", func(i, m int) float64 {
+			if m%97 < 60 {
+				return math.NaN()
+			}
+			return 40
+		}, 1200, false, 40, 0.01},
+		{"dies", func(i, m int) float64 { return map[bool]float64{true: 0, false: 300}[m >= 800] }, 1200, false, 0, 0},
+		{"is born", func(i, m int) float64 { return map[bool]float64{true: 300, false: 0}[m >= 800] }, 1200, false, 300, 0},
+		{"huge", func(i, m int) float64 { return 1e9 }, 1200, false, 1e9, 1e6},
+		{"one huge count", func(i, m int) float64 { return map[bool]float64{true: 1e9, false: 3}[m == 800] }, 1200, false, 3, 2}, // a mixture remembers such a loss for hours
+		{"huge and nothing", func(i, m int) float64 { return map[bool]float64{true: 1e9, false: 0}[m/100%2 == 0] }, 1250, false, 1e9, 1e6},
+		{"constant", func(i, m int) float64 { return 17 }, 1000, false, 17, 0},
+		{"zeros", func(i, m int) float64 { return 0 }, 1000, false, 0, 0},
+		{"one minute", func(i, m int) float64 { return 12 }, 1, false, -1, 0},
+		{"nothing is known", func(i, m int) float64 { return math.NaN() }, 300, false, -1, 0},
+		{"no counts", func(i, m int) float64 {
+			return []float64{9, math.Inf(1), -4, math.NaN(), 9, math.Inf(-1), 9, 1e300}[m%7]
+		}, 1000, false, 9, 3},
+		{"the clock jumps", func(i, m int) float64 { return noisy(60, i, m) }, 1700, true, 60, 12},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rt, err := forecast.NewRuntime(withLater(t), functions(allNames...), start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := len(allNames)
+			b := bounds{make([]float64, n), make([]float64, n)}
+			counts := make([]float64, n)
+			var out []forecast.Forecast
+			minute, last := 0, 0
+			for step := range c.minutes {
+				if c.jumps {
+					minute += jump[step]
+				}
+				for i := range counts {
+					counts[i] = c.count(i, step)
+				}
+				b.observe(counts, minute-last)
+				last = minute
+				for i, f := range rt.Step(minute, counts) {
+					b.check(t, allNames, i, f, ascending(rt, i)...)
+					if step%100 != 0 && step != c.minutes-1 {
+						continue
+					}
+					if out, err = rt.Path(i, 70, out[:0]); err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range out {
+						b.check(t, allNames, i, f)
+					}
+					if step == c.minutes-1 && c.settled >= 0 && !(math.Abs(f.Median-c.settled) <= c.within) && allNames[i] != "timer" && allNames[i] != "idle" && allNames[i] != "new" {
+						t.Errorf("function %s: the median is %v in the end, expected %v", allNames[i], f.Median, c.settled)
+					}
+				}
+				minute++
+			}
+		})
+	}
+}
+
+// Whatever arrives, forecasts are finite, not negative, in order and within their bounds.
 func TestForecastsAreSane(t *testing.T) {
 	m := model(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -564,16 +688,17 @@ func TestForecastsAreSane(t *testing.T) {
 			rt.Fatal(err)
 		}
 		minute := 0
+		b := bounds{make([]float64, len(allNames)), make([]float64, len(allNames))}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			minute += rapid.IntRange(1, 40).Draw(rt, "pause")
+			pause := rapid.SampledFrom([]int{1, 1, 1, 2, 40, 1500, 25_000}).Draw(rt, "pause")
+			minute += pause
 			counts := make([]float64, len(allNames))
 			for i := range counts {
-				counts[i] = (rapid.SampledFrom([]float64{0, 0, 1, 2, 1e9, -1, math.NaN(), math.Inf(1)}).Draw(rt, "count"))
+				counts[i] = (rapid.SampledFrom([]float64{0, 0, 1, 2, 70, 1e9, 1e300, -1, math.NaN(), math.Inf(1)}).Draw(rt, "count"))
 			}
+			b.observe(counts, pause)
 			for i, f := range r.Step(minute, counts) {
-				if !(f.Mean >= 0 && f.Median >= 0 && f.Q90 >= f.Median && f.Q99 >= f.Q90) || math.IsInf(f.Mean+f.Q99, 0) {
-					rt.Fatalf("minute %d, function %s: forecast is %+v", minute+1, allNames[i], f)
-				}
+				b.check(rt, allNames, i, f, ascending(r, i)...)
 			}
 		}
 	})

@@ -167,7 +167,7 @@ func (l *later) at(p float64) float64 {
 	if l.upper.calibration != nil {
 		v += l.share * (l.upper.calibration.residual(l.median, p) - v)
 	}
-	return whole(min(2*l.bound, max(0, l.median+v*l.scale*math.Sqrt(l.median+varianceFloor))))
+	return whole(min(boundOfQuantiles*l.bound, max(0, l.median+v*l.scale*math.Sqrt(l.median+varianceFloor))))
 }
 
 func (l *later) forecast() Forecast {

@@ -73,6 +73,8 @@ type residuals struct {
 	// Own and Prior are the mean sizes of the residuals, and those that the calibration leads
 	// to expect.
 	Own, Prior float64
+	// Most is the largest quantile that is believed of the forecast that waits for its count.
+	Most float64
 }
 
 func levelOf(mean float64) int {
@@ -108,19 +110,70 @@ func (r *residuals) scale() float64 {
 	return max(0.25, min(s, 4))
 }
 
-// at is the quantile at p of a count whose mean is forecast to be mean; shift is the number
-// of the probability whose coverage was followed, or -1.
-func (r *residuals) at(c *Calibration, mean, p float64, shift int) float64 {
-	if shift >= 0 {
-		p += r.Shift[shift]
-	}
+// at is the quantile number q of the tracked ones of a count whose mean is forecast to be mean.
+func (r *residuals) at(c *Calibration, mean, p float64, q int) float64 {
+	p += r.Shift[q]
+	return r.mixed(c, mean, p, p)
+}
+
+// mixed is the quantile at p, where the calibration of the cluster weighs as it does at the probability
+// weight: with the same weight, quantiles ascend with p.
+func (r *residuals) mixed(c *Calibration, mean, p, weight float64) float64 {
 	z := c.residual(mean, p) * r.scale()
 	if w := &r.Levels[levelOf(mean)]; len(w.Sorted) > 0 {
 		n := float64(len(w.Sorted))
-		prior := priorErrors / (2 * math.Sqrt(p*(1-p)))
+		prior := priorErrors / (2 * math.Sqrt(weight*(1-weight)))
 		z = (n*w.quantile(p) + prior*z) / (n + prior)
 	}
-	return whole(max(0, mean+z*math.Sqrt(mean+varianceFloor)))
+	return whole(min(r.Most, max(0, mean+z*math.Sqrt(mean+varianceFloor))))
+}
+
+// joints part the probabilities: between two of them the calibration has one weight.
+var joints = [...]float64{0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1}
+
+// quantile is that at p in (0, 1), of a forecast that was filled; larger p have no smaller quantiles.
+func (r *residuals) quantile(c *Calibration, f *Forecast, p float64) float64 {
+	i := 1
+	for p > joints[i] {
+		i++
+	}
+	if p == joints[i] {
+		return r.joint(c, f, i)
+	}
+	low, high := 0.0, math.Inf(1)
+	if i > 1 {
+		low = r.joint(c, f, i-1)
+	}
+	if i < len(joints)-1 {
+		high = r.joint(c, f, i)
+	}
+	return max(low, min(r.mixed(c, f.Mean, p, (joints[i-1]+joints[i])/2), high))
+}
+
+// joint is the quantile at joints[i]: those that are followed come first, the others lie in order
+// with them.
+func (r *residuals) joint(c *Calibration, f *Forecast, i int) float64 {
+	p := joints[i]
+	free := func() float64 { return r.mixed(c, f.Mean, p, p) }
+	switch p {
+	case 0.001, 0.01:
+		return min(free(), r.joint(c, f, i+1))
+	case probs[P05]:
+		return min(r.at(c, f.Mean, p, P05), f.Median)
+	case 0.25:
+		return max(r.joint(c, f, i-1), min(free(), f.Median))
+	case probs[P50]:
+		return f.Median
+	case 0.75:
+		return max(f.Median, min(free(), f.Q90))
+	case probs[P90]:
+		return f.Q90
+	case probs[P95]:
+		return max(f.Q90, min(r.at(c, f.Mean, p, P95), f.Q99))
+	case probs[P99]:
+		return f.Q99
+	}
+	return max(free(), f.Q99)
 }
 
 // wholeBelow is the count below which quantiles are rounded: they are whole numbers, and
@@ -134,8 +187,13 @@ func whole(v float64) float64 {
 	return v
 }
 
-// fill completes the quantiles of a forecast with a mean and a median.
-func (r *residuals) fill(c *Calibration, f *Forecast) {
+// boundOfQuantiles is how much larger quantiles may be than the mean and the median: four times the largest
+// count of late.
+const boundOfQuantiles = 2
+
+// fill completes the quantiles of a forecast with a mean and a median, which are at most bound.
+func (r *residuals) fill(c *Calibration, f *Forecast, bound float64) {
+	r.Most = boundOfQuantiles * bound
 	f.Q90 = max(f.Median, r.at(c, f.Mean, probs[P90], P90))
 	f.Q99 = max(f.Q90, r.at(c, f.Mean, probs[P99], P99))
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/incendio-faas/incendio/features/interarrival"
 )
 
-// A Forecast is that of the count of one function in one minute; all are counts, >= 0,
-// and Median <= Q90 <= Q99.
+// A Forecast is that of the count of one function in one minute; all are counts, >= 0 and finite,
+// and Median <= Q90 <= Q99, whatever arrived before. Of a function with trees, with C the largest count
+// so far, of which a day halves the memory, Mean and Median are at most max(10, 2 C), and all quantiles at
+// most max(20, 4 C); of another one, all are at most the largest count that was seen or learned.
 type Forecast struct {
 	Mean   float64
 	Median float64
@@ -243,6 +245,7 @@ func (p *predictor) reset(minute int) {
 	if p.follow != nil {
 		p.follow.Reset(minute)
 	}
+	p.waits = false // of a minute that never came
 }
 
 // believed is a count as it is taken: what is none is missing.
@@ -297,7 +300,7 @@ func (p *predictor) finish(s *scratch, i int) Forecast {
 		Mean:   p.mean.forecast(p.experts, meanTrees, s.bound[i]),
 		Median: whole(p.median.forecast(p.experts, medianTrees, s.bound[i])),
 	}
-	p.errors.fill(&p.cluster.Calibration, &f)
+	p.errors.fill(&p.cluster.Calibration, &f, s.bound[i])
 	p.last, p.waits = f, true
 	return f
 }
@@ -307,13 +310,7 @@ func (p *predictor) quantile(minute int, at float64) float64 {
 	if p.cluster == nil {
 		return occasionalQuantile(p.arrivals.PArrival(minute), p.arrivals.Batch(), at)
 	}
-	shift := -1
-	for q := range probs {
-		if at == probs[q] {
-			shift = q
-		}
-	}
-	return p.last.ordered(at, p.errors.at(&p.cluster.Calibration, p.last.Mean, at, shift))
+	return p.errors.quantile(&p.cluster.Calibration, &p.last, at)
 }
 
 // ordered is v, the quantile at p, brought into order with the quantiles of f.

@@ -9,7 +9,7 @@ import (
 )
 
 // stateVersion is that of what Save writes.
-const stateVersion = 1
+const stateVersion = 2
 
 // savedRuntime is the first value that Save writes.
 type savedRuntime struct {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
+	online "github.com/incendio-faas/incendio/scheduler/forecast"
+	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/forecast"
 )
 
@@ -85,6 +87,56 @@ func TestNoFutureInComponents(t *testing.T) {
 			a.Observe(series[i][minute])
 			b.Observe(series[i][minute])
 		}
+	}
+}
+
+// TestNoSkew: the rows that trees are fitted to are those that a run time makes, which meets the counts minute by
+// minute, bit by bit.
+func TestNoSkew(t *testing.T) {
+	tr, holidays, s := smallTrace(t)
+	o := options()
+	o.Components, o.Trees.NumIterations, o.Ahead = false, 1, nil
+	m, rep, err := forecast.Train(t.Context(), tr, s, holidays, o, train.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, err := tr.Dense(t.Context(), tr.Span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type at struct {
+		function datasets.FunctionID
+		minute   int32
+	}
+	fitted := map[at][]float64{}
+	for _, f := range rep.Frames {
+		for i := range f.Rows.Rows() {
+			fitted[at{f.Rows.Function[i], f.Rows.Minute[i]}] = f.Rows.Row(i)
+		}
+	}
+	compared := 0
+	for i := range m.Functions {
+		fn := &m.Functions[i]
+		id := slices.IndexFunc(tr.Functions, func(f datasets.Function) bool { return online.KeyOf(&f) == fn.Key })
+		if fn.Class != online.Trees {
+			continue
+		}
+		f := features.NewFollower(m.Features, tr.Start, fn.Keep, nil)
+		f.Reset(tr.Span.From)
+		var row []float64
+		for _, c := range dense[id] {
+			if want, ok := fitted[at{datasets.FunctionID(id), int32(f.Minute())}]; ok {
+				row = f.Append(row[:0], 1)
+				if !slices.EqualFunc(row, want, func(v, w float64) bool { return math.Float64bits(v) == math.Float64bits(w) }) {
+					t.Fatalf("function %s, minute %d: the run time has the row %v, training had %v", fn.Key, f.Minute(), row, want)
+				}
+				compared++
+			}
+			f.Observe(c)
+		}
+	}
+	if compared < 1000 {
+		t.Errorf("%d rows were compared: too few", compared)
 	}
 }
 
