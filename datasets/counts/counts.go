@@ -117,6 +117,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := p.clock.Origin(); err != nil {
 		return nil, fmt.Errorf("open counts: %s: %w", path, err)
 	}
+	if err := t.Apart(&p.clock); err != nil {
+		return nil, fmt.Errorf("open counts: %w", err)
+	}
 	in.whole = !p.zeros
 	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)
 	return in, nil

@@ -109,9 +109,6 @@ type Input struct {
 	join.Costs[cost.Cost]
 }
 
-// tenYears from the start, times are numbers that nobody has dated: Unix times are beyond.
-const tenYears = 3660 * 24 * time.Hour
-
 // Open finds the files at path, takes their digests and learns their span. Two files
 // with the same content are an error: their invocations would count twice, and nothing
 // else tells one invocation from another of the same moment. The input must be closed.
@@ -136,8 +133,8 @@ func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
 	if err := p.clock.Origin(); err != nil {
 		return nil, fmt.Errorf("open invocations: %s: %w", path, err)
 	}
-	if folder := t.DayFolder(); folder != "" && !p.clock.Dated() && t.Span.Start().Sub(in.opts.Start) < tenYears {
-		return nil, fmt.Errorf("open invocations: %s: folders name days (%s), and arrival has numbers without a date, of which nobody says whether they count from there: write arrival with its date, or as seconds since 1970", path, folder)
+	if err := t.Apart(&p.clock); err != nil {
+		return nil, fmt.Errorf("open invocations: %w", err)
 	}
 	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)
 	return in, nil

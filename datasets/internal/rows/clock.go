@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	minutesPerDay = 24 * 60
-	secondsPerDay = 24 * 60 * 60
+	minutesPerHour = 60
+	minutesPerDay  = 24 * 60
+	secondsPerHour = 60 * 60
+	secondsPerDay  = 24 * 60 * 60
 
 	// Micro is the number of microseconds in a second.
 	Micro = 1_000_000
@@ -46,6 +48,21 @@ type Clock struct {
 	rows  int    // of such that are not 0
 	first bool   // minute number 0 of a day was there
 	last  bool   // minute number 1440 was
+
+	minutes, seconds, days extent // of numbers, as they are written
+}
+
+// An extent is how far the numbers of a column run.
+type extent struct {
+	low, high uint64
+	any       bool
+}
+
+func (e *extent) add(n uint64) {
+	if !e.any {
+		e.low, e.any = n, true
+	}
+	e.low, e.high = min(e.low, n), max(e.high, n)
 }
 
 type timeKind int
@@ -106,6 +123,7 @@ func (c *Clock) Minute(day, minute []byte, hasDay bool) (onDay int64, at int, fa
 		if fault := c.number("minute", minute, float64(n), time.Minute); fault.Reason != "" {
 			return 0, 0, fault
 		}
+		c.minutes.add(n)
 		if n > 0 {
 			c.rows++
 			if c.grain != 1 {
@@ -119,6 +137,7 @@ func (c *Clock) Minute(day, minute []byte, hasDay bool) (onDay int64, at int, fa
 	if n < origin || n >= minutesPerDay+origin {
 		return 0, 0, Fault{BadTime, fmt.Sprintf("minute %d: must be in [%d, %d]%s", n, origin, minutesPerDay-1+origin, besideDay(float64(n)))}
 	}
+	c.minutes.add(n)
 	onDay, fault = c.day(day)
 	return onDay, int(n - origin), fault
 }
@@ -158,6 +177,7 @@ func (c *Clock) day(day []byte) (onDay int64, fault Fault) {
 			if d < uint64(c.DayOrigin) {
 				return 0, Fault{BadTime, fmt.Sprintf("day %d: must be at least %d", d, c.DayOrigin)}
 			}
+			c.days.add(d)
 			d -= uint64(c.DayOrigin)
 			if fault := c.number("day", day, float64(d), 24*time.Hour); fault.Reason != "" {
 				return 0, fault
@@ -220,6 +240,7 @@ func (c *Clock) Arrival(cell []byte) (onDay, micros int64, fault Fault) {
 	if fault := c.number("arrival", cell, float64(seconds), time.Second); fault.Reason != "" {
 		return 0, 0, fault
 	}
+	c.seconds.add(uint64(seconds))
 	return c.startDay() + seconds/secondsPerDay, seconds%secondsPerDay*Micro + micros, c.settle(numbers, "arrival", cell)
 }
 

@@ -210,16 +210,6 @@ func (t *Tables[T]) Read(ctx context.Context, p Parser[T], sink datasets.Sink, e
 	return nil
 }
 
-// DayFolder is the key of folders that name days, day= for instance, and that no column is; "" where there are none.
-func (t *Tables[T]) DayFolder() string {
-	for _, name := range t.Extra {
-		if isTime(name) {
-			return name
-		}
-	}
-	return ""
-}
-
 // Notes are the remarks on what was left out, for a provenance.
 func (t *Tables[T]) Notes() []string {
 	var notes []string
