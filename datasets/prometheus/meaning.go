@@ -23,6 +23,12 @@ const (
 	exported = "exported_" // what Prometheus puts before a label that the scraped target has too
 )
 
+// replicas are the labels by which two servers that record the same counters are told apart.
+var replicas = []string{"prometheus_replica", "__replica__"}
+
+// units end the names of what is no number of invocations, before _total.
+var units = []string{"_seconds", "_milliseconds", "_microseconds", "_nanoseconds", "_bytes", "_ratio", "_info"}
+
 // targets are the labels that Prometheus or Kubernetes gives to all that one pod exposes. In
 // their company, app and namespace may be those of that pod: of a gateway that counts for all
 // functions.
@@ -309,6 +315,16 @@ func (m *meaning) decide(o Options) error {
 		return m.refuse(m.taken, "%s: the sum of what a histogram or summary has seen, as seconds, and no count; query its _count", m.taken)
 	case strings.HasSuffix(m.taken, "_created"):
 		return m.refuse(m.taken, "%s: the time at which a series began, and no count", m.taken)
+	}
+	for _, unit := range units {
+		if strings.HasSuffix(strings.TrimSuffix(m.taken, "_total"), unit) {
+			return m.refuse(m.taken, "%s: by its name not a number of invocations (%s)", m.taken, unit)
+		}
+	}
+	for _, label := range replicas {
+		if s.varies[label] {
+			return m.refuse(m.taken, "label %s: several servers have recorded the same counters, which would count each invocation once a server; query max without (%s) of them, or one", label, label)
+		}
 	}
 	if err := m.pods(o, s); err != nil {
 		return err

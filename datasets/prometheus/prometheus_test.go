@@ -306,6 +306,9 @@ func TestOverlap(t *testing.T) {
 		"quantiles and sum": {answer(series(`"__name__":"d","function":"f","quantile":"0.5"`, rising(1)...), plain("d_sum", 1)), ":2: series of 2 metrics (d, d_sum)"},
 		"a sum":             {answer(plain("d_sum", 4)), ":1: d_sum: the sum of what a histogram or summary has seen"},
 		"a begin":           {answer(plain("d_created", 4)), ":1: d_created: the time at which a series began"},
+		"seconds":           {answer(plain("busy_seconds_total", 4)), ":1: busy_seconds_total: by its name not a number of invocations (_seconds)"},
+		"a size":            {answer(plain("response_size_bytes", 4)), ":1: response_size_bytes: by its name not a number of invocations (_bytes)"},
+		"two servers":       {answer(series(`"function":"f","prometheus_replica":"a"`, rising(1)...), series(`"function":"f","prometheus_replica":"b"`, rising(1)...)), ":1: label prometheus_replica: several servers have recorded the same counters"},
 		"two metrics":       {answer(plain("started_total", 4), plain("ended_total", 4)), ":1: series of 2 metrics (ended_total, started_total): each would count the same invocations; query one of them"},
 		"two of one":        {answer(plain("i_total", 4), plain("i", 4)), "series of 2 metrics (i, i_total)"},
 	} {
