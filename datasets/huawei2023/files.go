@@ -52,6 +52,7 @@ type file struct {
 	metric   *metric
 	named    bool   // its path names the metric
 	bySecond bool   // as its path says
+	byMinute bool   // likewise; of many paths neither
 	platform string // the folder that its metric lies in
 }
 
@@ -123,7 +124,7 @@ func (p *picker) describe(m *archive.Member) *file {
 			continue
 		}
 		i := slices.IndexFunc(metrics, func(m metric) bool { return m.word == found[1] })
-		f.metric, f.named, f.bySecond = &metrics[i], true, found[2] == "_second"
+		f.metric, f.named, f.bySecond, f.byMinute = &metrics[i], true, found[2] == "_second", found[2] == "_minute"
 		break
 	}
 	return f

@@ -140,6 +140,9 @@ func (in *Input) open(ctx context.Context, path string) error {
 		Key: func(column string) rows.Key { return rows.Key{App: []byte(column), Name: []byte(column)} },
 	}
 	for i, o := range outlines {
+		if files[i].byMinute && o.Step != 60 {
+			return fmt.Errorf("%s: rows are %d second apart in a folder of minutes: time must be in seconds, 60 from row to row", files[i].member.Path, o.Step)
+		}
 		in.trace.Files = append(in.trace.Files, files[i].use(o))
 	}
 	if in.trace.Files, err = byMinute(in.trace.Files); err != nil {
