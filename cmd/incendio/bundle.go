@@ -2,9 +2,10 @@ package main
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +45,8 @@ func (a *app) bundleCommand() *cobra.Command {
 	verify := sub("verify BUNDLE", "Check every byte of a bundle and replay its golden cases", 1, a.bundleVerify)
 	verify.Flags().StringArray("key", nil, "public key `file`: demand a signature by this key, or by another one of those named")
 	commonFlags(verify.Flags(), "seen")
-	diff := sub("diff A B", "What differs between two bundles", 2, a.bundleDiff)
+	diff := sub("diff A B", "What differs between two bundles: figures, functions, models, weights, sizes, configuration", 2, a.bundleDiff)
+	commonFlags(diff.Flags(), "on", "seed", "workers", "cluster")
 	promote := sub("promote BUNDLE", "Make a bundle the champion, or what another alias stands for", 1, a.bundlePromote)
 	rollback := sub("rollback", "Make the previous champion the champion again", 0, a.bundleRollback)
 	renew := sub("renew", "Write a new release statement for what an alias stands for", 0, a.bundleRenew)
@@ -111,13 +113,48 @@ func (a *app) bundleList(_ *cobra.Command, r *shelf, _ []string) error {
 		}
 		return a.print(map[string]any{"bundles": list})
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BUNDLE\tIMPORTED\tVERDICT\tTRACE\tALIASES")
+	return writeList(a.out, list, time.Now())
+}
+
+// writeList prints a table of bundles, with their age at a time.
+func writeList(out io.Writer, list []bundle.Record, at time.Time) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BUNDLE\tVERSION\tVERDICT\tTRACE\tCOST S\tINDEX\tSTACK\tAGE\tALIASES")
 	for _, b := range list {
-		fmt.Fprintf(w, "%.12s\t%s\t%s\t%s\t%s\n", b.Digest, b.Imported, orDash(b.Verdict), printable(orDash(strings.Join(b.Traces, ", "))),
-			printable(strings.TrimSpace(orDash(strings.Join(b.Aliases, ", "))+" "+b.Problem)))
+		fmt.Fprintf(w, "%.12s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Digest, printable(orDash(b.BundleVersion)), orDash(b.Verdict), printable(orDash(strings.Join(b.Traces, ", "))),
+			metric(b, func(m func(string) float64) float64 { return m("valid/cost_s_per_request") }),
+			metric(b, func(m func(string) float64) float64 { return math.Exp(m("valid/index_cost") - m("valid/native_cost")) }),
+			metric(b, func(m func(string) float64) float64 { return math.Exp(m("valid/stack_cost") - m("valid/native_cost")) }),
+			age(b.Age(at)), printable(strings.TrimSpace(orDash(strings.Join(b.Aliases, ", "))+" "+b.Problem)))
 	}
 	return w.Flush()
+}
+
+// metric is what of comes to with the figures of a manifest, a dash where one is missing.
+func metric(b bundle.Record, of func(func(string) float64) float64) string {
+	v := of(func(name string) float64 {
+		if x, ok := b.Metrics[name]; ok {
+			return x
+		}
+		return math.NaN()
+	})
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// age is a duration in its largest unit.
+func age(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d d", d/(24*time.Hour))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", max(0, d)/time.Second)
 }
 
 // orDash shows a cell of a table that may be empty.
@@ -177,51 +214,6 @@ func (a *app) bundleVerify(cmd *cobra.Command, r *shelf, arg []string) error {
 		fmt.Fprintf(a.out, "signed by the key %s\n", k.Hint())
 	}
 	return nil
-}
-
-func (a *app) bundleDiff(_ *cobra.Command, r *shelf, arg []string) error {
-	p, err := a.policy(r)
-	if err != nil {
-		return err
-	}
-	var two [2]*bundle.Bundle
-	for i := range two {
-		if two[i], err = r.Open(arg[i], p); err != nil {
-			return err
-		}
-	}
-	d, err := bundle.Diff(two[0], two[1])
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.print(d)
-	}
-	if d.Equal() {
-		fmt.Fprintln(a.out, "nothing differs")
-		return nil
-	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	for _, part := range []struct {
-		word  string
-		names []string
-	}{{"added", d.Added}, {"removed", d.Removed}, {"changed", d.Changed}} {
-		for _, n := range part.names {
-			fmt.Fprintf(w, "%s\t%s\n", part.word, printable(n))
-		}
-	}
-	for _, v := range d.Values {
-		fmt.Fprintf(w, "value\t%s\t%s -> %s\n", printable(v.Key), printable(absent(v.Old)), printable(absent(v.New)))
-	}
-	return w.Flush()
-}
-
-// absent shows a value of a manifest, or that there is none.
-func absent(v json.RawMessage) string {
-	if len(v) == 0 {
-		return "(none)"
-	}
-	return string(v)
 }
 
 func (a *app) bundlePromote(cmd *cobra.Command, r *shelf, arg []string) error {

@@ -20,7 +20,7 @@ type values func(cmd *cobra.Command) []string
 // registry hold, and the names of what is built in.
 func (a *app) completeValues(root *cobra.Command) {
 	flags := map[string]values{
-		"trace": a.storedTraces, "alias": a.aliases, "bundle": a.bundleNames, "policy": policyNames,
+		"trace": a.storedTraces, "on": a.storedTraces, "alias": a.aliases, "bundle": a.bundleNames, "policy": policyNames,
 		"sharing":    list("ps", "fifo", "srpt", "sfs", "alps"),
 		"log-level":  list("debug", "info", "warn", "error"),
 		"log-format": list("text", "json"),

@@ -26,6 +26,7 @@ var configFlags = []struct{ flag, key, usage string }{
 	{"store", "store", "`folder` of the trace store"},
 	{"registry", "registry", "`folder` of the bundles (default <store>/registry)"},
 	{"trace", "trace", "`name` of the trace in the store"},
+	{"on", "trace", "evaluate both bundles anew on the test part of this trace of the store, by `name`"},
 	{"out", "out", "run `folder` (default <store>/runs/<id>)"},
 	{"seed", "seed", "seed of all random draws"},
 	{"workers", "workers", "how many to compute at once (default: all cores); results do not depend on it"},

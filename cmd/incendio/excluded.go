@@ -56,6 +56,8 @@ var exclusions = []exclusion{
 	{"simulate", []string{"scale-arrivals"}, "beside --sweep scale or load", sweeps("scale", "load")},
 	{"simulate", []string{"chain-cold", "fuse", "bundle-stages"}, "without --chains", unchanged("chains")},
 
+	{"bundle diff", append([]string{"seed"}, clusterFlags...), "without --on", unchanged("on")},
+
 	{"backtest", []string{"window"}, "beside --cutoff", changed("cutoff")},
 	{"backtest", []string{"cutoffs"}, "beside --cutoff or --refit", func(f *pflag.FlagSet) bool { return f.Changed("cutoff") || f.Changed("refit") }},
 

@@ -3,8 +3,10 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
@@ -29,7 +31,40 @@ func TestTablesArePrintable(t *testing.T) {
 	if err := a.printPolicies(&sim.Report{Trace: evil, Label: evil, Policies: []sim.Row{{Name: evil}, {Name: evil, Kind: sim.KindBound}}}); err != nil {
 		t.Fatal(err)
 	}
-	if text := out.String(); strings.ContainsAny(text, "\x1b\r") || strings.Count(text, "a\uFFFD[2J\uFFFDb") < 6 {
+	if err := writeList(&out, []bundle.Record{{BundleVersion: evil, Traces: []string{evil}, Problem: evil}}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.ContainsAny(text, "\x1b\r") || strings.Count(text, "a\uFFFD[2J\uFFFDb") < 9 {
 		t.Errorf("%q", text)
+	}
+}
+
+// TestBundleList: what an owner looks for stands in the table, and what is not known is a
+// dash.
+func TestBundleList(t *testing.T) {
+	at := time.Date(2026, 3, 9, 2, 0, 0, 0, time.UTC)
+	list := []bundle.Record{
+		{
+			Digest: strings.Repeat("a", 64), BundleVersion: "7", Verdict: bundle.Accepted, Traces: []string{"web"}, Aliases: []string{"canary", "champion"}, Imported: "2026-03-06T01:00:00Z",
+			Metrics: map[string]float64{"valid/cost_s_per_request": 2.5, "valid/index_cost": 0.5, "valid/native_cost": 0.5, "valid/stack_cost": 1.5},
+		},
+		{Digest: strings.Repeat("b", 64), Imported: "2026-03-09T01:01:00Z", Problem: "is gone"},
+	}
+	var out strings.Builder
+	if err := writeList(&out, list, at); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+BUNDLE        VERSION  VERDICT   TRACE  COST S  INDEX  STACK  AGE     ALIASES
+aaaaaaaaaaaa  7        accepted  web    2.500   1.000  2.718  3 d     canary, champion
+bbbbbbbbbbbb  -        -         -      -       -      -      59 min  - is gone
+`
+	if out.String() != want[1:] {
+		t.Errorf("\n%s, expected\n%s", out.String(), want[1:])
+	}
+	for d, want := range map[time.Duration]string{-time.Hour: "0 s", 119 * time.Second: "119 s", 47 * time.Hour: "47 h", 48 * time.Hour: "2 d"} {
+		if got := age(d); got != want {
+			t.Errorf("%v is %q, expected %q", d, got, want)
+		}
 	}
 }

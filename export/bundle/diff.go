@@ -32,7 +32,7 @@ func (c *Changes) Equal() bool {
 
 // Diff returns what changed from a to b.
 func Diff(a, b *Bundle) (*Changes, error) {
-	c := &Changes{Added: []string{}, Removed: []string{}, Changed: []string{}, Values: []Change{}}
+	c := &Changes{Added: []string{}, Removed: []string{}, Changed: []string{}}
 	before, after := byName(a), byName(b)
 	for _, name := range names(before, after) {
 		x, inA := before[name]
@@ -54,12 +54,20 @@ func Diff(a, b *Bundle) (*Changes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("diff: %w", err)
 	}
+	c.Values = DiffValues(old, now)
+	return c, nil
+}
+
+// DiffValues returns the values that differ between two maps that Flatten returned, sorted
+// by key.
+func DiffValues(old, now map[string]json.RawMessage) []Change {
+	out := []Change{}
 	for _, key := range names(old, now) {
 		if !bytes.Equal(old[key], now[key]) {
-			c.Values = append(c.Values, Change{Key: key, Old: old[key], New: now[key]})
+			out = append(out, Change{Key: key, Old: old[key], New: now[key]})
 		}
 	}
-	return c, nil
+	return out
 }
 
 // names returns the keys of either map, sorted.
@@ -85,6 +93,22 @@ func byName(b *Bundle) map[string]Descriptor {
 
 // values flattens the manifest, without its files, to a map of dotted keys.
 func values(b *Bundle) (map[string]json.RawMessage, error) {
+	var manifest map[string]json.RawMessage
+	if err := json.Unmarshal(b.encoded, &manifest); err != nil {
+		return nil, err
+	}
+	delete(manifest, "files")
+	data, err := json.Marshal(manifest)
+	if err != nil {
+		return nil, err
+	}
+	return Flatten(data)
+}
+
+// Flatten returns the values of a JSON document in canonical form, by their keys joined with
+// dots. Lists and empty objects are values, and so is a document that is no object, under
+// the key "".
+func Flatten(document json.RawMessage) (map[string]json.RawMessage, error) {
 	flat := map[string]json.RawMessage{}
 	var walk func(key []string, v json.RawMessage) error
 	walk = func(key []string, v json.RawMessage) error {
@@ -100,14 +124,11 @@ func values(b *Bundle) (map[string]json.RawMessage, error) {
 			return err
 		}
 		for k, inner := range object {
-			if len(key) == 0 && k == "files" {
-				continue
-			}
 			if err := walk(append(key[:len(key):len(key)], k), inner); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return flat, walk(nil, b.encoded)
+	return flat, walk(nil, document)
 }

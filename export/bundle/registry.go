@@ -60,6 +60,16 @@ type Record struct {
 	Problem        string             `json:"problem,omitempty"` // why the bundle cannot be opened
 }
 
+// Age is how long the bundle has been in the registry at a time; 0 where the journal says
+// otherwise.
+func (r *Record) Age(at time.Time) time.Duration {
+	imported, err := time.Parse(time.RFC3339, r.Imported)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(imported))
+}
+
 func (r *Registry) path(elem ...string) string {
 	return filepath.Join(append([]string{r.dir}, elem...)...)
 }
@@ -533,7 +543,8 @@ func (r *Registry) Open(ref string, p Policy) (*Bundle, error) {
 	return b, nil
 }
 
-// match returns the only digest in bundles/ that begins with prefix.
+// match returns the only digest in bundles/ that begins with prefix; if there is none, the
+// only one that the journal knows, of a bundle that was collected or is gone.
 func (r *Registry) match(prefix string) (string, error) {
 	entries, err := os.ReadDir(r.path("bundles"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -543,6 +554,16 @@ func (r *Registry) match(prefix string) (string, error) {
 	for _, e := range entries {
 		if n := e.Name(); len(n) == len(genesis) && isHex(n) && strings.HasPrefix(n, prefix) {
 			found = append(found, n)
+		}
+	}
+	if len(found) == 0 {
+		// Of a broken journal other commands complain: the name may be that of a folder.
+		if j, err := readJournal(r.journalFile()); err == nil {
+			for _, n := range slices.Concat(names(j.imported, nil), names(j.collected, nil)) {
+				if strings.HasPrefix(n, prefix) {
+					found = append(found, n)
+				}
+			}
 		}
 	}
 	switch len(found) {

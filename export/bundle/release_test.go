@@ -193,8 +193,10 @@ func TestCollect(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(dir, "bundles")); err != nil || len(left) != 2 {
 		t.Errorf("%d folders, %v", len(left), err)
 	}
-	if _, err := r.Open(d[0], bundle.Policy{}); !errors.Is(err, bundle.ErrNotFound) {
-		t.Errorf("open of a collected bundle: %v", err)
+	for _, name := range []string{d[0], d[0][:8]} {
+		if _, err := r.Open(name, bundle.Policy{}); !errors.Is(err, bundle.ErrNotFound) || !strings.Contains(err.Error(), "collected at") {
+			t.Errorf("open of a collected bundle: %v", err)
+		}
 	}
 	if _, err := rollback(r, ""); err != nil {
 		t.Error(err)

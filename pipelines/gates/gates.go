@@ -56,9 +56,9 @@ func (b Bounds) Validate() error {
 
 // Played are the figures of one row of a simulation.
 type Played struct {
-	MeanLatencyMS   float64
-	DroppedShare    float64 // of the requests, in [0, 1]
-	CostSPerRequest float64 // latency, and idle memory at the price of RUM
+	MeanLatencyMS   float64 `json:"mean_latency_ms"`
+	DroppedShare    float64 `json:"dropped_share"`      // of the requests, in [0, 1]
+	CostSPerRequest float64 `json:"cost_s_per_request"` // latency, and idle memory at the price of RUM
 }
 
 // A Contender is a bundle as the rules see it.

@@ -77,22 +77,23 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Su
 	if err != nil {
 		return nil, err
 	}
-	evaluate := func(s *replay.Subject, beside *online.Model) (*forecast.BacktestReport, error) {
-		return forecast.Evaluate(ctx, s.Models.Forecast, v.Trace, v.Window, forecast.EvaluateOptions{LightGBM: beside, Seed: v.Seed, Workers: v.Workers})
-	}
-	scores, err := evaluate(candidate, baseline)
+	scores, err := v.evaluate(ctx, candidate, baseline)
 	if err != nil {
 		return nil, err
 	}
 	bar.Set(1, "forecasts")
 	var theirs *forecast.BacktestReport
 	if champion != nil {
-		if theirs, err = evaluate(champion, nil); err != nil {
+		if theirs, err = v.evaluate(ctx, champion, nil); err != nil {
 			return nil, fmt.Errorf("champion: %w", err)
 		}
 	}
 	bar.Set(2, "simulation")
-	rep, err := v.simulate(ctx, candidate, champion)
+	entrants := []entrant{{scheduler.IncendioName, candidate}}
+	if champion != nil {
+		entrants = append(entrants, entrant{championName, champion})
+	}
+	rep, err := v.simulate(ctx, entrants)
 	if err != nil {
 		return nil, err
 	}
@@ -127,16 +128,26 @@ func (v *Validator) baseline(ctx context.Context) (*online.Model, error) {
 // championName is the row of the champion in a simulation.
 const championName = "champion"
 
+// evaluate forecasts the window, beside trees that were trained for it if there are any.
+func (v *Validator) evaluate(ctx context.Context, s *replay.Subject, beside *online.Model) (*forecast.BacktestReport, error) {
+	return forecast.Evaluate(ctx, s.Models.Forecast, v.Trace, v.Window, forecast.EvaluateOptions{LightGBM: beside, Seed: v.Seed, Workers: v.Workers})
+}
+
+// An entrant is a bundle in a simulation, under the name of its row.
+type entrant struct {
+	name    string
+	subject *replay.Subject
+}
+
 // simulate replays the window under the configured policies and the bundles.
-func (v *Validator) simulate(ctx context.Context, candidate, champion *replay.Subject) (*sim.Report, error) {
+func (v *Validator) simulate(ctx context.Context, entrants []entrant) (*sim.Report, error) {
 	o := v.Simulation.Options(v.Window, v.Seed)
 	policies, err := replay.Policies(ctx, v.Simulation.Policies, o, nil)
 	if err != nil {
 		return nil, err
 	}
-	policies = append(policies, sim.Contender{Name: scheduler.IncendioName, New: replay.Stack(ctx, candidate.Models, o)})
-	if champion != nil {
-		policies = append(policies, sim.Contender{Name: championName, New: replay.Stack(ctx, champion.Models, o)})
+	for _, e := range entrants {
+		policies = append(policies, sim.Contender{Name: e.name, New: replay.Stack(ctx, e.subject.Models, o)})
 	}
 	return sim.Compare(ctx, v.Trace, policies, o, v.Workers)
 }
