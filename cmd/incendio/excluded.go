@@ -25,7 +25,7 @@ type exclusion struct {
 }
 
 // general are the flags that are never excluded.
-var general = []string{"config", "json", "log-level", "log-format", "memory-limit", "help", "version", "store", "registry", "workers"}
+var general = []string{"config", "json", "log-level", "log-format", "progress", "memory-limit", "help", "version", "store", "registry", "workers"}
 
 var exclusions = []exclusion{
 	{"decompose", []string{"cap", "floor"}, "without --growth logistic", not("growth", string(prophet.Logistic))},

@@ -21,6 +21,48 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// How progress is shown.
+const (
+	progressAuto = "auto"
+	progressBar  = "bar"
+	progressLog  = "log"
+	progressNone = "none"
+)
+
+var progressKinds = []string{progressAuto, progressBar, progressLog, progressNone}
+
+// progress shows steps as --progress says. A bar needs escape sequences to be drawn in its
+// place, which who sets NO_COLOR does not want.
+func (a *app) progress(log *slog.Logger) stage.Progress {
+	f, ok := a.err.(*os.File)
+	kind := a.progressAs
+	if kind == progressAuto {
+		kind = progressLog
+		if ok && isTerminal(f) && os.Getenv("NO_COLOR") == "" {
+			kind = progressBar
+		}
+	}
+	switch {
+	case kind == progressNone:
+		return silent{}
+	case kind == progressBar && ok:
+		return bars{f}
+	}
+	return lines{log, interval}
+}
+
+// silent shows nothing.
+type silent struct{}
+
+// Begin implements [stage.Progress].
+func (silent) Begin(string, int) stage.Bar { return silent{} }
+
+// Set implements [stage.Bar].
+func (silent) Set(int, string) {}
+
+// End implements [stage.Bar].
+func (silent) End() {}
+
 // A display shows one step; it is called by one goroutine at a time.
 type display interface {
 	show(done int, text string)

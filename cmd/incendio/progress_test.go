@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"github.com/incendio-faas/incendio/internal/memory"
 	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/pipelines"
+	"github.com/incendio-faas/incendio/pipelines/stage"
 )
 
 // syncBuffer is a log that is read while it is written.
@@ -165,5 +167,28 @@ func TestFullOutput(t *testing.T) {
 		if code := run(args, fullDisk{}, &stderr); code != codeTemporary {
 			t.Errorf("%v: exit code %d, want %d\n%s", args, code, codeTemporary, stderr.String())
 		}
+	}
+}
+
+// Where nobody wants escape sequences there are none, and --progress says what else there is.
+func TestProgressKinds(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "err")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	log := slog.New(slog.DiscardHandler)
+	for kind, want := range map[string]stage.Progress{
+		progressAuto: lines{log, interval}, // a file is no terminal
+		progressLog:  lines{log, interval},
+		progressBar:  bars{f},
+		progressNone: silent{},
+	} {
+		if got := (&app{err: f, progressAs: kind}).progress(log); got != want {
+			t.Errorf("--progress %s: %T, want %T", kind, got, want)
+		}
+	}
+	if code, _, stderr := incendio(t, "traces", "--progress", "loud"); code != codeUsage {
+		t.Errorf("--progress loud: exit code %d\n%s", code, stderr)
 	}
 }

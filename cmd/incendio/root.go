@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -124,6 +125,7 @@ type app struct {
 	json       bool
 	logLevel   string
 	logFormat  string
+	progressAs string
 
 	memoryLimit string
 }
@@ -146,6 +148,9 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 			if _, err := a.logger(); err != nil {
 				return err
 			}
+			if !slices.Contains(progressKinds, a.progressAs) {
+				return usage(fmt.Errorf("--progress must be one of %s, got %q", strings.Join(progressKinds, ", "), a.progressAs))
+			}
 			if err := a.limitMemory(); err != nil {
 				return err
 			}
@@ -160,6 +165,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	f.BoolVar(&a.json, "json", false, "print JSON on standard output")
 	f.StringVar(&a.logLevel, "log-level", "", "debug, info, warn or error (default: warn on a terminal, else info)")
 	f.StringVar(&a.logFormat, "log-format", "text", "text or json")
+	f.StringVar(&a.progressAs, "progress", progressAuto, "of long steps: bar, log, none, or auto: a bar on a terminal unless NO_COLOR is set, else the log")
 	writers := []*cobra.Command{
 		a.runCommand(), a.ingestCommand(), a.featuresCommand(), a.trainCommand(), a.tuneCommand(), a.exportCommand(),
 	}
@@ -323,12 +329,4 @@ func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
 	}
 	env.Progress = a.progress(log)
 	return env, nil
-}
-
-// progress shows steps on the terminal, or in the log where there is none.
-func (a *app) progress(log *slog.Logger) stage.Progress {
-	if f, ok := a.err.(*os.File); ok && isTerminal(f) {
-		return bars{f}
-	}
-	return lines{log, interval}
 }

@@ -123,7 +123,7 @@ Equal flags give equal bytes. DIR must be new or empty.`,
 func (s *synthesisFlags) check(f *pflag.FlagSet, known []string) error {
 	var err error
 	f.Visit(func(set *pflag.Flag) {
-		general := []string{"layout", "config", "json", "log-level", "log-format", "memory-limit"}
+		general := []string{"layout", "config", "json", "log-level", "log-format", "progress", "memory-limit"}
 		if err == nil && !slices.Contains(known, set.Name) && !slices.Contains(general, set.Name) {
 			err = usage(fmt.Errorf("--%s says nothing to layout %s", set.Name, s.layout))
 		}

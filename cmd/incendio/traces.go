@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sort"
 	"strings"
 	"time"
@@ -41,6 +42,9 @@ others were described.`,
 			cfg, err := a.config(cmd.Flags())
 			if err != nil {
 				return err
+			}
+			if _, err := os.Stat(cfg.Store); err != nil { // no store has no traces, and no answer
+				return fmt.Errorf("store: %w", err)
 			}
 			store, err := parquet.Open(cfg.Store)
 			if err != nil {
