@@ -86,14 +86,23 @@ func withoutPredictor(p Parts) (Stack, error) {
 	if err != nil {
 		return Stack{}, err
 	}
-	s.Pool = &watchedLRU{LRU: policy.LRU{Keep: policy.NativeKeepAlive}, observers: slices.Clone(s.Pool.(*pool).observers)}
+	inner := s.Pool.(*pool)
+	s.Pool = &watchedLRU{LRU: policy.LRU{Keep: policy.NativeKeepAlive}, signals: inner.signals, observers: slices.Clone(inner.observers)}
 	return s, nil
 }
 
 // watchedLRU is native's pool that shows what it sees to the dispatcher.
 type watchedLRU struct {
 	policy.LRU
+	signals   *signals // of the dispatcher
 	observers []observer
+}
+
+// Deployed implements decide.Deployer.
+func (p *watchedLRU) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.signals.grow(int(f) + 1)
+	p.signals.rate[f] = max(p.signals.rate[f], profile.PerMinute)
+	p.signals.cached[f].until = 0
 }
 
 // Observe implements decide.Pool.

@@ -53,6 +53,8 @@ type Control struct {
 
 	cfg     Config // Policy, Seed, Models and Functions as they decide now
 	known   []datasets.Function
+	runtime *forecast.Runtime // of the stack; nil without models
+	lost    map[decide.InvokerSpec][]decide.InvokerID
 	minutes minutes // arrivals, for models to come
 }
 
@@ -108,8 +110,15 @@ type Config struct {
 // DefaultRemember is how many ended requests DefaultConfig remembers.
 const DefaultRemember = 1 << 16
 
-// DefaultConfig returns a Config with the defaults of Options and Remember.
-func DefaultConfig() Config { return Config{Options: DefaultOptions(), Remember: DefaultRemember} }
+// DefaultStartTimeout is the Options.StartTimeout of DefaultConfig: a platform loses containers while they start.
+const DefaultStartTimeout = 5 * decide.Minute
+
+// DefaultConfig returns a Config with the defaults of Options, Remember and StartTimeout.
+func DefaultConfig() Config {
+	cfg := Config{Options: DefaultOptions(), Remember: DefaultRemember}
+	cfg.Options.StartTimeout = DefaultStartTimeout
+	return cfg
+}
 
 // An Event is what happened on the platform.
 type Event struct {
@@ -125,6 +134,27 @@ type Event struct {
 	// Took is how long the execution took by a Completion, the initialisation by a Ready and
 	// the termination by an Ended.
 	Took time.Duration
+
+	Deploy *Function `json:",omitempty"` // by a Deployed and a Changed
+	Join   *Invoker  `json:",omitempty"` // by a Joined
+	Adopt  *Known    `json:",omitempty"` // by an Adopted
+}
+
+// Known is what an Adopted tells to be there of Event.Function: a container with its requests, or
+// requests that wait.
+type Known struct {
+	// Container is an id above all that the scheduler has given out or adopted; 0: there is none, and the
+	// requests wait. It lives on Event.Invoker, and is Initialising, for no request or for one, Idle, or Busy
+	// with as many requests as a container executes at once at most.
+	Container uint64
+	Status    decide.ContainerStatus
+	Requests  []KnownRequest
+}
+
+// A KnownRequest is a request that arrived before it was told.
+type KnownRequest struct {
+	ID      uint64
+	Arrived time.Time
 }
 
 // An Order is a [decide.Decision] in the ids of the platform.
@@ -155,7 +185,7 @@ func NewControl(cfg Config) (*Control, error) {
 		functions: newIDs[decide.FunctionID](), invokers: newIDs[decide.InvokerID](),
 		boxes: newIDs[decide.ContainerID](), requests: newIDs[decide.RequestID](),
 		names: newNames(), next: 1, former: map[decide.ContainerID]uint64{}, ended: map[uint64]bool{},
-		gone: make(map[uint64]struct{}, cfg.Remember), keep: cfg.Remember,
+		gone: make(map[uint64]struct{}, cfg.Remember), keep: cfg.Remember, lost: map[decide.InvokerSpec][]decide.InvokerID{},
 	}
 	known := make([]datasets.Function, len(cfg.Functions))
 	profiles := make([]decide.Profile, len(cfg.Functions))
@@ -164,7 +194,7 @@ func NewControl(cfg Config) (*Control, error) {
 			return nil, err
 		}
 		c.functions.put(f.ID, decide.FunctionID(i))
-		known[i] = datasets.Function{ID: decide.FunctionID(i), Owner: f.Owner, App: f.App, Name: f.Name}
+		known[i] = f.key(decide.FunctionID(i))
 		profiles[i] = c.names.profile(f, cfg.Models)
 	}
 	specs := make([]decide.InvokerSpec, len(cfg.Invokers))
@@ -179,10 +209,11 @@ func NewControl(cfg Config) (*Control, error) {
 	first := minute.Add(-time.Duration(len(cfg.History)) * time.Minute).UTC()
 	c.midnight = time.Date(first.Year(), first.Month(), first.Day(), 0, 0, 0, 0, time.UTC)
 	start := decide.FromDuration(minute.Sub(c.midnight))
-	stack, err := cfg.stack(known, profiles, specs, c.midnight, start, nil)
+	stack, rt, err := cfg.stack(known, profiles, specs, c.midnight, start, nil)
 	if err != nil {
 		return nil, err
 	}
+	c.runtime = rt
 	if c.s, err = New(profiles, specs, stack, cfg.Options); err != nil {
 		return nil, err
 	}
@@ -197,7 +228,7 @@ func NewControl(cfg Config) (*Control, error) {
 
 // stack composes the policy of cfg. Where first is not nil, those are the forecasts of the minute
 // at start, and the history is shown to the models without forecasts of its own minutes.
-func (cfg *Config) stack(known []datasets.Function, profiles []decide.Profile, specs []decide.InvokerSpec, midnight time.Time, start decide.Time, first []forecast.Forecast) (Stack, error) {
+func (cfg *Config) stack(known []datasets.Function, profiles []decide.Profile, specs []decide.InvokerSpec, midnight time.Time, start decide.Time, first []forecast.Forecast) (Stack, *forecast.Runtime, error) {
 	name := cfg.Policy
 	switch learned := slices.ContainsFunc(Learned(), func(r LearnedRow) bool { return r.Name == name }); {
 	case name == "" && cfg.Models == nil:
@@ -205,22 +236,24 @@ func (cfg *Config) stack(known []datasets.Function, profiles []decide.Profile, s
 	case name == "":
 		name = IncendioName
 	case learned && cfg.Models == nil:
-		return Stack{}, fmt.Errorf("scheduler: policy %q runs the models of a bundle, and there are none", name)
+		return Stack{}, nil, fmt.Errorf("scheduler: policy %q runs the models of a bundle, and there are none", name)
 	case name == TrainedALPSName:
-		return cfg.Models.TrainedALPS()
+		stack, err := cfg.Models.TrainedALPS()
+		return stack, nil, err
 	case !learned:
 		cfg.Models = nil
 	}
 	if cfg.Models == nil {
 		build, err := Baseline(name, cfg.Seed)
 		if err != nil {
-			return Stack{}, err
+			return Stack{}, nil, err
 		}
-		return build(policy.Site{Profiles: profiles, Invokers: specs, Start: start})
+		stack, err := build(policy.Site{Profiles: profiles, Invokers: specs, Start: start})
+		return stack, nil, err
 	}
 	rt, err := forecast.NewRuntime(cfg.Models.Forecast, known, midnight)
 	if err != nil {
-		return Stack{}, err
+		return Stack{}, nil, err
 	}
 	settle := forecast.Settle
 	if first != nil {
@@ -228,12 +261,13 @@ func (cfg *Config) stack(known []datasets.Function, profiles []decide.Profile, s
 	}
 	last, err := prime(rt, cfg.History, len(known), int(start/decide.Minute), settle)
 	if err != nil {
-		return Stack{}, err
+		return Stack{}, nil, err
 	}
 	if first == nil {
 		first = last
 	}
-	return cfg.Models.Variant(name, known, rt, first, start, cfg.Seed)
+	stack, err := cfg.Models.Variant(name, known, rt, first, start, cfg.Seed)
+	return stack, rt, err
 }
 
 // prime shows the minutes before now to rt, and returns the forecasts of now; nil if there are none.
@@ -281,6 +315,9 @@ func (c *Control) time(t decide.Time) time.Time {
 func (c *Control) Handle(ev Event) ([]Order, error) {
 	c.out = c.out[:0]
 	clear(c.former)
+	if ev.Kind >= decide.Deployed && ev.Kind <= decide.Adopted {
+		return c.grow(&ev)
+	}
 	in, err := c.enter(&ev)
 	if err != nil || in.Kind == nothing {
 		return c.out, err
@@ -308,18 +345,16 @@ const nothing = decide.EventKind(math.MaxUint8)
 
 // enter translates ev.
 func (c *Control) enter(ev *Event) (decide.Event, error) {
-	at := ev.At.Sub(c.midnight)
+	at, err := c.when(ev)
 	in := decide.Event{
-		At: decide.FromDuration(at), Kind: ev.Kind, Took: decide.FromDuration(ev.Took),
+		At: at, Kind: ev.Kind, Took: decide.FromDuration(ev.Took),
 		Function: decide.None, Request: decide.None, Container: decide.None, Invoker: decide.None,
 	}
-	switch {
-	case at < 0:
-		return in, c.impossible(ev, "its time is before %v, at which time begins", c.midnight)
-	case at == math.MaxInt64:
-		return in, c.impossible(ev, "its time is later than can be counted")
-	case ev.Took < 0:
-		return in, c.impossible(ev, "it must not have taken a negative time, got %v", ev.Took)
+	if err == nil && ev.Took < 0 {
+		err = c.impossible(ev, "it must not have taken a negative time, got %v", ev.Took)
+	}
+	if err != nil {
+		return in, err
 	}
 	ok := true
 	switch ev.Kind {
@@ -328,14 +363,8 @@ func (c *Control) enter(ev *Event) (decide.Event, error) {
 		if in.Function, ok = c.functions.get(ev.Function); !ok {
 			return in, c.impossible(ev, "there is no function %d", ev.Function)
 		}
-		if ev.Request == 0 {
-			return in, c.impossible(ev, "the id of a request must not be 0")
-		}
-		if _, there := c.requests.get(ev.Request); there {
-			return in, fmt.Errorf("scheduler: %w: request %d is there already", ErrKnown, ev.Request)
-		}
-		if _, was := c.gone[ev.Request]; was {
-			return in, fmt.Errorf("scheduler: %w: request %d has ended", ErrKnown, ev.Request)
+		if err := c.unknown(ev, ev.Request); err != nil {
+			return in, err
 		}
 		in.Request = c.number()
 	case decide.Cancelled:
@@ -370,6 +399,32 @@ func (c *Control) enter(ev *Event) (decide.Event, error) {
 	return in, nil
 }
 
+// when is the time of ev inside.
+func (c *Control) when(ev *Event) (decide.Time, error) {
+	switch at := ev.At.Sub(c.midnight); {
+	case at < 0:
+		return 0, c.impossible(ev, "its time is before %v, at which time begins", c.midnight)
+	case at == math.MaxInt64:
+		return 0, c.impossible(ev, "its time is later than can be counted")
+	default:
+		return decide.FromDuration(at), nil
+	}
+}
+
+// unknown reports an id that a request that is told by ev cannot have.
+func (c *Control) unknown(ev *Event, id uint64) error {
+	if id == 0 {
+		return c.impossible(ev, "the id of a request must not be 0")
+	}
+	if _, there := c.requests.get(id); there {
+		return fmt.Errorf("scheduler: %w: request %d is there already", ErrKnown, id)
+	}
+	if _, was := c.gone[id]; was {
+		return fmt.Errorf("scheduler: %w: request %d has ended", ErrKnown, id)
+	}
+	return nil
+}
+
 // refuse takes back what enter has done for an event that was refused after all.
 func (c *Control) refuse(in *decide.Event) {
 	if in.Kind == decide.Arrival {
@@ -388,6 +443,9 @@ func (c *Control) leave(ev *Event, in *decide.Event) {
 		}
 	case decide.Lost:
 		c.invokers.remove(ev.Invoker)
+		spec := c.s.view.InvokerSpec(in.Invoker)
+		spec.CPULimit = 0
+		c.lost[spec] = append(c.lost[spec], in.Invoker)
 	case decide.Removed:
 		c.functions.retire(ev.Function) // its containers that execute end later
 	}
@@ -401,6 +459,19 @@ func (c *Control) number() decide.RequestID {
 		return r
 	}
 	return decide.RequestID(len(c.requests.of))
+}
+
+// numbers are what the next n calls of number will return.
+func (c *Control) numbers(n int) []decide.RequestID {
+	var out []decide.RequestID
+	for k := range n {
+		if free := len(c.free) - 1 - k; free >= 0 {
+			out = append(out, c.free[free])
+		} else {
+			out = append(out, decide.RequestID(len(c.requests.of)-1-free))
+		}
+	}
+	return out
 }
 
 // finish forgets request r, which is in the system no longer, but for its id.
@@ -437,6 +508,15 @@ func (c *Control) container(id uint64) (decide.ContainerID, bool) {
 	return n, true
 }
 
+// name gives the container with number n its id.
+func (c *Control) name(n decide.ContainerID, id uint64) {
+	if old := c.boxes.id(n); old != 0 {
+		c.former[n] = old
+		c.boxes.remove(old)
+	}
+	c.boxes.put(id, n)
+}
+
 // order appends d.
 func (c *Control) order(d *decide.Decision) {
 	o := Order{Kind: d.Kind, Share: d.Share, Cause: d.Cause}
@@ -461,12 +541,8 @@ func (c *Control) order(d *decide.Decision) {
 	switch n := d.Container; {
 	case n == decide.None:
 	case d.Kind == decide.Create:
-		if old := c.boxes.id(n); old != 0 {
-			c.former[n] = old
-			c.boxes.remove(old)
-		}
 		o.Container = c.next
-		c.boxes.put(c.next, n)
+		c.name(n, c.next)
 		c.next++
 	case d.Kind == decide.Drop || d.Kind == decide.Report: // in a container that is gone
 		if o.Container = c.former[n]; o.Container == 0 {
@@ -474,7 +550,7 @@ func (c *Control) order(d *decide.Decision) {
 		}
 	default:
 		o.Container = c.boxes.id(n)
-		if d.Kind == decide.End && c.s.view.Status(n) != decide.Terminating { // it never started
+		if d.Cause == decide.StartLate {
 			c.ended[o.Container] = true
 		}
 	}

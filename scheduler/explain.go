@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -164,7 +165,7 @@ func (c *Control) waits(r decide.RequestID, f decide.FunctionID) (why []Reason) 
 // noRoom says why no invoker can take a container of f, and reports whether that is so.
 func (c *Control) noRoom(f decide.FunctionID) (Reason, bool) {
 	v := c.s.view
-	open, best, most, cpu := 0, decide.InvokerID(decide.None), int64(-1), false
+	open, best, most, cpu := 0, decide.InvokerID(decide.None), int64(math.MinInt64), false
 	for i := range decide.InvokerID(v.Invokers()) {
 		if v.Room(i, f) {
 			return Reason{}, false

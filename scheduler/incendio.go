@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/forecast"
@@ -71,7 +72,7 @@ func Incendio(p Parts) (Stack, error) {
 	}
 	n := len(p.Rate)
 	g := &signals{
-		model: p.Priority, start: p.Start, rate: p.Rate,
+		model: p.Priority, start: p.Start, rate: slices.Clone(p.Rate),
 		forecast: make([]forecast.Forecast, n), cached: make([]cachedTerms, n),
 	}
 	inner, err := p.Dispatcher(g)
@@ -81,7 +82,7 @@ func Incendio(p Parts) (Stack, error) {
 	guarded := newGuard(inner, p.SLO)
 	pl := &pool{
 		signals: g, source: p.Forecast, price: p.Policy.MemoryPrice / decide.RUMMemory,
-		next: p.Start + decide.Minute, counts: make([]float64, n),
+		next: p.Start + decide.Minute, counts: make([]float64, n), covered: n,
 	}
 	if p.First != nil {
 		copy(g.forecast, p.First)

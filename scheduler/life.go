@@ -33,21 +33,16 @@ func impossible(ev *decide.Event, format string, args ...any) error {
 func (s *Scheduler) check(ev *decide.Event) error {
 	v := s.view
 	now := v.Now()
-	if ev.At < now {
-		if ev.At < 0 {
-			return impossible(ev, "a time must not be negative")
-		}
-		ev.At = now
+	if ev.At < 0 || ev.At > decide.Latest {
+		return within(ev)
 	}
-	if ev.At > decide.Latest {
-		return impossible(ev, "a time must be at most %d us", decide.Latest)
-	}
+	ev.At = max(ev.At, now)
 	switch ev.Kind {
 	case decide.Tick:
 		return nil
 	case decide.Arrival:
 		switch f := ev.Function; {
-		case f < 0 || int(f) >= v.RealFunctions() || s.removed != nil && s.removed[f]:
+		case !s.there(f):
 			return impossible(ev, "there is no function %d", f)
 		case ev.Request < 0 || int(ev.Request) > 2*v.Requests()+1024:
 			return impossible(ev, "the number of the request must be a small one, got %d with %d in use", ev.Request, v.Requests())
@@ -75,11 +70,13 @@ func (s *Scheduler) check(ev *decide.Event) error {
 		}
 		return nil
 	case decide.Removed:
-		if f := ev.Function; f < 0 || int(f) >= v.RealFunctions() || s.removed != nil && s.removed[f] {
+		if f := ev.Function; !s.there(f) {
 			return impossible(ev, "there is no function %d", f)
 		}
 		return nil
 	case decide.Ready, decide.Completion, decide.Ended, decide.Failed:
+	case decide.Deployed, decide.Changed, decide.Joined, decide.Adopted:
+		return impossible(ev, "it has a method of its own")
 	default:
 		return impossible(ev, "events of this kind are not known")
 	}
@@ -101,15 +98,35 @@ func (s *Scheduler) check(ev *decide.Event) error {
 	return nil
 }
 
-// late reports whether what the time has ended before ev is what ev is about.
-func (s *Scheduler) late(ev *decide.Event) bool {
+// gone reports whether f was removed.
+func (s *Scheduler) gone(f decide.FunctionID) bool { return int(f) < len(s.removed) && s.removed[f] }
+
+// there reports whether f is a function that was not removed.
+func (s *Scheduler) there(f decide.FunctionID) bool { return s.view.IsFunction(f) && !s.gone(f) }
+
+// forewarn lets what the time brings before ev use nothing that ev takes away.
+func (s *Scheduler) forewarn(ev *decide.Event) {
+	switch ev.Kind {
+	case decide.Drained, decide.Lost:
+		s.state.Close(ev.Invoker)
+	case decide.Removed:
+		for int(ev.Function) >= len(s.removed) {
+			s.removed = append(s.removed, false)
+		}
+		s.removed[ev.Function] = true
+	}
+}
+
+// late reports whether what the time has ended before ev is what ev is about, of a container one that was
+// created at that time: another may have its number by now.
+func (s *Scheduler) late(ev *decide.Event, created decide.Time) bool {
 	switch ev.Kind {
 	case decide.Cancelled:
 		return !s.view.Present(ev.Request)
 	case decide.Ready:
-		return s.view.Status(ev.Container) != decide.Initialising
+		return s.view.Status(ev.Container) != decide.Initialising || s.view.Created(ev.Container) != created
 	case decide.Failed:
-		return s.view.Status(ev.Container) == decide.Gone
+		return s.view.Status(ev.Container) == decide.Gone || s.view.Created(ev.Container) != created
 	}
 	return false
 }
@@ -125,7 +142,6 @@ func (s *Scheduler) befall(ev decide.Event) {
 	case decide.Drained:
 		s.close(ev.Invoker)
 	case decide.Lost:
-		s.state.Close(ev.Invoker)
 		var there []decide.ContainerID
 		for c := range decide.ContainerID(s.view.Containers()) {
 			if s.view.Status(c) != decide.Gone && s.view.Invoker(c) == ev.Invoker {
@@ -139,7 +155,7 @@ func (s *Scheduler) befall(ev decide.Event) {
 	case decide.Removed:
 		s.remove(ev.Function)
 	}
-	s.decide(decide.Event{At: s.view.Now(), Kind: decide.Tick, Function: decide.None, Request: decide.None, Container: decide.None}, decide.None)
+	s.tick()
 }
 
 // fail forgets the containers, all of them before anything is decided. What they were to
@@ -185,7 +201,7 @@ func (s *Scheduler) fail(containers ...decide.ContainerID) {
 // again lets r, which container c failed, wait anew, or gives it up.
 func (s *Scheduler) again(r decide.RequestID, c decide.ContainerID, executed bool) {
 	f, arrival := s.view.Request(r)
-	gone := s.removed != nil && s.removed[f]
+	gone := s.gone(f)
 	if n := s.state.Failures(r); n > s.opts.Retries || arrival+s.opts.Timeout <= s.view.Now() || gone {
 		kind, cause := decide.Drop, decide.FailedTooOften
 		if executed {
@@ -255,7 +271,6 @@ func (s *Scheduler) forsake(r decide.RequestID, c decide.ContainerID, kind decid
 
 // close lets invoker i finish what it has and take no more.
 func (s *Scheduler) close(i decide.InvokerID) {
-	s.state.Close(i)
 	s.vacate(decide.OfDrained, func(c decide.ContainerID) bool { return s.view.Invoker(c) == i })
 }
 
@@ -281,10 +296,14 @@ func (s *Scheduler) vacate(cause decide.Cause, of func(decide.ContainerID) bool)
 	}
 	for _, r := range again {
 		s.forget(r)
-		f, _ := s.view.Request(r)
-		if s.removed != nil && s.removed[f] {
+		f, arrival := s.view.Request(r)
+		if late := arrival+s.opts.Timeout <= s.view.Now(); late || s.gone(f) {
+			cause := decide.OfRemoved
+			if late {
+				cause = decide.TimedOut
+			}
 			s.state.Forsake(r, true)
-			s.out = append(s.out, decide.Decision{Kind: decide.Drop, Cause: decide.OfRemoved, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
+			s.out = append(s.out, decide.Decision{Kind: decide.Drop, Cause: cause, Function: f, Request: r, Container: decide.None, Invoker: decide.None})
 			continue
 		}
 		s.state.Requeue(r)
@@ -294,10 +313,6 @@ func (s *Scheduler) vacate(cause decide.Cause, of func(decide.ContainerID) bool)
 
 // remove drops what waits for f and ends its containers.
 func (s *Scheduler) remove(f decide.FunctionID) {
-	if s.removed == nil {
-		s.removed = make([]bool, s.view.RealFunctions())
-	}
-	s.removed[f] = true
 	for r := s.view.Oldest(f); r != decide.None; r = s.view.Oldest(f) {
 		s.drop(r, decide.OfRemoved)
 		s.forget(r)

@@ -38,6 +38,8 @@ type pool struct {
 	due    bool        // a plan waits for a Tick
 	rolled decide.Time // when it was made
 	plan   []change
+
+	covered int // functions that the source forecasts
 }
 
 // A change is a planned adjustment: containers of a function to prewarm (n > 0) or end (n < 0).
@@ -50,6 +52,34 @@ type change struct {
 // catchUp is how many minutes are closed one by one when the clock is late; of more than
 // that but the last one.
 const catchUp = 10
+
+// A growing is a source of forecasts to which functions can be added.
+type growing interface {
+	forecast.Source
+	// Grow adds functions that nothing is known of until there are n.
+	Grow(n int)
+}
+
+// Deployed implements decide.Deployer. Until the minute ends nothing is expected of a function that
+// is new; then its forecast begins, from nothing where the models do not know it.
+func (p *pool) Deployed(s decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	n := int(f) + 1
+	p.signals.grow(n)
+	p.signals.rate[f] = max(p.signals.rate[f], profile.PerMinute)
+	p.signals.cached[f].until = 0
+	for len(p.counts) < n {
+		p.counts = append(p.counts, 0)
+	}
+	if g, ok := p.source.(growing); ok {
+		g.Grow(n)
+		p.covered = max(p.covered, n)
+	}
+	for _, o := range p.observers {
+		if d, ok := o.(decide.Deployer); ok {
+			d.Deployed(s, f, profile)
+		}
+	}
+}
 
 // Observe implements decide.Pool: it counts arrivals and closes minutes.
 func (p *pool) Observe(s decide.Snapshot, ev decide.Event) {
@@ -73,7 +103,7 @@ func (p *pool) Observe(s decide.Snapshot, ev decide.Event) {
 
 // roll ends the minute before p.next.
 func (p *pool) roll() {
-	p.signals.forecast = p.source.Step(int(p.next/decide.Minute)-1, p.counts)
+	p.signals.expect(p.source.Step(int(p.next/decide.Minute)-1, p.counts[:p.covered]))
 	clear(p.counts)
 	p.rolled = p.next
 	p.next += decide.Minute

@@ -84,7 +84,7 @@ type Scheduler struct {
 	out    []decide.Decision
 
 	starts  heap.Heap[startLimit] // with StartTimeout
-	removed []bool                // by function; nil while all are there
+	removed []bool                // by function, as far as any was
 	lost    []decide.RequestID    // scratch
 }
 
@@ -134,9 +134,15 @@ func (s *Scheduler) Handle(ev decide.Event) ([]decide.Decision, error) {
 	}
 	s.out = s.out[:0]
 	s.state.Advance(ev.At)
+	s.forewarn(&ev)
 	if s.view.WaitingAll() > 0 || len(s.expiry) > 0 && s.expiry[0].at <= ev.At || len(s.starts) > 0 {
-		if s.expire(); s.late(&ev) {
-			return s.out, nil // its subject has just ended
+		var created decide.Time
+		if ev.Kind == decide.Ready || ev.Kind == decide.Failed {
+			created = s.view.Created(ev.Container)
+		}
+		if s.expire(); s.late(&ev, created) { // its subject has just ended
+			s.tick()
+			return s.out, nil
 		}
 	}
 	became := decide.ContainerID(decide.None) // the container that this event made available
@@ -261,7 +267,7 @@ func (s *Scheduler) adjust() {
 		}
 		switch a.Kind {
 		case decide.Prewarm:
-			if s.removed != nil && s.removed[a.Function] {
+			if s.gone(a.Function) {
 				continue
 			}
 			if inv, ok := s.stack.Placer.Place(s.view, a.Function); ok && s.makeRoom(inv, a.Function, true) {
@@ -295,10 +301,12 @@ func (s *Scheduler) retire(c decide.ContainerID) decide.ContainerID {
 // retiring is why c, which takes no more requests, does not.
 func (s *Scheduler) retiring(c decide.ContainerID) decide.Cause {
 	switch f := s.view.Function(c); {
-	case s.removed != nil && int(f) < len(s.removed) && s.removed[f]:
+	case s.gone(f):
 		return decide.OfRemoved
 	case !s.view.Open(s.view.Invoker(c)):
 		return decide.OfDrained
+	case s.view.IsOutdated(c):
+		return decide.OfChanged
 	}
 	return decide.Surplus
 }
@@ -380,17 +388,25 @@ func (s *Scheduler) drop(r decide.RequestID, cause decide.Cause) {
 // admit starts the pending containers of inv whose turn has come.
 func (s *Scheduler) admit(inv decide.InvokerID) {
 	for {
+		if p := s.state.FirstPending(inv); p == decide.None || s.gone(s.view.Function(p)) {
+			return // there is none, or it is about to be cancelled
+		}
 		c, ok := s.state.Admit(inv)
 		if !ok {
 			return
 		}
-		for int(c) >= len(s.timers) {
-			s.timers = append(s.timers, timer{decide.Forever, decide.Forever})
-		}
+		s.time(c)
 		s.out = append(s.out, decide.Decision{Kind: decide.Create, Function: s.view.Function(c), Request: s.view.CreatedFor(c), Container: c, Invoker: inv})
 		if s.opts.StartTimeout > 0 {
 			s.starts.Push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
 		}
+	}
+}
+
+// time makes room for the timer of c.
+func (s *Scheduler) time(c decide.ContainerID) {
+	for int(c) >= len(s.timers) {
+		s.timers = append(s.timers, timer{decide.Forever, decide.Forever})
 	}
 }
 
@@ -446,8 +462,8 @@ func (s *Scheduler) expire() {
 		if _, arrival := s.view.Request(r); arrival+s.opts.Timeout > now {
 			break
 		}
-		tried := s.state.Tried(r)
-		if s.drop(r, decide.TimedOut); tried { // after others that arrived later, in the queues of policies
+		requeued := s.state.Requeued(r)
+		if s.drop(r, decide.TimedOut); requeued { // after others that arrived later, in the queues of policies
 			s.forget(r)
 		}
 	}

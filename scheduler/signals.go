@@ -31,6 +31,22 @@ type signals struct {
 	cached   []cachedTerms
 }
 
+// grow makes room for n functions, of which nothing is expected.
+func (g *signals) grow(n int) {
+	for len(g.rate) < n {
+		g.rate = append(g.rate, 0)
+		g.cached = append(g.cached, cachedTerms{})
+	}
+	for len(g.forecast) < n {
+		g.forecast = append(g.forecast, forecast.Forecast{})
+	}
+}
+
+// expect takes over the forecasts of a minute.
+func (g *signals) expect(f []forecast.Forecast) {
+	clear(g.forecast[copy(g.forecast, f):])
+}
+
 // cachedTerms are the sum of the terms of all factors but the clock, which alone
 // changes while a request waits.
 type cachedTerms struct {

@@ -120,7 +120,7 @@ func (c *Control) Swap(m *Models) ([]Order, error) {
 	if old != nil {
 		first = slices.Clone(old.signals.forecast)
 	}
-	stack, err := cfg.stack(c.known, profiles, specs, c.midnight, start, first)
+	stack, rt, err := cfg.stack(c.known, profiles, specs, c.midnight, start, first)
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: swap: %w", err)
 	}
@@ -128,7 +128,7 @@ func (c *Control) Swap(m *Models) ([]Order, error) {
 		copy(p.counts, old.counts)
 	}
 	cfg.History = nil
-	c.cfg = cfg
+	c.cfg, c.runtime = cfg, rt
 	clear(c.former)
 	c.out = append(c.out[:0], Order{Kind: decide.Swapped})
 	c.s.swap(stack)
@@ -151,5 +151,5 @@ func (s *Scheduler) swap(stack Stack) {
 			g.note(s.view, r)
 		}
 	}
-	s.decide(decide.Event{At: s.view.Now(), Kind: decide.Tick, Function: decide.None, Request: decide.None, Container: decide.None}, decide.None)
+	s.tick()
 }

@@ -103,7 +103,6 @@ func (t *Tracker) Observe(s decide.Snapshot, ev decide.Event) {
 	now := s.Now()
 	if !t.started {
 		t.started = true
-		t.counts = make([]int32, s.Functions())
 		t.from, t.last = now, now
 	}
 	if now >= t.from+t.options.Window {
@@ -113,6 +112,9 @@ func (t *Tracker) Observe(s decide.Snapshot, ev decide.Event) {
 		t.last = t.from
 	}
 	t.integrate(s, now)
+	for len(t.counts) < s.Functions() {
+		t.counts = append(t.counts, 0)
+	}
 	switch ev.Kind {
 	case decide.Arrival:
 		t.arrive(s, ev.Function)

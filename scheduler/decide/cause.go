@@ -17,10 +17,11 @@ const (
 	TimedOut             // Request waited for as long as it may
 	QueueFull            // too many requests of its function wait
 	FailedTooOften       // the containers of Request failed as often as they may
+	OfChanged            // its function has another size
 )
 
 func (c Cause) String() string {
-	names := [...]string{"", "keep-alive over", "evicted", "surplus", "invoker drained", "function removed", "start late", "timed out", "queue full", "failed too often"}
+	names := [...]string{"", "keep-alive over", "evicted", "surplus", "invoker drained", "function removed", "start late", "timed out", "queue full", "failed too often", "function changed"}
 	if int(c) >= len(names) {
 		return fmt.Sprintf("cause %d", c)
 	}

@@ -81,10 +81,14 @@ const (
 	Lost                        // Invoker is gone with all that lived there
 	Removed                     // Function is no longer
 	Returned                    // Invoker, which was lost, is there again, as it was and empty
+	Deployed                    // a function is there that was not
+	Changed                     // Function has another memory or profile
+	Joined                      // an invoker is there that was not
+	Adopted                     // a container or requests are there that the scheduler does not know of
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"arrival", "ready", "completion", "ended", "tick", "failed", "cancelled", "drained", "lost", "removed", "returned"}
+	names := [...]string{"arrival", "ready", "completion", "ended", "tick", "failed", "cancelled", "drained", "lost", "removed", "returned", "deployed", "changed", "joined", "adopted"}
 	if int(k) >= len(names) {
 		return fmt.Sprintf("event %d", k)
 	}
@@ -95,7 +99,8 @@ func (k EventKind) String() string {
 //
 // Policies see the first five kinds alone. What the others change they see as these: a
 // request that waits anew as an Arrival, one that will not be executed as a Completion after
-// the expected time, a container that is gone as Ended.
+// the expected time, a container that is gone as Ended, one that was adopted as Ready. Of functions
+// and invokers that come later a [Deployer] and a [Joiner] are told.
 type Event struct {
 	At        Time
 	Kind      EventKind
@@ -189,8 +194,8 @@ type Pool interface {
 // runtime without a function, or less. It is idle, executes nothing, and can be built upon for
 // any function of its language.
 //
-// The State numbers layers after the functions, in their order: a container that was
-// taken down to layer k of n functions is one of "function" n+k.
+// The State numbers layers after the functions that there are at first, in their order: see
+// [Snapshot.LayerAt]. A container that was taken down to a layer is one of that "function".
 type Layer struct {
 	Language int32   // of the functions that can be built on it; None: any
 	Memory   int64   // bytes that it holds, > 0

@@ -8,10 +8,10 @@ func (s *State) AddLayers(layers []Layer) error {
 		if l.Language < None || l.Memory <= 0 || !(l.Start >= 0 && l.Start <= 1) {
 			return fmt.Errorf("decide: layer %d: language must be a number or None, memory positive and start in [0, 1], got %+v", k, l)
 		}
-		s.functions = append(s.functions, function{
-			App: None, Language: l.Language, Memory: l.Memory, CPU: 1,
-			waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None,
-		})
+		fn := newFunction(Profile{App: None, Language: l.Language, Memory: l.Memory, CPU: 1})
+		fn.layer = int32(k)
+		s.layerAt = append(s.layerAt, FunctionID(len(s.functions)))
+		s.functions = append(s.functions, fn)
 	}
 	s.layers = layers
 	return nil
@@ -19,16 +19,17 @@ func (s *State) AddLayers(layers []Layer) error {
 
 // Layer returns the layer that f stands for; false if f is a function.
 func (v Snapshot) Layer(f FunctionID) (Layer, bool) {
-	if k := int(f) - len(v.s.functions) + len(v.s.layers); k >= 0 {
+	if k := v.s.functions[f].layer; k != None {
 		return v.s.layers[k], true
 	}
 	return Layer{}, false
 }
 
 // LayerNumber is which of the layers f stands for, from 0; None if f is a function.
-func (v Snapshot) LayerNumber(f FunctionID) int {
-	return max(None, int(f)-len(v.s.functions)+len(v.s.layers))
-}
+func (v Snapshot) LayerNumber(f FunctionID) int { return int(v.s.functions[f].layer) }
+
+// LayerAt is the number of layer k among the functions.
+func (v Snapshot) LayerAt(k int) FunctionID { return v.s.layerAt[k] }
 
 // CanUpgrade reports whether one of f can be built on container c now: it is a layer of f's
 // language, or of none, that is no larger than a container of f, and its invoker has the memory
@@ -51,8 +52,10 @@ func (s *State) Downgrade(c ContainerID, layer FunctionID) {
 	s.changes.add(box.function)
 	s.changes.add(layer)
 	s.gains++
-	s.invokers[box.invoker].used -= s.functions[box.function].Memory - s.functions[layer].Memory
+	memory, _ := s.size(c)
+	s.invokers[box.invoker].used -= memory - s.functions[layer].Memory
 	box.function = layer
+	s.resize(c)
 	s.makeIdle(c)
 	s.linkWarm(c)
 }
@@ -64,11 +67,13 @@ func (s *State) Upgrade(c ContainerID, f FunctionID, r RequestID) {
 	s.changes.add(box.function)
 	s.changes.add(f)
 	inv, fn := &s.invokers[box.invoker], &s.functions[f]
-	inv.used += fn.Memory - s.functions[box.function].Memory
+	memory, _ := s.size(c)
+	inv.used += fn.Memory - memory
 	inv.starting++
 	inv.promised += fn.CPU
 	fn.starting++
 	box.function, box.request = f, r
+	s.resize(c)
 	box.status, box.since, box.created = Initialising, s.now, s.now
 	box.used, box.upgraded = false, true
 	if r != None {

@@ -13,7 +13,8 @@ const Latest = Forever >> 2
 
 // Validate reports a value that is out of range.
 func (p Profile) Validate() error {
-	if p.Memory <= 0 || p.Memory > math.MaxInt64>>8 || !(p.CPU > 0) || math.IsInf(p.CPU, 0) || p.App < None || p.Owner < None {
+	if p.Memory <= 0 || p.Memory > math.MaxInt64>>8 || !(p.CPU > 0) || math.IsInf(p.CPU, 0) || p.App < None || p.Owner < None ||
+		!(p.PerMinute >= 0) || math.IsInf(p.PerMinute, 0) {
 		return fmt.Errorf("memory and CPU must be positive and finite, got %+v", p)
 	}
 	if min(p.Execution, p.Initialise, p.Termination) < 0 || max(p.Execution, p.Initialise, p.Termination) > longest {
@@ -34,7 +35,7 @@ func (i InvokerSpec) Validate() error {
 func newFunction(p Profile) function {
 	return function{
 		App: p.App, Language: p.Language, Memory: p.Memory, CPU: p.CPU, Execution: p.Execution, Initialise: p.Initialise, Termination: p.Termination,
-		waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None,
+		waiting: list{None, None, 0}, backlogAt: None, warm: None, lastArrival: None, prevArrival: None, layer: None,
 	}
 }
 
@@ -65,6 +66,9 @@ func (s *State) Return(i InvokerID) {
 	s.gains++
 }
 
+// FirstPending is the container that Admit lets start next on invoker i, or None.
+func (s *State) FirstPending(i InvokerID) ContainerID { return s.invokers[i].pendingHead }
+
 // Gone reports whether invoker i was lost.
 func (s *State) Gone(i InvokerID) bool { return s.invokers[i].gone }
 
@@ -74,7 +78,7 @@ func (s *State) Requeue(r RequestID) {
 	q := &s.requests[r]
 	f, arrival := q.function, q.arrival
 	s.changes.add(f)
-	q.stage = waiting
+	q.stage, q.requeued = waiting, true
 	fn := &s.functions[f]
 	// Those that fail have waited and executed: most that wait came later.
 	after := s.queue.head
@@ -137,8 +141,8 @@ func (s *State) Failures(r RequestID) int {
 	return int(q.failures)
 }
 
-// Tried reports whether a container has failed r.
-func (s *State) Tried(r RequestID) bool { return s.requests[r].failures > 0 }
+// Requeued reports whether r came into the queue after others that arrived later.
+func (s *State) Requeued(r RequestID) bool { return s.requests[r].requeued }
 
 // Unbind lets the starting container c start for no request in particular. It returns the
 // request that it started for.
@@ -149,7 +153,8 @@ func (s *State) Unbind(c ContainerID) RequestID {
 		box.request = None
 		s.changes.add(box.function)
 		s.gains++
-		s.invokers[box.invoker].promised -= s.functions[box.function].CPU
+		_, cpu := s.size(c)
+		s.invokers[box.invoker].promised -= cpu
 	}
 	return r
 }
@@ -169,12 +174,13 @@ func (s *State) Fail(c ContainerID, lost []RequestID) []RequestID {
 	}
 	s.changes.add(box.function)
 	s.gains++
+	memory, cpu := s.size(c)
 	switch box.status {
 	case Initialising:
 		fn.starting--
 		inv.starting--
 		if box.request != None {
-			inv.promised -= fn.CPU
+			inv.promised -= cpu
 			lost = append(lost, box.request)
 		}
 	case Idle:
@@ -193,17 +199,17 @@ func (s *State) Fail(c ContainerID, lost []RequestID) []RequestID {
 		if inv.running == 0 {
 			inv.cpu, inv.wanted = 0, 0
 		} else {
-			inv.cpu -= fn.CPU * box.share
-			inv.wanted -= fn.CPU
+			inv.cpu -= cpu * box.share
+			inv.wanted -= cpu
 		}
 		fn.busy--
 	case Terminating:
-		inv.terminating -= fn.Memory
+		inv.terminating -= memory
 	}
 	if box.retiring && box.status != Terminating {
 		fn.retiring--
 	}
-	inv.used -= fn.Memory
+	inv.used -= memory
 	*box = container{status: Gone, function: box.function, invoker: box.invoker, request: None, head: None, warmPrev: None, warmNext: None, idlePrev: None, idleNext: None}
 	s.freed = append(s.freed, c)
 	return lost
@@ -238,3 +244,8 @@ func (v Snapshot) NextExecuting(r RequestID) RequestID { return v.s.requests[r].
 
 // RealFunctions is the number of functions without the layers.
 func (v Snapshot) RealFunctions() int { return len(v.s.functions) - len(v.s.layers) }
+
+// IsFunction reports whether f is the number of a function, and not of a layer or of nothing.
+func (v Snapshot) IsFunction(f FunctionID) bool {
+	return f >= 0 && int(f) < len(v.s.functions) && v.s.functions[f].layer == None
+}

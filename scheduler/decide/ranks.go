@@ -8,13 +8,19 @@ import (
 
 // A memoryOrder numbers the functions in the order of their memory, and in their own
 // among equals. The numbers are called ranks.
+//
+// Functions that come later have the ranks after these, in the order in which they come, up to
+// a number that grows with that of the functions: then all are sorted anew.
 type memoryOrder struct {
-	rank  []int32      // by function
-	order []FunctionID // by rank
+	rank   []int32      // by function
+	order  []FunctionID // by rank
+	sorted int          // ranks below are in order
+	room   int          // ranks that there may be
 }
 
-func newMemoryOrder(functions []function) *memoryOrder {
-	o := &memoryOrder{rank: make([]int32, len(functions)), order: make([]FunctionID, len(functions))}
+func newMemoryOrder(functions []function, spare int) *memoryOrder {
+	n := len(functions)
+	o := &memoryOrder{rank: make([]int32, n, n+spare), order: make([]FunctionID, n, n+spare), sorted: n, room: n + spare}
 	for f := range o.order {
 		o.order[f] = FunctionID(f)
 	}
@@ -28,7 +34,7 @@ func newMemoryOrder(functions []function) *memoryOrder {
 }
 
 // A FunctionSet is a set of functions in the order of their memory, and in their own among
-// equals. It is a tree of bits, 64 to a word, of which a bit says that the word below it is
+// equals; those that were deployed lately come after these. It is a tree of bits, 64 to a word, of which a bit says that the word below it is
 // not zero: to add, to remove and to find the next takes a step per level, and there are
 // four for 16 million functions.
 type FunctionSet struct {
@@ -39,10 +45,10 @@ type FunctionSet struct {
 // NewFunctionSet returns an empty set of functions of the state that is viewed.
 func (v Snapshot) NewFunctionSet() *FunctionSet {
 	if v.s.order == nil {
-		v.s.order = newMemoryOrder(v.s.functions)
+		v.s.order = newMemoryOrder(v.s.functions, v.s.spare())
 	}
 	s := &FunctionSet{memoryOrder: v.s.order}
-	for n := len(v.s.functions); ; {
+	for n := s.room; ; {
 		n = (n + 63) / 64
 		s.levels = append(s.levels, make([]uint64, n))
 		if n <= 1 {
@@ -50,6 +56,10 @@ func (v Snapshot) NewFunctionSet() *FunctionSet {
 		}
 	}
 }
+
+// Current reports whether s is one of v as it is: else functions were deployed or have changed that
+// it does not know, and another set takes its place.
+func (s *FunctionSet) Current(v Snapshot) bool { return s.memoryOrder == v.s.order }
 
 // Add puts f into the set, if it is not there.
 func (s *FunctionSet) Add(f FunctionID) {
@@ -96,6 +106,9 @@ func (s *FunctionSet) First() FunctionID { return s.from(0) }
 
 // After is the member that comes next after f, or None.
 func (s *FunctionSet) After(f FunctionID) FunctionID { return s.from(int(s.rank[f]) + 1) }
+
+// Beyond is the member after f, or None, that may have less memory than f.
+func (s *FunctionSet) Beyond(f FunctionID) FunctionID { return s.from(max(int(s.rank[f])+1, s.sorted)) }
 
 // from is the first member from rank i on, or None.
 func (s *FunctionSet) from(i int) FunctionID {

@@ -12,6 +12,7 @@ type Profile struct {
 	Execution   Time    // expected
 	Initialise  Time    // expected
 	Termination Time    // expected
+	PerMinute   float64 // arrivals to expect of a function that is deployed; 0: not known
 }
 
 // An InvokerSpec is the size of an invoker.
@@ -52,9 +53,11 @@ type State struct {
 
 	functions  []function
 	containers []container
+	sizes      []size        // of containers; nil while none can have another than its function
 	freed      []ContainerID // slots to use again
 	requests   []request
 	invokers   []invoker
+	largest    int64 // memory that one of them has or had
 
 	inSystem    int   // requests, of all functions
 	dropped     int64 // requests
@@ -63,10 +66,12 @@ type State struct {
 	queue   list         // all waiting requests, in order of arrival
 	backlog []FunctionID // functions with waiting requests
 	order   *memoryOrder // nil until somebody asks for it
+	grown   bool         // a function was deployed
 	changes changes      // of functions
 	gains   uint64       // how often something was given back that a start could need
 
-	layers []Layer // the last ones of functions
+	layers  []Layer
+	layerAt []FunctionID // their numbers
 }
 
 // A function fills two lines of the cache: what every request changes is on the first.
@@ -92,7 +97,7 @@ type function struct {
 	App         int32
 	inSystem    int32 // requests that wait, execute or have a container created for them
 	Language    int32
-	_           [4]byte
+	layer       int32 // that it stands for; None: it is a function
 }
 
 // A container fills a line of the cache: its fields are read together.
@@ -120,6 +125,7 @@ type request struct {
 	function     FunctionID
 	stage        requestStage
 	failures     uint8 // of containers that were to execute it
+	requeued     bool  // it came into the queue after others that arrived later
 	arrival      Time
 	prev, next   RequestID // of all that wait; prev is the container of others
 	fPrev, fNext RequestID // of the function, or of the container that executes it
@@ -174,20 +180,16 @@ func NewState(functions []Profile, invokers []InvokerSpec, concurrency int) (*St
 		invokers:  make([]invoker, len(invokers)),
 		queue:     list{None, None, 0},
 	}
-	var largest int64
 	for i, spec := range invokers {
 		if err := spec.Validate(); err != nil {
 			return nil, fmt.Errorf("decide: invoker %d: %w", i, err)
 		}
 		s.invokers[i] = newInvoker(spec)
-		largest = max(largest, spec.Memory)
+		s.largest = max(s.largest, spec.Memory)
 	}
 	for f, p := range functions {
-		if err := p.Validate(); err != nil {
+		if err := s.fits(p); err != nil {
 			return nil, fmt.Errorf("decide: function %d: %w", f, err)
-		}
-		if p.Memory > largest {
-			return nil, fmt.Errorf("decide: function %d: a container of %d bytes fits no invoker, the largest has %d", f, p.Memory, largest)
 		}
 		s.functions[f] = newFunction(p)
 	}
@@ -225,7 +227,7 @@ func (s *State) Arrive(r RequestID, f FunctionID) {
 	s.inSystem++
 	fn.prevArrival, fn.lastArrival = fn.lastArrival, s.now
 	q := &s.requests[r]
-	q.function, q.stage, q.failures, q.arrival = f, waiting, 0, s.now // field by field: a literal is copied
+	q.function, q.stage, q.failures, q.requeued, q.arrival = f, waiting, 0, false, s.now // field by field: a literal is copied
 	q.prev, q.next, q.fPrev, q.fNext = s.queue.tail, None, fn.waiting.tail, None
 	if s.queue.tail != None {
 		s.requests[s.queue.tail].next = r
@@ -289,17 +291,22 @@ func (s *State) Abandon(r RequestID) {
 	s.Forsake(r, true)
 }
 
+// slot is a number for a container.
+func (s *State) slot() ContainerID {
+	if n := len(s.freed); n > 0 {
+		c := s.freed[n-1]
+		s.freed = s.freed[:n-1]
+		return c
+	}
+	s.containers = append(s.containers, container{})
+	return ContainerID(len(s.containers) - 1)
+}
+
 // NewContainer decides on a container of f on invoker i, for request r or as a
 // prewarm (None). It is Pending until Admit lets it start.
 func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID {
 	s.changes.add(f)
-	var c ContainerID
-	if n := len(s.freed); n > 0 {
-		c, s.freed = s.freed[n-1], s.freed[:n-1]
-	} else {
-		c = ContainerID(len(s.containers))
-		s.containers = append(s.containers, container{})
-	}
+	c := s.slot()
 	inv := &s.invokers[i]
 	s.containers[c] = container{
 		function: f, invoker: i, status: Pending, request: r, since: s.now, created: s.now,
@@ -311,6 +318,7 @@ func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID
 		inv.pendingHead = c
 	}
 	inv.pendingTail = c
+	s.resize(c)
 	inv.pending += s.functions[f].Memory
 	if r != None {
 		inv.promised += s.functions[f].CPU
@@ -325,11 +333,11 @@ func (s *State) NewContainer(f FunctionID, i InvokerID, r RequestID) ContainerID
 func (s *State) Admit(i InvokerID) (ContainerID, bool) {
 	inv := &s.invokers[i]
 	c := inv.pendingHead
-	if c == None {
+	if c == None || inv.closed {
 		return None, false
 	}
 	box := &s.containers[c]
-	need := s.functions[box.function].Memory
+	need, _ := s.size(c)
 	if inv.used+need > inv.Memory || (inv.StartLimit > 0 && int(inv.starting) >= inv.StartLimit) {
 		return None, false
 	}
@@ -363,7 +371,8 @@ func (s *State) Initialised(c ContainerID, took Time) RequestID {
 	r := box.request
 	box.request = None
 	if r != None {
-		inv.promised -= fn.CPU
+		_, cpu := s.size(c)
+		inv.promised -= cpu
 	}
 	s.makeIdle(c)
 	s.linkWarm(c)
@@ -381,8 +390,9 @@ func (s *State) Execute(r RequestID, c ContainerID) {
 		box.status, box.since = Busy, s.now
 		fn.idle--
 		fn.busy++
-		inv.cpu += fn.CPU * box.share // which all requests of a container share
-		inv.wanted += fn.CPU
+		_, cpu := s.size(c)
+		inv.cpu += cpu * box.share // which all requests of a container share
+		inv.wanted += cpu
 	}
 	s.unlinkWarm(c)
 	q := &s.requests[r]
@@ -418,8 +428,9 @@ func (s *State) Completed(r RequestID, c ContainerID, took Time) bool {
 	case inv.running == 0:
 		inv.cpu, inv.wanted = 0, 0 // what is left of sums of fractions
 	case box.running == 0:
-		inv.cpu -= fn.CPU * box.share
-		inv.wanted -= fn.CPU
+		_, cpu := s.size(c)
+		inv.cpu -= cpu * box.share
+		inv.wanted -= cpu
 	}
 	if !box.retiring {
 		if box.running+1 < s.concurrency {
@@ -473,7 +484,8 @@ func (s *State) Resize(c ContainerID, share float64) {
 	s.changes.add(box.function)
 	s.gains++
 	if box.status == Busy {
-		s.invokers[box.invoker].cpu += s.functions[box.function].CPU * (share - box.share)
+		_, cpu := s.size(c)
+		s.invokers[box.invoker].cpu += cpu * (share - box.share)
 	}
 	box.share = share
 }
@@ -490,7 +502,8 @@ func (s *State) Terminate(c ContainerID) {
 	if box.retiring {
 		fn.retiring--
 	}
-	s.invokers[box.invoker].terminating += fn.Memory
+	memory, _ := s.size(c)
+	s.invokers[box.invoker].terminating += memory
 	box.status, box.since = Terminating, s.now
 }
 
@@ -511,9 +524,10 @@ func (s *State) Cancel(c ContainerID) {
 	} else {
 		inv.pendingTail = box.idlePrev
 	}
-	inv.pending -= fn.Memory
+	memory, cpu := s.size(c)
+	inv.pending -= memory
 	if box.request != None {
-		inv.promised -= fn.CPU
+		inv.promised -= cpu
 	}
 	fn.starting--
 	if box.retiring {
@@ -531,8 +545,9 @@ func (s *State) Terminated(c ContainerID, took Time) InvokerID {
 	fn := &s.functions[box.function]
 	fn.Termination.learn(took)
 	inv := &s.invokers[box.invoker]
-	inv.terminating -= fn.Memory
-	inv.used -= fn.Memory
+	memory, _ := s.size(c)
+	inv.terminating -= memory
+	inv.used -= memory
 	box.status = Gone
 	s.freed = append(s.freed, c)
 	return box.invoker
@@ -558,7 +573,8 @@ func (s *State) makeIdle(c ContainerID) {
 	inv := &s.invokers[box.invoker]
 	box.status, box.since = Idle, s.now
 	fn.idle++
-	inv.idleMemory += fn.Memory
+	memory, _ := s.size(c)
+	inv.idleMemory += memory
 	box.idlePrev, box.idleNext = inv.idleTail, None
 	if inv.idleTail != None {
 		s.containers[inv.idleTail].idleNext = c
@@ -571,7 +587,8 @@ func (s *State) makeIdle(c ContainerID) {
 func (s *State) unlinkIdle(c ContainerID) {
 	box := &s.containers[c]
 	inv := &s.invokers[box.invoker]
-	inv.idleMemory -= s.functions[box.function].Memory
+	memory, _ := s.size(c)
+	inv.idleMemory -= memory
 	if box.idlePrev != None {
 		s.containers[box.idlePrev].idleNext = box.idleNext
 	} else {

@@ -150,6 +150,36 @@ func (e *Envelope) Observe(s decide.Snapshot, ev decide.Event) {
 	}
 }
 
+// Deployed implements decide.Deployer.
+func (e *Envelope) Deployed(s decide.Snapshot, f decide.FunctionID, p decide.Profile) {
+	if e.shadow != nil {
+		e.shadow.deployed(s, f)
+	}
+	for _, x := range e.roles() {
+		if d, ok := x.(decide.Deployer); ok {
+			d.Deployed(s, f, p)
+		}
+	}
+}
+
+// Joined implements decide.Joiner.
+func (e *Envelope) Joined(s decide.Snapshot, i decide.InvokerID) {
+	if e.shadow != nil {
+		e.shadow.joined(s, i)
+	}
+	for _, x := range e.roles() {
+		if j, ok := x.(decide.Joiner); ok {
+			j.Joined(s, i)
+		}
+	}
+}
+
+// roles are the parts of both stacks.
+func (e *Envelope) roles() [6]any {
+	a, b := &e.inner, &e.native
+	return [6]any{a.Dispatcher, a.Pool, a.Placer, b.Dispatcher, b.Pool, b.Placer}
+}
+
 // compare closes a window.
 func (e *Envelope) compare(s decide.Snapshot) {
 	w := e.shadow

@@ -22,6 +22,7 @@ type shadow struct {
 	v    float64 // virtual time of processor sharing, in us of progress
 	last decide.Time
 
+	invokers  int
 	functions []shadowed
 	running   heap.Heap[timed] // over virtual time
 	starting  heap.Heap[timed] // over time
@@ -37,7 +38,9 @@ type shadow struct {
 }
 
 type shadowed struct {
+	live    int32 // containers
 	idle    int32
+	running int32 // requests that execute
 	waiting int32
 	gone    int32 // of the queue's entries that were served already, the oldest ones
 	prev    decide.FunctionID
@@ -66,12 +69,32 @@ func newShadow(s decide.Snapshot) *shadow {
 		w.cores += spec.Cores
 		w.free += spec.Memory
 	}
-	w.functions = make([]shadowed, s.Functions())
-	for f := range w.functions {
-		id := decide.FunctionID(f)
-		w.functions[f] = shadowed{prev: decide.None, next: decide.None, memory: s.Memory(id), cpu: s.CPU(id)}
+	w.invokers = s.Invokers()
+	for f := range decide.FunctionID(s.Functions()) {
+		w.deployed(s, f)
 	}
 	return w
+}
+
+// deployed takes in that f is there or has changed: containers of it have the new size at once.
+func (w *shadow) deployed(s decide.Snapshot, f decide.FunctionID) {
+	for len(w.functions) <= int(f) {
+		w.functions = append(w.functions, shadowed{prev: decide.None, next: decide.None})
+	}
+	fn := &w.functions[f]
+	w.free -= int64(fn.live) * (s.Memory(f) - fn.memory)
+	w.demand += float64(fn.running) * (s.CPU(f) - fn.cpu)
+	fn.memory, fn.cpu = s.Memory(f), s.CPU(f)
+}
+
+// joined takes in that invoker i is there.
+func (w *shadow) joined(s decide.Snapshot, i decide.InvokerID) {
+	if int(i) < w.invokers {
+		return
+	}
+	w.invokers++
+	w.cores += s.InvokerSpec(i).Cores
+	w.free += s.InvokerSpec(i).Memory
 }
 
 // arrive lets a request of f arrive now.
@@ -111,6 +134,7 @@ func (w *shadow) reuse(f decide.FunctionID) {
 func (w *shadow) run(f decide.FunctionID) {
 	fn := &w.functions[f]
 	w.demand += fn.cpu
+	fn.running++
 	w.running.Push(timed{w.v + float64(max(1, fn.exec)), f})
 }
 
@@ -124,12 +148,14 @@ func (w *shadow) create(f decide.FunctionID) bool {
 		}
 		victim := &w.functions[g]
 		victim.idle--
+		victim.live--
 		w.free += victim.memory
 		if victim.idle == 0 {
 			w.unlist(g)
 		}
 	}
 	w.free -= fn.memory
+	fn.live++
 	w.colds++
 	w.starting.Push(timed{float64(w.now + fn.init), f})
 	return true
@@ -176,6 +202,7 @@ func (w *shadow) rate() float64 {
 func (w *shadow) complete(f decide.FunctionID) {
 	fn := &w.functions[f]
 	w.inSystem--
+	fn.running--
 	w.demand -= fn.cpu
 	if len(w.running) == 0 {
 		w.demand = 0

@@ -49,6 +49,8 @@ type Runtime struct {
 	out       []Forecast
 	scratch   scratch
 	next      int // the minute that is expected, -1 before the first
+	model     *Model
+	start     time.Time
 }
 
 // NewRuntime returns a Runtime for functions, of which start is minute 0, a midnight UTC.
@@ -76,6 +78,8 @@ func newRuntime(m *Model, functions []*Function, start time.Time) (*Runtime, err
 		members:   make([][]int, len(m.Clusters)),
 		out:       make([]Forecast, len(functions)),
 		next:      -1,
+		model:     m,
+		start:     start,
 	}
 	for i := range m.Clusters {
 		rt.clusters = append(rt.clusters, &m.Clusters[i])
@@ -87,6 +91,35 @@ func newRuntime(m *Model, functions []*Function, start time.Time) (*Runtime, err
 		}
 	}
 	return rt, nil
+}
+
+// Add makes f the last of the functions, from the next minute on, with nothing seen of it before. One that the
+// model does not know is followed by the times between its arrivals alone.
+func (rt *Runtime) Add(f *datasets.Function) {
+	if k, ok := rt.model.byKey[KeyOf(f)]; ok {
+		rt.add(&rt.model.Functions[k])
+	} else {
+		rt.add(nil)
+	}
+}
+
+// Grow adds functions that the model does not know until there are n.
+func (rt *Runtime) Grow(n int) {
+	for len(rt.functions) < n {
+		rt.add(nil)
+	}
+}
+
+func (rt *Runtime) add(f *Function) {
+	p := newPredictor(rt.model, f, rt.start)
+	if p.cluster != nil {
+		rt.members[f.Cluster] = append(rt.members[f.Cluster], len(rt.functions))
+	}
+	if rt.next >= 0 {
+		p.reset(rt.next)
+	}
+	rt.functions = append(rt.functions, p)
+	rt.out = append(rt.out, Forecast{})
 }
 
 // Prime takes the counts of a past minute, one per function, without forecasting.

@@ -67,6 +67,7 @@ type Index struct {
 	placed   decide.InvokerID // of the cold start that Next chose last
 	wake     decide.Time
 	cores    float64 // of all invokers
+	invokers int     // of which cores is
 	starting float64 // share of the containers that initialise, a running mean
 	sampled  decide.Time
 	kappa    float64 // with what the state adds
@@ -158,13 +159,33 @@ func (p *Index) Observe(s decide.Snapshot, ev decide.Event) {
 	}
 }
 
+// Deployed implements decide.Deployer.
+func (p *Index) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	for len(p.functions) <= int(f) {
+		p.functions = append(p.functions, function{})
+	}
+	fn := &p.functions[f]
+	if fn.gap == 0 && profile.PerMinute > 0 {
+		fn.gap = 60 / profile.PerMinute
+	}
+	fn.fresh = false
+}
+
+// Joined implements decide.Joiner.
+func (p *Index) Joined(s decide.Snapshot, i decide.InvokerID) {
+	if p.cores > 0 && int(i) >= p.invokers { // else it has not begun, or knows
+		p.cores += s.InvokerSpec(i).Cores
+		p.invokers++
+	}
+}
+
 // begin learns what the platform is. Before anything is known all of it is taken to be asked
 // for.
 func (p *Index) begin(s decide.Snapshot) {
 	for i := range decide.InvokerID(s.Invokers()) {
 		p.cores += s.InvokerSpec(i).Cores
 	}
-	p.offered, p.sampled = p.cores, s.Now()
+	p.offered, p.sampled, p.invokers = p.cores, s.Now(), s.Invokers()
 }
 
 // Wake implements decide.Pool.

@@ -67,12 +67,11 @@ func Archipelago(profiles []decide.Profile, invokers []decide.InvokerSpec, o Arc
 		apps = max(apps, f.App+1)
 	}
 	p := &archipelago{
-		LRU:       LRU{Keep: decide.Forever},
-		opts:      o,
-		pools:     make([]island, min(o.Pools, len(invokers))),
-		apps:      make([]archipelagoApp, apps),
-		functions: len(profiles),
-		key:       seed.Key(rnd, "archipelago lottery"),
+		LRU:   LRU{Keep: decide.Forever},
+		opts:  o,
+		pools: make([]island, min(o.Pools, len(invokers))),
+		apps:  make([]archipelagoApp, apps),
+		key:   seed.Key(rnd, "archipelago lottery"),
 	}
 	for i, spec := range invokers {
 		k := &p.pools[i%len(p.pools)]
@@ -94,8 +93,7 @@ type archipelago struct {
 	opts      ArchipelagoOptions
 	pools     []island // invoker i belongs to number i modulo their number
 	apps      []archipelagoApp
-	functions int
-	demand    []demand // by pool and function
+	demand    []demand // by function and pool
 	ring      *ring    // of pools
 	key, draw uint64   // of the lottery
 	tickets   tickets  // by RequestID
@@ -137,7 +135,25 @@ type demand struct {
 }
 
 // at is the demand for f in pool k.
-func (p *archipelago) at(k int, f decide.FunctionID) *demand { return &p.demand[k*p.functions+int(f)] }
+func (p *archipelago) at(k int, f decide.FunctionID) *demand { return &p.demand[p.number(k, f)] }
+
+// number is the place of the demand of f on pool k.
+func (p *archipelago) number(k int, f decide.FunctionID) int { return int(f)*len(p.pools) + k }
+
+// Deployed implements decide.Deployer.
+func (p *archipelago) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.apps = upTo(p.apps, profile.App+1, archipelagoApp{})
+	p.demand = upTo(p.demand, p.number(0, f+1), demand{})
+}
+
+// Joined implements decide.Joiner.
+func (p *archipelago) Joined(s decide.Snapshot, i decide.InvokerID) {
+	k := &p.pools[p.poolOf(i)]
+	if !slices.Contains(k.invokers, i) {
+		k.invokers = append(k.invokers, i)
+	}
+	k.largest = max(k.largest, s.InvokerSpec(i).Memory)
+}
 
 func (p *archipelago) poolOf(i decide.InvokerID) int { return int(i) % len(p.pools) }
 
@@ -201,7 +217,7 @@ func (p *archipelago) expect(now decide.Time, k int, f decide.FunctionID) {
 		p.next = now - now%archipelagoInterval + archipelagoInterval
 	}
 	d.active = true
-	p.active = append(p.active, k*p.functions+int(f))
+	p.active = append(p.active, p.number(k, f))
 }
 
 // scale gives an application one pool more where its requests wait for too long, and one
@@ -236,7 +252,7 @@ func (p *archipelago) estimate(s decide.Snapshot) {
 	}
 	p.plan = p.plan[:0]
 	p.active = slices.DeleteFunc(p.active, func(x int) bool {
-		d, f := &p.demand[x], decide.FunctionID(x%p.functions)
+		d, f := &p.demand[x], decide.FunctionID(x/len(p.pools))
 		d.rate += archipelagoGain * (float64(d.arrivals) - d.rate)
 		d.arrivals = 0
 		if d.rate < archipelagoIdle {
@@ -387,8 +403,8 @@ func (p *archipelago) Adjust(s decide.Snapshot) (decide.Adjustment, bool) {
 	for len(p.plan) > 0 {
 		x := p.plan[len(p.plan)-1]
 		p.plan = p.plan[:len(p.plan)-1]
-		f := decide.FunctionID(x % p.functions)
-		if p.placed = p.fewest(s, x/p.functions, f); p.placed != decide.None {
+		f := decide.FunctionID(x / len(p.pools))
+		if p.placed = p.fewest(s, x%len(p.pools), f); p.placed != decide.None {
 			p.demand[x].live++
 			return decide.Adjustment{Kind: decide.Prewarm, Function: f}, true
 		}

@@ -44,10 +44,11 @@ const fewChanges = 64
 func (c *candidates) each(s decide.Snapshot, wants func(f decide.FunctionID) bool, try func(f decide.FunctionID, st decide.Start)) {
 	changed, now, known := s.Changes(c.seen)
 	c.seen = now
-	if !known {
+	if known = known && c.warm.Current(s); !known {
 		c.begin(s)
 		changed = s.Backlog()
 	}
+	c.grow(s)
 	for i, f := range changed {
 		if i == 0 || changed[i-1] != f {
 			c.place(s, f, wants)
@@ -65,10 +66,15 @@ func (c *candidates) each(s decide.Snapshot, wants func(f decide.FunctionID) boo
 			c.one(s, f, try)
 		}
 	}
-	for f := c.cold.First(); f != decide.None && s.Memory(f) <= c.most; f = c.cold.After(f) {
+	for f := c.cold.First(); f != decide.None; {
+		if s.Memory(f) > c.most {
+			f = c.cold.Beyond(f)
+			continue
+		}
 		if c.cores[f] <= c.cpu {
 			c.one(s, f, try)
 		}
+		f = c.cold.After(f)
 	}
 }
 
@@ -92,18 +98,21 @@ func (c *candidates) again(s decide.Snapshot, changed []decide.FunctionID, try f
 
 // begin forgets what is known.
 func (c *candidates) begin(s decide.Snapshot) {
-	if c.warm == nil {
+	if c.warm == nil || !c.warm.Current(s) {
 		c.warm, c.cold = s.NewFunctionSet(), s.NewFunctionSet()
-		c.mark = make([]uint64, s.Functions())
-		c.cores = make([]float64, s.Functions())
-		c.least = math.Inf(1)
-		for f := range c.cores {
-			c.cores[f] = s.CPU(decide.FunctionID(f))
-			c.least = min(c.least, c.cores[f]*decide.LeastShare)
-		}
+		c.mark, c.cores, c.least = c.mark[:0], c.cores[:0], math.Inf(1)
 	}
 	c.warm.Clear()
 	c.cold.Clear()
+}
+
+// grow takes in functions that are new.
+func (c *candidates) grow(s decide.Snapshot) {
+	for f := decide.FunctionID(len(c.mark)); int(f) < s.Functions(); f++ {
+		cores := s.CPU(f)
+		c.mark, c.cores = append(c.mark, 0), append(c.cores, cores)
+		c.least = min(c.least, cores*decide.LeastShare)
+	}
 }
 
 // place enters f where it belongs.

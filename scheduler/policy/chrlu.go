@@ -59,7 +59,9 @@ func CHRLU(profiles []decide.Profile, invokers []decide.InvokerSpec, o CHRLUOpti
 		popular: make([]bool, len(profiles)),
 		begin:   decide.None,
 	}
-	return early(o.Keep, p.route)
+	stack := early(o.Keep, p.route)
+	stack.Pool = &chrluPool{stack.Pool.(*boundLRU), p}
+	return stack
 }
 
 // chrlu is the router of [CHRLU].
@@ -90,7 +92,7 @@ func (p *chrlu) route(s decide.Snapshot, b *binding, f decide.FunctionID) decide
 		if load > p.opts.Bound {
 			continue
 		}
-		if !p.popular[f] {
+		if int(f) >= len(p.popular) || !p.popular[f] {
 			return i
 		}
 		if second == decide.None {
@@ -107,6 +109,20 @@ func (p *chrlu) route(s decide.Snapshot, b *binding, f decide.FunctionID) decide
 	return home
 }
 
+// chrluPool is the pool of [CHRLU].
+type chrluPool struct {
+	*boundLRU
+	router *chrlu
+}
+
+// Joined implements decide.Joiner.
+func (p *chrluPool) Joined(s decide.Snapshot, i decide.InvokerID) {
+	r := p.router.ring
+	if int(i) >= len(r.met) {
+		r.join(i, p.router.opts.VNodes)
+	}
+}
+
 // measure finds the popular functions: those with the most requests so far.
 func (p *chrlu) measure(s decide.Snapshot) {
 	if p.begin == decide.None {
@@ -116,6 +132,7 @@ func (p *chrlu) measure(s decide.Snapshot) {
 		return
 	}
 	p.next = s.Now() + chrluRefresh
+	p.popular = upTo(p.popular, s.Functions(), false)
 	clear(p.popular)
 	order := make([]decide.FunctionID, 0, len(p.popular))
 	var arrivals int64
@@ -156,19 +173,39 @@ var (
 )
 
 func newRing(members []decide.InvokerID, vnodes int) *ring {
-	r := &ring{n: len(members)}
+	r := &ring{}
 	for _, i := range members {
-		for k := range vnodes {
-			r.points = append(r.points, point{hashOf(ringInvokers, uint64(i)<<32|uint64(k)), i})
-		}
-		for int(i) >= len(r.met) {
-			r.met = append(r.met, 0)
-		}
+		r.add(i, vnodes)
 	}
-	slices.SortFunc(r.points, func(a, b point) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.invoker, b.invoker))
-	})
+	slices.SortFunc(r.points, point.compare)
 	return r
+}
+
+// add appends the points of member i.
+func (r *ring) add(i decide.InvokerID, vnodes int) {
+	for k := range vnodes {
+		r.points = append(r.points, point{hashOf(ringInvokers, uint64(i)<<32|uint64(k)), i})
+	}
+	for int(i) >= len(r.met) {
+		r.met = append(r.met, 0)
+	}
+	r.n++
+}
+
+// join makes i a member of the ring.
+func (r *ring) join(i decide.InvokerID, vnodes int) {
+	n := len(r.points)
+	r.add(i, vnodes)
+	for _, x := range slices.Clone(r.points[n:]) {
+		at, _ := slices.BinarySearchFunc(r.points[:n], x, point.compare)
+		copy(r.points[at+1:n+1], r.points[at:n])
+		r.points[at] = x
+		n++
+	}
+}
+
+func (a point) compare(b point) int {
+	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.invoker, b.invoker))
 }
 
 func hashOf(key, x uint64) uint64 { return uint64(seed.Uniform(key, x) * (1 << 53)) }

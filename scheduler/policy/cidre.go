@@ -143,6 +143,13 @@ type cip struct {
 	used       []float64 // the clock at the last use
 }
 
+// Deployed implements decide.Deployer.
+func (p *cip) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.weight, p.frequency, p.used = upTo(p.weight, f+1, 0), upTo(p.frequency, f+1, 0), upTo(p.used, f+1, 0)
+	p.weight[f] = weightOf(profile)
+	p.dispatcher.functions = upTo(p.dispatcher.functions, f+1, speculation{cold: true})
+}
+
 // Observe implements decide.Pool.
 func (p *cip) Observe(s decide.Snapshot, ev decide.Event) {
 	if ev.Kind == decide.Arrival {

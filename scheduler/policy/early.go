@@ -154,6 +154,9 @@ func (b *binding) forget(s decide.Snapshot, r decide.RequestID) {
 
 // release lets r count for its invoker no longer.
 func (b *binding) release(s decide.Snapshot, r decide.RequestID) {
+	if int(r) >= len(b.places) || !b.places[r].bound {
+		return // it executed before it was known
+	}
 	t := &b.places[r]
 	t.bound = false
 	l := &b.lanes[t.invoker]

@@ -32,9 +32,13 @@ func FaasCache(profiles []decide.Profile) Stack {
 func weights(profiles []decide.Profile) []float64 {
 	w := make([]float64, len(profiles))
 	for f, p := range profiles {
-		w[f] = p.Initialise.Seconds() / (float64(p.Memory) / (1 << 20))
+		w[f] = weightOf(p)
 	}
 	return w
+}
+
+func weightOf(p decide.Profile) float64 {
+	return p.Initialise.Seconds() / (float64(p.Memory) / (1 << 20))
 }
 
 // gdsf is a cache whose priorities only rise while their function has containers.
@@ -58,6 +62,12 @@ func (p *gdsf) Observe(s decide.Snapshot, ev decide.Event) {
 	case decide.Ended:
 		p.ended(ev.Container)
 	}
+}
+
+// Deployed implements decide.Deployer.
+func (p *gdsf) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.weight, p.frequency, p.priority = upTo(p.weight, f+1, 0), upTo(p.frequency, f+1, 0), upTo(p.priority, f+1, 0)
+	p.weight[f] = weightOf(profile)
 }
 
 // KeepAlive implements decide.Pool.

@@ -111,6 +111,12 @@ func (p *femux) Wake() decide.Time { return p.periods.Wake() }
 // Adjust implements decide.Pool.
 func (p *femux) Adjust(s decide.Snapshot) (decide.Adjustment, bool) { return p.fleet.Adjust(s) }
 
+// Deployed implements decide.Deployer.
+func (p *femux) Deployed(s decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.periods.Deployed(s, f, profile)
+	p.functions = upTo(p.functions, f+1, femuxFunction{})
+}
+
 // Observe implements decide.Pool.
 func (p *femux) Observe(s decide.Snapshot, ev decide.Event) {
 	if !p.see(s, ev) {

@@ -51,9 +51,7 @@ func (p *fleet) want(s decide.Snapshot, f decide.FunctionID, n int) {
 		p.prewarm = append(p.prewarm, decide.Adjustment{Kind: decide.Prewarm, Function: f})
 	}
 	if live > n {
-		if p.excess == nil {
-			p.excess = make([]int, s.Functions())
-		}
+		p.excess = upTo(p.excess, s.Functions(), 0)
 		p.excess[f] = live - n
 		p.over = append(p.over, f)
 	}

@@ -66,7 +66,7 @@ func Histogram(profiles []decide.Profile, o HistogramOptions) Stack {
 		executed: make([]bool, len(profiles)),
 	}
 	for a := range p.apps {
-		p.apps[a] = idleTimes{end: decide.None, reload: decide.Forever, keep: o.whole()}
+		p.apps[a] = p.fresh()
 	}
 	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: LeastLoaded{}}
 }
@@ -123,6 +123,17 @@ func (p *hybrid) Observe(s decide.Snapshot, ev decide.Event) {
 			a.functions = append(a.functions, f)
 		}
 	}
+}
+
+// fresh is what is known of an application before it has executed.
+func (p *hybrid) fresh() idleTimes {
+	return idleTimes{end: decide.None, reload: decide.Forever, keep: p.opts.whole()}
+}
+
+// Deployed implements decide.Deployer.
+func (p *hybrid) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.executed = upTo(p.executed, f+1, false)
+	p.apps = upTo(p.apps, profile.App+1, p.fresh())
 }
 
 // learn takes in an idle time and renews the windows.

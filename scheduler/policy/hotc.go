@@ -50,9 +50,7 @@ func HotC(profiles []decide.Profile, invokers []decide.InvokerSpec, o HotCOption
 		LRU: LRU{Keep: decide.Forever}, periods: newPeriods(hotcPeriod, len(profiles)), opts: o,
 		functions: make([]hotcFunction, len(profiles)),
 	}
-	for _, i := range invokers {
-		p.memory += float64(i.Memory)
-	}
+	p.machines = machinesOf(invokers)
 	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: LeastLoaded{}}
 }
 
@@ -61,8 +59,8 @@ type hotc struct {
 	LRU
 	periods
 	fleet
+	machines
 	opts      HotCOptions
-	memory    float64 // of all invokers
 	functions []hotcFunction
 }
 
@@ -94,6 +92,12 @@ func (p *hotc) used(s decide.Snapshot) float64 {
 		used -= float64(s.Unclaimed(i))
 	}
 	return used
+}
+
+// Deployed implements decide.Deployer.
+func (p *hotc) Deployed(s decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.periods.Deployed(s, f, profile)
+	p.functions = upTo(p.functions, f+1, hotcFunction{})
 }
 
 // Observe implements decide.Pool.

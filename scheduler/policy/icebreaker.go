@@ -67,19 +67,11 @@ func IceBreaker(profiles []decide.Profile, invokers []decide.InvokerSpec, o IceB
 		functions: make([]iceFunction, len(profiles)),
 		fourier:   timeseries.NewFourier(iceBreakerWindow, 1, o.Harmonics),
 		window:    make([]float64, iceBreakerWindow),
-		costly:    make([]bool, len(invokers)),
 	}
 	for _, f := range profiles {
 		p.largest = max(p.largest, float64(f.Memory))
 	}
-	order := make([]int, len(invokers))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(invokers[b].Cores, invokers[a].Cores) })
-	for _, i := range order[:int(math.Round(o.Better*float64(len(invokers))))] {
-		p.costly[i] = true
-	}
+	p.divide(len(invokers), func(i int) float64 { return invokers[i].Cores })
 	return Stack{Dispatcher: FCFS{}, Pool: p, Placer: halves{p}}
 }
 
@@ -94,6 +86,7 @@ type iceBreaker struct {
 	window    []float64
 	largest   float64 // memory of a container
 	costly    []bool  // by invoker
+	joined    bool    // others have joined since they were divided
 }
 
 // A tier says where a function's containers go.
@@ -128,10 +121,40 @@ func (p *iceBreaker) Evict(s decide.Snapshot, i decide.InvokerID, f decide.Funct
 	return p.LRU.Evict(s, i, f, prewarm)
 }
 
+// divide tells the better of n invokers from the others: those with the most cores.
+func (p *iceBreaker) divide(n int, cores func(i int) float64) {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(cores(b), cores(a)) })
+	p.costly = make([]bool, n)
+	for _, i := range order[:int(math.Round(p.opts.Better*float64(n)))] {
+		p.costly[i] = true
+	}
+}
+
+// Deployed implements decide.Deployer.
+func (p *iceBreaker) Deployed(s decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.periods.Deployed(s, f, profile)
+	p.functions = upTo(p.functions, f+1, iceFunction{})
+	p.largest = max(p.largest, float64(profile.Memory))
+}
+
+// Joined implements decide.Joiner.
+func (p *iceBreaker) Joined(s decide.Snapshot, _ decide.InvokerID) {
+	p.costly = upTo(p.costly, s.Invokers(), false) // until the minute ends
+	p.joined = true
+}
+
 // Observe implements decide.Pool.
 func (p *iceBreaker) Observe(s decide.Snapshot, ev decide.Event) {
 	if !p.see(s, ev) {
 		return
+	}
+	if p.joined {
+		p.joined = false
+		p.divide(s.Invokers(), func(i int) float64 { return s.InvokerSpec(decide.InvokerID(i)).Cores })
 	}
 	least, most := math.Inf(1), math.Inf(-1)
 	for _, id := range p.active {

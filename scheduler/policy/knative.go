@@ -90,6 +90,11 @@ type knativeFunction struct {
 	idleSince decide.Time // when nothing was first wanted; 0: something is
 }
 
+// Deployed implements decide.Deployer.
+func (p *knative) Deployed(_ decide.Snapshot, f decide.FunctionID, _ decide.Profile) {
+	p.functions = upTo(p.functions, f+1, knativeFunction{})
+}
+
 // Observe implements decide.Pool.
 func (p *knative) Observe(s decide.Snapshot, ev decide.Event) {
 	switch ev.Kind {
@@ -210,6 +215,13 @@ func newActivator(functions int, waits func(decide.Snapshot, decide.FunctionID) 
 		d.place = LeastLoaded{}
 	}
 	return d
+}
+
+// Deployed implements decide.Deployer.
+func (d *activator) Deployed(_ decide.Snapshot, f decide.FunctionID, p decide.Profile) {
+	if d.listed = upTo(d.listed, f+1, false); d.listed[f] {
+		d.least = min(d.least, p.Memory)
+	}
 }
 
 // room is the memory that a new container can have on any invoker.

@@ -45,6 +45,12 @@ func (p *landlord) Observe(s decide.Snapshot, ev decide.Event) {
 	}
 }
 
+// Deployed implements decide.Deployer.
+func (p *landlord) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.weight = upTo(p.weight, f+1, 0)
+	p.weight[f] = weightOf(profile)
+}
+
 // KeepAlive implements decide.Pool.
 func (*landlord) KeepAlive(decide.Snapshot, decide.ContainerID) decide.Time { return decide.Forever }
 

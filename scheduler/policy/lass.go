@@ -54,18 +54,25 @@ const (
 // among them would be an even one; the one used last is taken instead.
 func LaSS(profiles []decide.Profile, invokers []decide.InvokerSpec, o LaSSOptions) Stack {
 	p := &lass{
-		LRU: LRU{Keep: NativeKeepAlive}, opts: o, profiles: profiles,
+		LRU: LRU{Keep: NativeKeepAlive}, opts: o, profiles: slices.Clone(profiles),
 		functions: make([]lassFunction, len(profiles)),
 		next:      lassEpoch,
 	}
 	for f := range p.functions {
 		p.functions[f].share, p.functions[f].cores = 1, profiles[f].CPU
 	}
-	for _, i := range invokers {
-		p.memory += float64(i.Memory)
-		p.cores += i.Cores
-	}
+	p.machines = machinesOf(invokers)
 	return Stack{Dispatcher: &fairShare{pool: p}, Pool: p, Placer: LeastLoaded{}}
+}
+
+// Deployed implements decide.Deployer.
+func (p *lass) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.profiles = upTo(p.profiles, f+1, profile)
+	p.profiles[f] = profile
+	p.functions = upTo(p.functions, f+1, lassFunction{share: 1, cores: profile.CPU})
+	if x := &p.functions[f]; !x.active {
+		x.cores = profile.CPU
+	}
 }
 
 // fairShare is the dispatcher of [LaSS]: of the functions that can start a request, it
@@ -88,13 +95,13 @@ func (d *fairShare) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool)
 // lass is the pool of [LaSS].
 type lass struct {
 	LRU
-	opts          LaSSOptions
-	profiles      []decide.Profile
-	memory, cores float64 // of all invokers
-	functions     []lassFunction
-	active        []decide.FunctionID // with arrivals in the long window, ascending
-	next          decide.Time         // end of the epoch
-	plan          []decide.Adjustment // the first one last
+	machines
+	opts      LaSSOptions
+	profiles  []decide.Profile
+	functions []lassFunction
+	active    []decide.FunctionID // with arrivals in the long window, ascending
+	next      decide.Time         // end of the epoch
+	plan      []decide.Adjustment // the first one last
 }
 
 // lassFunction is what the controller knows of a function.

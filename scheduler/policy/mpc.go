@@ -103,6 +103,12 @@ func (p *mpc) Wake() decide.Time { return p.periods.Wake() }
 // Adjust implements decide.Pool.
 func (p *mpc) Adjust(s decide.Snapshot) (decide.Adjustment, bool) { return p.fleet.Adjust(s) }
 
+// Deployed implements decide.Deployer.
+func (p *mpc) Deployed(s decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.periods.Deployed(s, f, profile)
+	p.histories = upTo(p.histories, f+1, history{})
+}
+
 // Observe implements decide.Pool.
 func (p *mpc) Observe(s decide.Snapshot, ev decide.Event) {
 	if !p.see(s, ev) {

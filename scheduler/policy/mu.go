@@ -58,9 +58,7 @@ const (
 // [LeastLoaded].
 func Mu(profiles []decide.Profile, invokers []decide.InvokerSpec, o MuOptions) Stack {
 	p := &mu{LRU: LRU{Keep: o.Keep}, opts: o, functions: make([]muFunction, len(profiles))}
-	for _, i := range invokers {
-		p.memory += float64(i.Memory)
-	}
+	p.machines = machinesOf(invokers)
 	return Stack{Dispatcher: p, Pool: p, Placer: LeastLoaded{}}
 }
 
@@ -68,8 +66,8 @@ func Mu(profiles []decide.Profile, invokers []decide.InvokerSpec, o MuOptions) S
 type mu struct {
 	candidates
 	LRU
+	machines
 	opts      MuOptions
-	memory    float64 // of all invokers
 	functions []muFunction
 	pods      []pod              // by ContainerID
 	tickets   tickets            // by RequestID
@@ -97,6 +95,11 @@ type muFunction struct {
 	at       int              // the current interval in the ring
 	active   bool
 	target   int // containers
+}
+
+// Deployed implements decide.Deployer.
+func (p *mu) Deployed(_ decide.Snapshot, f decide.FunctionID, _ decide.Profile) {
+	p.functions = upTo(p.functions, f+1, muFunction{})
 }
 
 // Observe implements decide.Pool.

@@ -107,8 +107,13 @@ func (p *nightcore) Observe(_ decide.Snapshot, ev decide.Event) {
 	case decide.Completion:
 		m := &p.functions[ev.Function]
 		m.execution.add(float64(ev.Took), p.gain)
-		m.running--
+		m.running = max(0, m.running-1) // it may have executed before it was known
 	}
+}
+
+// Deployed implements decide.Deployer.
+func (p *nightcore) Deployed(_ decide.Snapshot, f decide.FunctionID, _ decide.Profile) {
+	p.functions = upTo(p.functions, f+1, managed{last: decide.None})
 }
 
 // Next implements decide.Dispatcher.

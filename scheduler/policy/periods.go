@@ -24,6 +24,11 @@ func newPeriods(period decide.Time, functions int) periods {
 	}
 }
 
+// Deployed implements decide.Deployer.
+func (p *periods) Deployed(_ decide.Snapshot, f decide.FunctionID, _ decide.Profile) {
+	p.usages, p.counts, p.is = upTo(p.usages, f+1, usage{}), upTo(p.counts, f+1, 0), upTo(p.is, f+1, false)
+}
+
 // see takes in an event. It returns true where it ends a period, and the caller then decides.
 // Every function is active from its first arrival until done says otherwise.
 func (p *periods) see(s decide.Snapshot, ev decide.Event) bool {

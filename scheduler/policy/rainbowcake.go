@@ -96,7 +96,7 @@ type rainbowCake struct {
 	functions int
 	layers    []decide.Layer // of the languages, and the bare one
 	start     []float64      // mean initialisation in seconds, by language, and of all
-	history   []recency      // by function, then by layer
+	history   []recency      // by number of a function or layer
 }
 
 // recency is the last arrivals.
@@ -120,11 +120,30 @@ func (r *recency) gap(now decide.Time) (decide.Time, bool) {
 	return 0, false
 }
 
-// layer is the number, after those of functions, of layer k.
+// layer is the number, after those of the functions that there are at first, of layer k.
 func (p *rainbowCake) layer(k int) decide.FunctionID { return decide.FunctionID(p.functions + k) }
 
 // bare is the number of the bare layer among the layers.
 func (p *rainbowCake) bare() int { return len(p.layers) - 1 }
+
+// kind is which of the layers f is, less than 0 for a function.
+func (p *rainbowCake) kind(f decide.FunctionID) int {
+	if k := int(f) - p.functions; k < len(p.layers) {
+		return k
+	}
+	return decide.None
+}
+
+// language is the layer of f's language; the bare one where there is none: layers are those of the languages
+// that there are at first.
+func (p *rainbowCake) language(s decide.Snapshot, f decide.FunctionID) int {
+	return min(int(s.Language(f)), p.bare())
+}
+
+// Deployed implements decide.Deployer.
+func (p *rainbowCake) Deployed(_ decide.Snapshot, f decide.FunctionID, _ decide.Profile) {
+	p.history = upTo(p.history, f+1, recency{})
+}
 
 // Layers implements decide.LayeredPool.
 func (p *rainbowCake) Layers() []decide.Layer { return p.layers }
@@ -135,7 +154,9 @@ func (p *rainbowCake) Observe(s decide.Snapshot, ev decide.Event) {
 		return
 	}
 	p.history[ev.Function].add(ev.At)
-	p.history[p.layer(int(s.Language(ev.Function)))].add(ev.At)
+	if k := p.language(s, ev.Function); k != p.bare() {
+		p.history[p.layer(k)].add(ev.At)
+	}
 	p.history[p.layer(p.bare())].add(ev.At)
 }
 
@@ -147,7 +168,7 @@ func (p *rainbowCake) KeepAlive(s decide.Snapshot, c decide.ContainerID) decide.
 		return cakeDefault
 	}
 	start := p.opts.UserPart * s.Initialise(f).Seconds()
-	switch k := int(f) - p.functions; {
+	switch k := p.kind(f); {
 	case k == p.bare():
 		start = (1 - p.opts.UserPart - p.opts.LanguagePart) * p.start[k]
 	case k >= 0:
@@ -175,11 +196,11 @@ func (p *rainbowCake) ttl(gap decide.Time, start float64, memory int64) decide.T
 func (p *rainbowCake) Downgrade(s decide.Snapshot, c decide.ContainerID) decide.FunctionID {
 	f := s.Function(c)
 	below := p.bare()
-	switch k := int(f) - p.functions; {
+	switch k := p.kind(f); {
 	case k == below:
 		return decide.None
 	case k < 0 && p.opts.LanguageMemory <= s.Memory(f):
-		below = int(s.Language(f))
+		below = p.language(s, f)
 	}
 	if p.layers[below].Memory > s.Memory(f) {
 		return decide.None
@@ -201,7 +222,7 @@ func (d onLayers) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) 
 	if s.FirstWarm(f) != decide.None {
 		return st, ok
 	}
-	for _, k := range []int{int(s.Language(f)), d.pool.bare()} {
+	for _, k := range []int{d.pool.language(s, f), d.pool.bare()} {
 		for c := s.FirstWarm(d.pool.layer(k)); c != decide.None; c = s.NextWarm(c) {
 			if s.CanUpgrade(c, f) {
 				return decide.Start{Request: oldest, Container: c}, true

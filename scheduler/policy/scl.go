@@ -36,26 +36,19 @@ func DefaultSCLOptions() SCLOptions { return SCLOptions{Window: 60 * decide.Seco
 // owner alone may take the lock again and again, are not needed where no request
 // takes anything twice.
 func SCL(profiles []decide.Profile, invokers []decide.InvokerSpec, o SCLOptions) Stack {
-	p := &scl{window: o.Window, tenant: make([]int32, len(profiles))}
-	tenants := int32(0)
+	p := &scl{window: o.Window, byApp: o.ByApp}
 	for f := range profiles {
-		p.tenant[f] = profiles[f].Owner
-		if o.ByApp {
-			p.tenant[f] = profiles[f].App
-		}
-		tenants = max(tenants, p.tenant[f]+1)
+		p.deployed(decide.FunctionID(f), profiles[f])
 	}
-	p.accounts = make([]account, tenants)
-	for i := range invokers {
-		p.capacity += invokers[i].Cores * float64(o.Window)
-	}
+	p.machines = machinesOf(invokers)
 	return Stack{Dispatcher: p, Pool: &sclPool{LRU{Keep: NativeKeepAlive}, p}, Placer: LeastLoaded{}, CPUShare: o.CPUShare}
 }
 
 type scl struct {
 	candidates
-	window   decide.Time
-	capacity float64 // of a window, in core microseconds
+	byApp  bool
+	window decide.Time
+	machines
 	tenant   []int32 // by function
 	accounts []account
 	charges  []charge // by request, of those that have started
@@ -104,7 +97,11 @@ func (p *scl) observe(s decide.Snapshot, ev decide.Event) {
 	case decide.Arrival:
 		p.ask(ev.Function)
 	case decide.Completion:
+		if int(ev.Request) >= len(p.charges) {
+			return // it executed before it was known
+		}
 		c := p.charges[ev.Request]
+		p.charges[ev.Request] = charge{}
 		took := float64(ev.Took) * s.CPU(ev.Function)
 		if c.window == p.number { // else it belongs to a window that is over
 			p.accounts[p.tenant[ev.Function]].used += took - c.expected
@@ -114,7 +111,7 @@ func (p *scl) observe(s decide.Snapshot, ev decide.Event) {
 
 // Next implements decide.Dispatcher.
 func (p *scl) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
-	tokens := p.capacity / float64(max(1, p.active))
+	tokens := p.machines.cores * float64(p.window) / float64(max(1, p.active))
 	entitled := false
 	for _, f := range s.Backlog() {
 		if p.accounts[p.tenant[f]].used < tokens {
@@ -140,6 +137,24 @@ func (p *scl) Next(s decide.Snapshot, _ decide.Event) (decide.Start, bool) {
 	}
 	return st, ok
 }
+
+// deployed makes f known.
+func (p *scl) deployed(f decide.FunctionID, profile decide.Profile) {
+	tenant := profile.Owner
+	if p.byApp {
+		tenant = profile.App
+	}
+	p.tenant = upTo(p.tenant, f+1, tenant)
+	p.accounts = upTo(p.accounts, tenant+1, account{})
+}
+
+// Deployed implements decide.Deployer.
+func (p *sclPool) Deployed(_ decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.dispatcher.deployed(f, profile)
+}
+
+// Joined implements decide.Joiner.
+func (p *sclPool) Joined(s decide.Snapshot, i decide.InvokerID) { p.dispatcher.machines.Joined(s, i) }
 
 // sclPool is native's pool, which shows what it sees to the dispatcher.
 type sclPool struct {

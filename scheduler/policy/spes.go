@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"math"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
@@ -67,12 +69,12 @@ func SPES(profiles []decide.Profile, o SPESOptions) Stack {
 		LRU: LRU{Keep: decide.Forever}, periods: newPeriods(spesPeriod, len(profiles)), opts: o,
 		functions: make([]spesFunction, len(profiles)),
 	}
-	members := make(map[int32][]decide.FunctionID)
+	p.members = make(map[int32][]decide.FunctionID)
 	for f := range profiles {
-		members[profiles[f].App] = append(members[profiles[f].App], decide.FunctionID(f))
+		p.members[profiles[f].App] = append(p.members[profiles[f].App], decide.FunctionID(f))
 	}
 	for f := range profiles {
-		if m := members[profiles[f].App]; len(m) > 1 && len(m) <= spesPeers {
+		if m := p.members[profiles[f].App]; len(m) > 1 && len(m) <= spesPeers {
 			p.functions[f].peers = m
 		}
 	}
@@ -86,7 +88,8 @@ type spes struct {
 	fleet
 	opts      SPESOptions
 	functions []spesFunction
-	begun     []decide.FunctionID // whose runs began in the minute that ends
+	members   map[int32][]decide.FunctionID // of applications
+	begun     []decide.FunctionID           // whose runs began in the minute that ends
 }
 
 // spesFunction is what is known of a function. Minutes are those of the clock.
@@ -97,6 +100,27 @@ type spesFunction struct {
 	after  [][spesLag + 1]int  // runs that began so many minutes after one of that peer
 	expect int                 // minute in which its partner says that a run begins
 	peak   int                 // requests at once in the last minute with an invocation
+}
+
+// Deployed implements decide.Deployer. A function that comes later is a peer of those of its
+// application, as long as these are few.
+func (p *spes) Deployed(s decide.Snapshot, f decide.FunctionID, profile decide.Profile) {
+	p.periods.Deployed(s, f, profile)
+	if int(f) < len(p.functions) {
+		return // it has changed
+	}
+	p.functions = upTo(p.functions, f+1, spesFunction{})
+	m := append(slices.Clone(p.members[profile.App]), f)
+	p.members[profile.App] = m
+	if len(m) < 2 || len(m) > spesPeers {
+		return
+	}
+	for _, id := range m {
+		x := &p.functions[id]
+		if x.peers = m; x.after != nil {
+			x.after = append(x.after, [spesLag + 1]int{})
+		}
+	}
 }
 
 // Wake implements decide.Pool.

@@ -41,9 +41,26 @@ func (h *history) add(x happening) {
 }
 
 func (h *history) event(ev *scheduler.Event) {
-	if ev.Kind != decide.Tick {
-		h.add(happening{at: ev.At, function: ev.Function, request: ev.Request, container: ev.Container, invoker: ev.Invoker, kind: uint8(ev.Kind)})
+	if ev.Kind == decide.Tick {
+		return
 	}
+	x := happening{at: ev.At, function: ev.Function, request: ev.Request, container: ev.Container, invoker: ev.Invoker, kind: uint8(ev.Kind)}
+	switch {
+	case ev.Deploy != nil:
+		x.function = ev.Deploy.ID
+	case ev.Join != nil:
+		x.invoker = ev.Join.ID
+	case ev.Adopt != nil:
+		x.container = ev.Adopt.Container
+		for _, r := range ev.Adopt.Requests {
+			x.request = r.ID
+			h.add(x)
+		}
+		if len(ev.Adopt.Requests) > 0 {
+			return
+		}
+	}
+	h.add(x)
 }
 
 func (h *history) order(at time.Time, o *scheduler.Order) {

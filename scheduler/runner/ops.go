@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -17,6 +18,28 @@ type op struct {
 
 // plain reports whether events of the kind carry ids alone.
 func plain(k decide.EventKind) bool { return k <= decide.Returned }
+
+// Deploy makes f known, as Submit of a decide.Deployed does. It must not be given an id again.
+func (r *Runner) Deploy(ctx context.Context, f scheduler.Function) error {
+	return r.Submit(ctx, scheduler.Event{Kind: decide.Deployed, Deploy: &f})
+}
+
+// Change gives the function f.ID the memory, the CPU and the expected times of f that are not 0, as Submit of a
+// decide.Changed does.
+func (r *Runner) Change(ctx context.Context, f scheduler.Function) error {
+	return r.Submit(ctx, scheduler.Event{Kind: decide.Changed, Deploy: &f})
+}
+
+// Join makes v known, as Submit of a decide.Joined does.
+func (r *Runner) Join(ctx context.Context, v scheduler.Invoker) error {
+	return r.Submit(ctx, scheduler.Event{Kind: decide.Joined, Join: &v})
+}
+
+// Adopt makes known what is there of a function, on an invoker where it is a container, as Submit of a
+// decide.Adopted does.
+func (r *Runner) Adopt(ctx context.Context, function, invoker uint64, k scheduler.Known) error {
+	return r.Submit(ctx, scheduler.Event{Kind: decide.Adopted, Function: function, Invoker: invoker, Adopt: &k})
+}
 
 // swap lets the bundle with that digest decide, whose models are m.
 func (r *Runner) swap(at time.Time, digest string, m *scheduler.Models) error {
