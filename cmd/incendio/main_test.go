@@ -40,11 +40,16 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			data, err := os.ReadFile("testdata/tiny.yaml")
-			if err != nil {
-				return err
+			for _, from := range []string{"testdata/tiny.yaml", "../../datasets/parquet/foreign/testdata/duration.parquet"} {
+				data, err := os.ReadFile(from)
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(e.WorkDir, filepath.Base(from)), data, 0o644); err != nil {
+					return err
+				}
 			}
-			return os.WriteFile(filepath.Join(e.WorkDir, "tiny.yaml"), data, 0o644)
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "keys": keys, "value": value, "between": between, "same": same, "keep": keep, "kept": kept, "pack": pack,
