@@ -25,7 +25,7 @@ const Module = "github.com/incendio-faas/incendio"
 //go:embed datasets/*.go datasets/*/*.go datasets/*/*/*.go datasets/*/*/*/*.go datasets/synthetic/workloads/profiles.csv
 //go:embed export/*.go export/*/*.go
 //go:embed features/*.go features/*/*.go features/*/*/*.go features/*/*/*/*.go
-//go:embed internal/*/*.go
+//go:embed internal/*/*.go metric/*.go
 //go:embed pipelines/*.go pipelines/*/*.go pipelines/*/*/*.go pipelines/*.yaml pipelines/report/page.*
 //go:embed scheduler/*.go scheduler/*/*.go scheduler/*/*.s
 //go:embed train/*.go train/*/*.go train/*/*.s train/*/*/*.go

@@ -8,7 +8,7 @@ import (
 
 	"github.com/incendio-faas/incendio/internal/seed"
 	"github.com/incendio-faas/incendio/scheduler/queueing"
-	"github.com/incendio-faas/incendio/train/metric"
+	"github.com/incendio-faas/incendio/train/rank"
 )
 
 // TestFigures compares statistics with SciPy's, and Erlang's formula with the textbook
@@ -44,7 +44,7 @@ func TestFigures(t *testing.T) {
 			}
 		}
 		in.Spearman = append(in.Spearman, pair)
-		spearman = append(spearman, metric.Spearman(values[0], values[1]))
+		spearman = append(spearman, rank.Spearman(values[0], values[1]))
 
 		c := 1 + r.IntN(120)
 		load := float64(c) * r.Float64()

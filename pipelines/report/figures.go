@@ -10,6 +10,8 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/incendio-faas/incendio/metric"
 )
 
 const perMinute = "invocations/min"
@@ -214,26 +216,22 @@ func forecast(f *Forecast) Figure {
 }
 
 func forecastCaption(f *Forecast) string {
-	inside, known := 0, 0
-	wrong, total := 0.0, 0.0
+	var inside metric.Coverage
+	var errs metric.Errors
 	for i := range min(len(f.Actual), len(f.Mean), len(f.Lower), len(f.Upper)) {
 		a, m, lo, hi := f.Actual[i], f.Mean[i], f.Lower[i], f.Upper[i]
 		if !finite(a) || !finite(m) || !finite(lo) || !finite(hi) {
 			continue
 		}
-		known++
-		if a >= lo && a <= hi {
-			inside++
-		}
-		wrong += math.Abs(a - m)
-		total += math.Abs(a)
+		inside.Add(a, lo, hi)
+		errs.Add(a, m, m, 1)
 	}
-	if known == 0 {
+	if inside.N == 0 {
 		return "Function " + f.Function + ": nothing was observed that the forecast could be compared with."
 	}
-	text := fmt.Sprintf("Function %s: the %s interval holds %s of what happened", f.Function, level(float64(f.Level)), percent(float64(inside)/float64(known)))
-	if finite(wrong) && total > 0 && finite(total) {
-		text += fmt.Sprintf("; the absolute error of the mean is %s of the volume (WAPE)", percent(wrong/total))
+	text := fmt.Sprintf("Function %s: the %s interval holds %s of what happened", f.Function, level(float64(f.Level)), percent(inside.Share()))
+	if wape := errs.WAPE(); errs.Actual > 0 && finite(wape) {
+		text += fmt.Sprintf("; the absolute error of the mean is %s of the volume (WAPE)", percent(wape))
 	}
 	return text + "."
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
-	"github.com/incendio-faas/incendio/train/metric"
+	"github.com/incendio-faas/incendio/train/rank"
 )
 
 // The strategies of Fig. 2 as caches of containers that differ in what a hit is worth.
@@ -119,7 +119,7 @@ func fig2(ctx context.Context, l *lab) error {
 		marks = append(marks, report.Mark{Name: r.Name, X: x, Y: y})
 		warm, latency = append(warm, x), append(latency, y)
 	}
-	rho := metric.Spearman(warm, latency)
+	rho := rank.Spearman(warm, latency)
 	l.out.Figures = append(l.out.Figures, report.Scatter(report.Chart{
 		ID: "fig2-policies", Title: "Warm starts and latency of every policy", Head: "Mean latency, ms (log scale)",
 		Caption: fmt.Sprintf("Over %d policies the rank correlation of warm starts and mean latency is %.2f; −1 would mean that warm starts decide.", len(marks), rho),

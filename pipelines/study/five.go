@@ -11,6 +11,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/metric"
 	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/report"
 	"github.com/incendio-faas/incendio/scheduler"
@@ -123,10 +124,7 @@ type served struct {
 
 // quantile is the smallest latency that a share p of the requests does not exceed.
 func (s served) quantile(p float64) float64 {
-	if len(s.latency) == 0 {
-		return 0
-	}
-	return s.latency[max(0, min(len(s.latency)-1, int(p*float64(len(s.latency))+0.999999)-1))]
+	return metric.Empirical(s.latency, p)
 }
 
 // runFive replays under the paper's methods.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/incendio-faas/incendio/metric"
 )
 
 // classify finds the type of a function by its own series.
@@ -18,7 +20,7 @@ func (f *spesSeries) classify(o *SPESOptions) spesRule {
 		return spesRule{kind: spesUnknown}
 	}
 	if len(waits) > spesFew && regular(waits) {
-		return spesRule{kind: spesRegular, waits: []int{int(math.Round(quantile(waits, 0.5)))}}
+		return spesRule{kind: spesRegular, waits: []int{int(math.Round(metric.Linear(waits, 0.5)))}}
 	}
 	values := repeats(waits)
 	if len(values) > 0 {
@@ -28,7 +30,7 @@ func (f *spesSeries) classify(o *SPESOptions) spesRule {
 		}
 	}
 	switch {
-	case quantile(waits, 0.9) < float64(o.Dense):
+	case metric.Linear(waits, 0.9) < float64(o.Dense):
 		return spesRule{kind: spesDense}
 	case f.shortest >= spesRun || f.fewest >= spesCalls:
 		return spesRule{kind: spesSuccessive}
@@ -50,7 +52,7 @@ func (f *spesSeries) classify(o *SPESOptions) spesRule {
 
 // regular reports whether the sorted waits are nearly equal.
 func regular(waits []int) bool {
-	if quantile(waits, 0.95)-quantile(waits, 0.05) < 1 {
+	if metric.Linear(waits, 0.95)-metric.Linear(waits, 0.05) < 1 {
 		return true
 	}
 	var mean, square float64
@@ -95,14 +97,4 @@ func covered(waits, values []int) int {
 		}
 	}
 	return n
-}
-
-// quantile of sorted values, linear between two of them.
-func quantile(sorted []int, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := min(int(at), len(sorted)-2)
-	if i < 0 {
-		return float64(sorted[0])
-	}
-	return float64(sorted[i]) + (at-float64(i))*float64(sorted[i+1]-sorted[i])
 }

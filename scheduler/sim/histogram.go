@@ -3,6 +3,8 @@ package sim
 import (
 	"math"
 	"math/bits"
+
+	"github.com/incendio-faas/incendio/metric"
 )
 
 // A histogram counts integers >= 0 in buckets that grow with the value: 128 to an
@@ -60,7 +62,7 @@ func (h *histogram) quantiles(probabilities ...float64) []float64 {
 	}
 	i, below := 0, h.count[0]
 	for k, p := range probabilities {
-		rank := max(1, int64(math.Ceil(p*float64(h.n))))
+		rank := metric.Rank(h.n, p)
 		for below < rank {
 			i++
 			below += h.count[i]

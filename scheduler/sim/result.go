@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/metric"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
 
@@ -341,7 +342,7 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 	r.Dispatched, r.Started = t.within(&t.dispatch, n), t.within(&t.start, n)
 	r.SLODispatch, r.SLOStart = sloOf(r.Dispatched), sloOf(r.Started)
 	r.AppColdPct = appColdPct(t.trace, t.functions)
-	r.Jain = jain(t.functions)
+	r.Jain = metric.Jain(speeds(t.functions))
 	r.WeightedWaitS = t.waited / float64(decide.Second)
 	if t.weight > 0 {
 		r.WeightedMeanMS = t.weighted / t.weight / float64(decide.Millisecond)
@@ -365,9 +366,10 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 	return r
 }
 
-// jain is the index of fairness of Jain, Chiu and Hawe (DEC-TR-301, 1984) over the speeds of the functions.
-func jain(functions []FunctionResult) float64 {
-	var n, sum, squares float64
+// speeds are, of the functions with requests, the shares of their time in the system in which
+// these do their work.
+func speeds(functions []FunctionResult) []float64 {
+	var out []float64
 	for f := range functions {
 		fn := &functions[f]
 		if fn.Requests() == 0 {
@@ -377,14 +379,9 @@ func jain(functions []FunctionResult) float64 {
 		if fn.Latency > 0 {
 			x = float64(fn.Work) / float64(fn.Latency)
 		}
-		n++
-		sum += x
-		squares += x * x
+		out = append(out, x)
 	}
-	if squares == 0 { // no request has any work: all are alike
-		return 1
-	}
-	return sum * sum / (n * squares)
+	return out
 }
 
 // latencyOf has the percentiles of h, which counts microseconds, beside the mean.
@@ -433,11 +430,5 @@ func appColdPct(t *datasets.Trace, functions []FunctionResult) AppColdPct {
 		pct[i] = 100 * float64(cold[i]) / float64(all[i])
 	}
 	slices.Sort(pct)
-	at := func(p int) float64 {
-		if len(pct) == 0 {
-			return 0
-		}
-		return pct[max(0, (len(pct)*p+99)/100-1)]
-	}
-	return AppColdPct{P50: at(50), P75: at(75), P90: at(90)}
+	return AppColdPct{P50: metric.Empirical(pct, 0.5), P75: metric.Empirical(pct, 0.75), P90: metric.Empirical(pct, 0.9)}
 }

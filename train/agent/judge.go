@@ -9,10 +9,10 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/metric"
 	"github.com/incendio-faas/incendio/scheduler/agent"
 	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
-	"github.com/incendio-faas/incendio/train/metric"
 )
 
 // A Comparison is a network against every rule on the same windows, under the same seeds.

@@ -9,6 +9,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/internal/parallel"
+	"github.com/incendio-faas/incendio/metric"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/gbdt"
@@ -226,14 +227,12 @@ func deviance(s *part, mean []float64) float64 {
 
 // wape is the pooled one; without arrivals, the sum of what was forecast.
 func wape(s *part, forecast []float64) float64 {
-	var sum, scale float64
+	var e metric.Errors
 	for i, y := range s.count {
-		w := float64(s.weight[i])
-		sum += w * math.Abs(y-forecast[i])
-		scale += w * y
+		e.Add(y, forecast[i], forecast[i], float64(s.weight[i]))
 	}
-	if scale == 0 {
-		return sum
+	if e.Actual == 0 {
+		return e.Absolute
 	}
-	return sum / scale
+	return e.WAPE()
 }

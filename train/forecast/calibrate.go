@@ -3,6 +3,7 @@ package forecast
 import (
 	"slices"
 
+	"github.com/incendio-faas/incendio/metric"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 )
 
@@ -57,7 +58,7 @@ func calibrate(mean, count []float64) online.Calibration {
 		slices.Sort(residuals)
 		var z [5]float64
 		for q, p := range online.Probabilities() {
-			z[q] = quantile(residuals, p)
+			z[q] = metric.Linear(residuals, p)
 		}
 		c.Z = append(c.Z, z)
 		if to < n {
@@ -66,14 +67,4 @@ func calibrate(mean, count []float64) online.Calibration {
 		from = to
 	}
 	return c
-}
-
-// quantile of sorted values, linear between them (type 7 of Hyndman and Fan).
-func quantile(sorted []float64, p float64) float64 {
-	at := p * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/parallel"
 	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/metric"
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 )
@@ -368,7 +369,7 @@ func (p *pass) judge(ctx context.Context) error {
 			}
 			actual := j.counts[p.w.From-p.history.From : p.w.To-p.history.From]
 			p.hours[f] = append(p.hours[f], hourly(actual)...)
-			scale, n := p.naiveError(j.counts[:p.history.Len()])
+			scale := metric.SeasonalNaive(j.counts[:p.history.Len()], p.season)
 			for k := range p.models {
 				began := time.Now()
 				err := p.forecast(k, j, p.calibs[k], func(i, at int, c claim) {
@@ -389,8 +390,7 @@ func (p *pass) judge(ctx context.Context) error {
 				spent[k][part] += time.Since(began)
 			}
 			for _, t := range p.tallies {
-				t.function[f].scale += scale
-				t.function[f].scaleN += n
+				t.function[f].Scale.Merge(scale)
 			}
 		})
 		if err = errors.Join(err, errors.Join(errs...)); err != nil {
@@ -462,10 +462,9 @@ func (p *pass) judgeSums() error {
 				}
 			}
 		}
-		scale, n := p.naiveError(j.counts[:p.history.Len()])
+		scale := metric.SeasonalNaive(j.counts[:p.history.Len()], p.season)
 		for _, t := range p.tallies {
-			t.sums[s].scale += scale
-			t.sums[s].scaleN += n
+			t.sums[s].Scale.Merge(scale)
 		}
 		var rows []ForecastRow
 		for k, name := range p.models {
@@ -524,16 +523,6 @@ func claimed(c *online.Calibration, v, critical float64) claim {
 		q90: c.Quantile(v, online.P90), q99: c.Quantile(v, online.P99),
 		lower: c.Quantile(v, online.P05), upper: c.Quantile(v, online.P95),
 	}
-}
-
-// naiveError is the sum of the absolute errors of the seasonal naive forecast in a
-// history, and their number.
-func (p *pass) naiveError(history []float64) (sum, n float64) {
-	for i := p.season; i < len(history); i++ {
-		sum += math.Abs(history[i] - history[i-p.season])
-		n++
-	}
-	return sum, n
 }
 
 // hourly returns the mean counts of the hours of a window, the last perhaps in part.

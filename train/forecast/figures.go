@@ -10,8 +10,8 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/metric"
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
-	"github.com/incendio-faas/incendio/train/metric"
 )
 
 // Names of the models that are compared.
@@ -61,15 +61,10 @@ type Figures struct {
 	Name  string `json:"name"`
 	Scope string `json:"scope"`
 	// Horizon is how many minutes ahead of what was known the minutes lie.
-	Horizon int        `json:"horizon_min"`
-	WAPE    null.Float `json:"wape"`
-	MAE     null.Float `json:"mae"`
-	RMSE    null.Float `json:"rmse"`
-	// MASE is the MAE divided by that of the seasonal naive forecast within the history
-	// before the window, of the same season as the baseline's; of the scope pooled, the
-	// ratio of the sums.
-	MASE    null.Float            `json:"mase"`
-	Pinball map[string]null.Float `json:"pinball"` // mean loss at 0.5, 0.9 and 0.99
+	Horizon int `json:"horizon_min"`
+	// Scores have the pinball losses at 0.5, 0.9 and 0.99. The season of MASE is that of the
+	// baseline.
+	metric.Scores
 	// PinballNormalised is the loss over the mean count: of a function or a sum, of its own; of the
 	// scope pooled, the mean over the functions that were invoked, each of which counts alike.
 	PinballNormalised map[string]null.Float `json:"pinball_normalised"`
@@ -195,34 +190,31 @@ type Example struct {
 
 // sums of the errors of one model on one series.
 type sums struct {
-	n, actual     float64
-	abs, square   float64
-	pin           [3]float64
-	inside        float64
-	cost, costN   float64 // of decisions, and the minutes in which there were some
-	scale, scaleN float64 // absolute error of the seasonal naive forecast in the history
+	metric.Errors
+	pin         [3]float64
+	inside      metric.Coverage
+	cost, costN float64 // of decisions, and the minutes in which there were some
 
 	all, late reliable // of the hybrid one minute ahead; late is the last third of the window
 }
 
 // reliable sums up what is inside the interval of 90 %, and the transforms below each level.
 type reliable struct {
-	n, inside float64
-	pit       [3]float64
+	inside metric.Coverage
+	pit    [3]float64
 }
 
 func (r *reliable) merge(o reliable) {
-	r.n += o.n
-	r.inside += o.inside
+	r.inside.Merge(o.inside)
 	for i := range r.pit {
 		r.pit[i] += o.pit[i]
 	}
 }
 
 func (r *reliable) figures() Reliable {
-	out := Reliable{null.Float(r.inside / r.n), map[string]null.Float{}}
+	out := Reliable{null.Float(r.inside.Share()), map[string]null.Float{}}
 	for i, v := range r.pit {
-		out.PIT[levelNames[i]] = null.Float(v / r.n)
+		out.PIT[levelNames[i]] = null.Float(v / r.inside.N)
 	}
 	return out
 }
@@ -230,10 +222,8 @@ func (r *reliable) figures() Reliable {
 // transformed says for each level how much of the randomised transform of a count lies below it, by
 // the quantiles that were forecast.
 func transformed(quantile func(p float64) float64, c claim, count float64) reliable {
-	out := reliable{n: 1}
-	if c.lower <= count && count <= c.upper {
-		out.inside = 1
-	}
+	var out reliable
+	out.inside.Add(count, c.lower, c.upper)
 	below, upTo := -1.0, -1.0 // probabilities of less than count, and of at most count
 	for i, p := range levels {
 		switch v := quantile(p); {
@@ -289,7 +279,7 @@ func (e *evaluation) reliability() []Reliability {
 		if class < len(demandEdges) {
 			r.Below = demandEdges[class]
 		}
-		r.Minutes, r.Reliable, r.LastThird = int(all.n), all.figures(), late.figures()
+		r.Minutes, r.Reliable, r.LastThird = int(all.inside.N), all.figures(), late.figures()
 		out = append(out, r)
 	}
 	return out
@@ -311,64 +301,47 @@ type claim struct {
 	// and of minutes further ahead.
 	ready, critical float64
 
-	transformed reliable // of the hybrid one minute ahead, else n is 0
+	transformed reliable // of the hybrid one minute ahead, else of nothing
 }
 
 func (s *sums) add(actual float64, c claim) {
-	s.n++
-	s.actual += actual
-	s.abs += math.Abs(actual - c.point)
-	s.square += (actual - c.mean) * (actual - c.mean)
+	s.Add(actual, c.point, c.mean, 1)
 	for i, q := range [3]float64{c.median, c.q90, c.q99} {
-		s.pin[i] += loss(levels[i], actual, q)
+		s.pin[i] += metric.Pinball(levels[i], actual, q)
 	}
-	if c.lower <= actual && actual <= c.upper {
-		s.inside++
-	}
+	s.inside.Add(actual, c.lower, c.upper)
 	if c.critical > 0 {
-		s.cost += loss(c.critical, actual, c.ready)
+		s.cost += metric.Pinball(c.critical, actual, c.ready)
 		s.costN++
 	}
 	s.all.merge(c.transformed)
 }
 
-// loss is the pinball loss of the quantile q at p.
-func loss(p, actual, q float64) float64 { return max(p*(actual-q), (p-1)*(actual-q)) }
-
 func (s *sums) merge(o sums) {
-	s.n += o.n
-	s.actual += o.actual
-	s.abs += o.abs
-	s.square += o.square
+	s.Merge(o.Errors)
 	for i := range s.pin {
 		s.pin[i] += o.pin[i]
 	}
-	s.inside += o.inside
+	s.inside.Merge(o.inside)
 	s.cost += o.cost
 	s.costN += o.costN
-	s.scale += o.scale
-	s.scaleN += o.scaleN
 }
 
 func (s *sums) figures(t *tally, scope string) Figures {
 	f := Figures{
 		Name: t.name, Scope: scope, Horizon: t.horizon,
-		WAPE:       null.Float(s.abs / s.actual),
-		MAE:        null.Float(s.abs / s.n),
-		RMSE:       null.Float(math.Sqrt(s.square / s.n)),
-		MASE:       null.Float(s.abs / s.n / (s.scale / s.scaleN)),
-		Pinball:    map[string]null.Float{},
-		Coverage90: null.Float(s.inside / s.n),
+		Scores:     s.Scores(map[string]null.Float{}),
+		Coverage90: null.Float(s.inside.Share()),
 
 		PinballNormalised: map[string]null.Float{},
 		DecisionCost:      null.Missing,
 	}
 	if s.costN > 0 {
-		f.DecisionCost = null.Float(s.cost / s.actual)
+		f.DecisionCost = null.Float(s.cost / s.Actual)
 	}
 	for i, p := range s.pin {
-		f.Pinball[levelNames[i]] = null.Float(p / s.n)
-		f.PinballNormalised[levelNames[i]] = null.Float(p / s.actual)
+		f.Pinball[levelNames[i]] = null.Float(p / s.N)
+		f.PinballNormalised[levelNames[i]] = null.Float(p / s.Actual)
 	}
 	return f
 }
@@ -394,7 +367,7 @@ func (t *tally) report(scopes []string) []Figures {
 	var per []Figures
 	for _, s := range t.function {
 		pooled.merge(s)
-		if s.actual > 0 {
+		if s.Actual > 0 {
 			per = append(per, s.figures(t, MedianScope))
 		}
 	}
@@ -413,9 +386,9 @@ func (t *tally) report(scopes []string) []Figures {
 			return null.Float(math.NaN())
 		}
 		slices.Sort(v)
-		return null.Float(quantile(v, 0.5))
+		return null.Float(metric.Linear(v, 0.5))
 	}
-	median := Figures{Name: t.name, Scope: MedianScope, Horizon: t.horizon, Pinball: map[string]null.Float{}, PinballNormalised: map[string]null.Float{}}
+	median := Figures{Name: t.name, Scope: MedianScope, Horizon: t.horizon, Scores: metric.Scores{Pinball: map[string]null.Float{}}, PinballNormalised: map[string]null.Float{}}
 	median.WAPE = over(func(f Figures) null.Float { return f.WAPE })
 	median.MAE = over(func(f Figures) null.Float { return f.MAE })
 	median.RMSE = over(func(f Figures) null.Float { return f.RMSE })
@@ -460,7 +433,7 @@ func floors(hours [][]float64) []Floor {
 	slices.Sort(per)
 	median := math.NaN()
 	if len(per) > 0 {
-		median = quantile(per, 0.5)
+		median = metric.Linear(per, 0.5)
 	}
 	return []Floor{
 		{TotalScope, null.Float(metric.PoissonFloor(total))},
@@ -476,7 +449,7 @@ func (e *evaluation) functions() []FunctionFigures {
 		for f := range t.function {
 			s := &t.function[f]
 			key := online.KeyOf(&e.trace.Functions[f])
-			out = append(out, FunctionFigures{Figures: s.figures(t, key.String()), Function: key, Minutes: int(s.n), Count: s.actual})
+			out = append(out, FunctionFigures{Figures: s.figures(t, key.String()), Function: key, Minutes: int(s.N), Count: s.Actual})
 		}
 	}
 	return out
@@ -489,7 +462,7 @@ const minCompared = 10
 func (e *evaluation) invoked(horizon int) int {
 	n := 0
 	for f := range e.tally(0, horizon).function {
-		if e.tally(0, horizon).function[f].actual > 0 {
+		if e.tally(0, horizon).function[f].Actual > 0 {
 			n++
 		}
 	}
@@ -571,8 +544,8 @@ func pairedBlocks(a, b []int64, block int, rnd *rand.Rand) (low, high float64) {
 func pairedMedians(a, b []sums, rnd *rand.Rand) (low, high float64) {
 	var x, y []float64
 	for f := range a {
-		if a[f].actual > 0 {
-			x, y = append(x, a[f].abs/a[f].actual), append(y, b[f].abs/b[f].actual)
+		if a[f].Actual > 0 {
+			x, y = append(x, a[f].WAPE()), append(y, b[f].WAPE())
 		}
 	}
 	if len(x) == 0 {
@@ -585,7 +558,7 @@ func pairedMedians(a, b []sums, rnd *rand.Rand) (low, high float64) {
 		}
 		slices.Sort(one)
 		slices.Sort(two)
-		return quantile(one, 0.5) / quantile(two, 0.5)
+		return metric.Linear(one, 0.5) / metric.Linear(two, 0.5)
 	})
 }
 

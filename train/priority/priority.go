@@ -15,7 +15,7 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/decide"
 	"github.com/incendio-faas/incendio/scheduler/priority"
 	"github.com/incendio-faas/incendio/train"
-	"github.com/incendio-faas/incendio/train/metric"
+	"github.com/incendio-faas/incendio/train/rank"
 	"github.com/incendio-faas/incendio/train/tune"
 )
 
@@ -75,7 +75,7 @@ func Screen(values []priority.Values, latency []float64, minRho float64) []Corre
 			column[i] = values[i][k]
 			varies[k] = varies[k] || column[i] != column[0]
 		}
-		rho := metric.Spearman(column, latency)
+		rho := rank.Spearman(column, latency)
 		out[k] = Correlation{Factor: priority.Factor(k).String(), Rho: rho, Kept: varies[k] && math.Abs(rho) >= minRho}
 		any = any || out[k].Kept
 	}

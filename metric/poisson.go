@@ -57,5 +57,8 @@ func PoissonFloor(rates []float64) float64 {
 	if n == 0 {
 		return math.NaN()
 	}
-	return ratio(mae, sum)
+	if sum == 0 {
+		return 0 // and so is mae
+	}
+	return mae / sum
 }
