@@ -27,20 +27,8 @@ func comparison(s *sim.Report, window string, curves replay.Curves) *report.Poli
 	for _, r := range scheduler.Baselines() {
 		clairvoyant[r.Name] = r.Clairvoyant
 	}
-	slo := func(x sim.SLO) map[string]null.Float {
-		return map[string]null.Float{"100": null.Float(x.Within100), "500": null.Float(x.Within500), "1000": null.Float(x.Within1000)}
-	}
 	for _, p := range s.Policies {
-		row := report.Policy{
-			Name: p.Name, Kind: p.Kind, Warm: p.Warm, Cold: p.Cold, DelayedWarm: p.DelayedWarm, Dropped: p.Dropped,
-			LatencyMS: report.Latency{
-				Mean: null.Float(p.Latency.Mean), P25: null.Float(p.Latency.P25), P50: null.Float(p.Latency.P50),
-				P75: null.Float(p.Latency.P75), P95: null.Float(p.Latency.P95), P99: null.Float(p.Latency.P99),
-			},
-			SpeedupVsNative: null.Float(p.SpeedupVsNative), LatencyBenefitS: null.Float(p.LatencyBenefitS),
-			WastedGBS: null.Float(p.WastedGBS), RUM: null.Float(p.RUM), SLODispatch: slo(p.SLODispatch), SLOStart: slo(p.SLOStart),
-			AppColdPct: report.AppCold{P50: null.Float(p.AppColdPct.P50), P75: null.Float(p.AppColdPct.P75), P90: null.Float(p.AppColdPct.P90)},
-		}
+		row := report.Policy{Name: p.Name, Kind: p.Kind, Figures: p.Figures}
 		if clairvoyant[p.Name] {
 			row.Kind = report.Oracle
 		}

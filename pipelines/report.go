@@ -115,14 +115,7 @@ func bundleSection(dir, digest string) (*report.Bundle, error) {
 func forecastSections(d *report.Data, from stage.Reader, t *datasets.Trace, v *validate.Validation) error {
 	d.ForecastScores = &report.ForecastScores{Trace: v.Trace, HorizonMin: v.Horizon, Cutoffs: len(v.Cutoffs)}
 	for _, m := range v.Models {
-		pinball := map[string]null.Float{}
-		for q, x := range m.Pinball {
-			pinball[q] = null.Float(x)
-		}
-		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{
-			Name: m.Name, Scope: m.Scope, WAPE: null.Float(m.WAPE), MAE: null.Float(m.MAE), RMSE: null.Float(m.RMSE),
-			MASE: null.Float(m.MASE), Pinball: pinball, Coverage90: null.Float(m.Coverage90),
-		})
+		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{Name: m.Name, Scope: m.Scope, Scores: m.Scores, Coverage90: m.Coverage90})
 	}
 	e, err := validate.ReadExample(from)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/pipelines/report"
 )
 
@@ -71,7 +70,7 @@ func TestManyPolicies(t *testing.T) {
 	for i := range 30 {
 		q := p.Policies[3]
 		q.Name = fmt.Sprintf("other-%d", i)
-		q.LatencyMS.Mean += null.Float(1000 + i)
+		q.Latency.Mean += 1000 + float64(i)
 		p.Policies = append(p.Policies, q)
 	}
 	for _, f := range report.PolicyFigures(p) {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/internal/null"
+	"github.com/incendio-faas/incendio/metric"
+	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
 // File is the name under which a run stores its [Data].
@@ -204,14 +206,10 @@ type ForecastScores struct {
 
 // A ForecastScore is one row: a model in a scope.
 type ForecastScore struct {
-	Name       string                `json:"name"`
-	Scope      string                `json:"scope"` // total, pooled, median_function
-	WAPE       null.Float            `json:"wape"`
-	MAE        null.Float            `json:"mae"`
-	RMSE       null.Float            `json:"rmse"`
-	MASE       null.Float            `json:"mase"`
-	Pinball    map[string]null.Float `json:"pinball,omitempty"` // by quantile: "0.5", "0.9", "0.99"
-	Coverage90 null.Float            `json:"coverage_90"`       // of the 90 % interval, in [0, 1]
+	Name  string `json:"name"`
+	Scope string `json:"scope"` // total, pooled, median_function
+	metric.Scores
+	Coverage90 null.Float `json:"coverage_90"` // of the 90 % interval, in [0, 1]
 }
 
 // Importance is the total gain of each feature over all splits of the trees.
@@ -315,27 +313,16 @@ type Machine struct {
 
 // The kinds of a policy's row.
 const (
-	Simulated = ""       // replayed
-	Bound     = "bound"  // proved, not simulated: only its mean latency is shown
-	Oracle    = "oracle" // simulated with knowledge of the future
+	Simulated = ""            // replayed
+	Bound     = sim.KindBound // proved, not simulated: only its mean latency is shown
+	Oracle    = "oracle"      // simulated with knowledge of the future
 )
 
 // A Policy is one row of figures; GB are 2^30 bytes.
 type Policy struct {
-	Name            string                `json:"name"`
-	Kind            string                `json:"kind,omitempty"`
-	Warm            int64                 `json:"warm"`
-	Cold            int64                 `json:"cold"`
-	DelayedWarm     int64                 `json:"delayed_warm"`
-	Dropped         int64                 `json:"dropped"`
-	LatencyMS       Latency               `json:"latency_ms"`
-	SpeedupVsNative null.Float            `json:"speedup_vs_native"`
-	LatencyBenefitS null.Float            `json:"latency_benefit_s"`
-	WastedGBS       null.Float            `json:"wasted_gb_s"`
-	RUM             null.Float            `json:"rum"`
-	SLODispatch     map[string]null.Float `json:"slo_dispatch,omitempty"` // by ms: "100", "500", "1000"; in [0, 1]
-	SLOStart        map[string]null.Float `json:"slo_start,omitempty"`    // the same for the wait until execution, cold start included
-	AppColdPct      AppCold               `json:"app_cold_pct"`           // over applications, in percent
+	Name string `json:"name"`
+	Kind string `json:"kind,omitempty"`
+	sim.Figures
 
 	// CDF is the distribution of the latency. A hundred points or so, closer in the
 	// tail, draw well.
@@ -352,23 +339,6 @@ type SLOPoint struct {
 	WaitMS     null.Float `json:"wait_ms"`
 	Dispatched null.Float `json:"dispatched"` // in [0, 1]
 	Executing  null.Float `json:"executing"`  // in [0, 1]
-}
-
-// Latency is from arrival to completion, in ms.
-type Latency struct {
-	Mean null.Float `json:"mean"`
-	P25  null.Float `json:"p25"`
-	P50  null.Float `json:"p50"`
-	P75  null.Float `json:"p75"`
-	P95  null.Float `json:"p95"`
-	P99  null.Float `json:"p99"`
-}
-
-// AppCold are percentiles over applications of the share of cold starts, in percent.
-type AppCold struct {
-	P50 null.Float `json:"p50"`
-	P75 null.Float `json:"p75"`
-	P90 null.Float `json:"p90"`
 }
 
 // A CDFPoint says that the share of the requests had at most this latency.

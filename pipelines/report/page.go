@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -238,13 +239,13 @@ func facts(d *Data) []fact {
 			}
 			return "native: " + theirs(native)
 		}
-		mean := func(p *Policy) string { return milliseconds(float64(p.LatencyMS.Mean)) }
+		mean := func(p *Policy) string { return milliseconds(p.Latency.Mean) }
 		cold := func(p *Policy) string { return percent(p.coldShare()) }
-		wasted := func(p *Policy) string { return number(float64(p.WastedGBS)) + " GB·s" }
+		wasted := func(p *Policy) string { return number(p.WastedGBS) + " GB·s" }
 		out = append(out,
 			fact{"Mean latency", mean(p), "", note(mean)},
 			fact{"Cold starts", cold(p), "", note(cold)},
-			fact{"Wasted memory", number(float64(p.WastedGBS)), "GB·s", note(wasted)})
+			fact{"Wasted memory", number(p.WastedGBS), "GB·s", note(wasted)})
 	}
 	if f := d.ForecastScores.best("incendio"); f != nil {
 		note := words(f.Scope)
@@ -443,40 +444,33 @@ func policiesSection(d *Data, s *section) {
 		"#App p75|cold share of the application at the 75th percentile of the applications", "#Wasted, GB·s", "#RUM|resource use in seconds of cold start")}
 	v := table{Caption: "Share of the requests that are dispatched, and that execute, within a wait from their arrival; executing counts the cold start too",
 		Columns: columns("Policy", "#Dispatched ≤ 100 ms", "#≤ 500 ms", "#≤ 1 s", "#Executing ≤ 100 ms", "#≤ 500 ms", "#≤ 1 s")}
-	served := false
 	cols := make([][]float64, 7)
 	ucols := make([][]float64, 3)
 	for i := range p.Policies {
 		q := &p.Policies[i]
 		class := rowClass(q)
-		l := q.LatencyMS
-		lat := []null.Float{l.Mean, l.P25, l.P50, l.P75, l.P95, l.P99, q.SpeedupVsNative}
+		l := q.Latency
+		lat := []float64{l.Mean, l.P25, l.P50, l.P75, l.P95, l.P99, q.SpeedupVsNative}
 		texts := []string{policyName(q)}
 		for j, x := range lat {
 			if q.Kind == Bound && x == 0 {
-				x = null.Missing // what a bound does not bound
+				x = math.NaN() // what a bound does not bound
 			}
-			texts = append(texts, number(float64(x)))
-			y := float64(x)
+			texts = append(texts, number(x))
 			if q.Kind != Simulated {
-				y = float64(null.Missing)
+				x = math.NaN() // not marked as the best
 			}
-			cols[j] = append(cols[j], y)
+			cols[j] = append(cols[j], x)
 		}
 		t.add(class, texts...)
 		if q.Kind == Bound {
 			continue
 		}
-		app := dash
-		if q.AppColdPct.P75.Known() {
-			app = number(float64(q.AppColdPct.P75)) + " %"
-		}
 		u.add(class, policyName(q), integer(q.Warm), integer(q.Cold), integer(q.DelayedWarm), integer(q.Dropped), percent(q.coldShare()),
-			app, number(float64(q.WastedGBS)), number(float64(q.RUM)))
-		v.add(class, policyName(q), share(q.SLODispatch, "100"), share(q.SLODispatch, "500"), share(q.SLODispatch, "1000"),
-			share(q.SLOStart, "100"), share(q.SLOStart, "500"), share(q.SLOStart, "1000"))
-		served = served || len(q.SLODispatch)+len(q.SLOStart) > 0
-		for j, x := range []float64{q.coldShare(), float64(q.WastedGBS), float64(q.RUM)} {
+			number(q.AppColdPct.P75)+" %", number(q.WastedGBS), number(q.RUM))
+		v.add(class, policyName(q), percent(q.SLODispatch.Within100), percent(q.SLODispatch.Within500), percent(q.SLODispatch.Within1000),
+			percent(q.SLOStart.Within100), percent(q.SLOStart.Within500), percent(q.SLOStart.Within1000))
+		for j, x := range []float64{q.coldShare(), q.WastedGBS, q.RUM} {
 			if q.Kind != Simulated {
 				x = float64(null.Missing)
 			}
@@ -493,10 +487,7 @@ func policiesSection(d *Data, s *section) {
 	for j, vs := range ucols {
 		u.mark([]int{5, 7, 8}[j], 1, vs)
 	}
-	s.Tables = append(s.Tables, t, u)
-	if served {
-		s.Tables = append(s.Tables, v)
-	}
+	s.Tables = append(s.Tables, t, u, v)
 
 	if d.Timing == nil || len(d.Timing.Decision) == 0 {
 		return
@@ -507,13 +498,6 @@ func policiesSection(d *Data, s *section) {
 		w.add("", name, number(float64(x.P50)), number(float64(x.P99)))
 	}
 	s.Tables = append(s.Tables, w)
-}
-
-func share(m map[string]null.Float, key string) string {
-	if x, ok := m[key]; ok {
-		return percent(float64(x))
-	}
-	return dash
 }
 
 func policyName(p *Policy) string {

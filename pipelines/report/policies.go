@@ -56,7 +56,7 @@ func leading(p *Policies) map[string]bool {
 			rest = append(rest, q)
 		}
 	}
-	slices.SortStableFunc(rest, func(a, b *Policy) int { return byNumber(float64(a.LatencyMS.Mean), float64(b.LatencyMS.Mean)) })
+	slices.SortStableFunc(rest, func(a, b *Policy) int { return byNumber(a.Latency.Mean, b.Latency.Mean) })
 	for _, q := range rest {
 		if len(rest)+len(chosen) <= mostLines+1 || len(chosen) < mostLines {
 			chosen[q.Name] = true
@@ -71,7 +71,7 @@ func policyLines(c Chart, p *Policies, x, y Scale, of func(*Policy) (xs, ys []fl
 	for i := range p.Policies {
 		sorted[i] = &p.Policies[i]
 	}
-	slices.SortStableFunc(sorted, func(a, b *Policy) int { return byNumber(float64(a.LatencyMS.Mean), float64(b.LatencyMS.Mean)) })
+	slices.SortStableFunc(sorted, func(a, b *Policy) int { return byNumber(a.Latency.Mean, b.Latency.Mean) })
 	line := policyLine(p)
 	var lines []Line
 	var styles []func() (draw.LineStyle, bool)
@@ -118,19 +118,19 @@ func (c CDFPoint) usable() bool {
 }
 
 func latencyCaption(p *Policies) string {
-	best := bestOf(p, func(q *Policy) float64 { return float64(q.LatencyMS.Mean) })
+	best := bestOf(p, func(q *Policy) float64 { return q.Latency.Mean })
 	if best == nil {
 		return "No policy has a known mean latency."
 	}
-	text := fmt.Sprintf("%s has the lowest mean latency, %s", best.Name, milliseconds(float64(best.LatencyMS.Mean)))
-	if native := p.policy("native"); native != nil && native != best && native.LatencyMS.Mean.Known() {
-		text += fmt.Sprintf(", against %s of native", milliseconds(float64(native.LatencyMS.Mean)))
+	text := fmt.Sprintf("%s has the lowest mean latency, %s", best.Name, milliseconds(best.Latency.Mean))
+	if native := p.policy("native"); native != nil && native != best && finite(native.Latency.Mean) {
+		text += fmt.Sprintf(", against %s of native", milliseconds(native.Latency.Mean))
 	}
-	if tail := bestOf(p, func(q *Policy) float64 { return float64(q.LatencyMS.P99) }); tail != nil {
+	if tail := bestOf(p, func(q *Policy) float64 { return q.Latency.P99 }); tail != nil {
 		if tail == best {
-			text += fmt.Sprintf("; it also has the lowest 99th percentile, %s", milliseconds(float64(tail.LatencyMS.P99)))
+			text += fmt.Sprintf("; it also has the lowest 99th percentile, %s", milliseconds(tail.Latency.P99))
 		} else {
-			text += fmt.Sprintf("; %s has the lowest 99th percentile, %s", tail.Name, milliseconds(float64(tail.LatencyMS.P99)))
+			text += fmt.Sprintf("; %s has the lowest 99th percentile, %s", tail.Name, milliseconds(tail.Latency.P99))
 		}
 	}
 	return text + "."
@@ -150,10 +150,7 @@ func sloCurve(p *Policies) Figure {
 
 func sloCaption(p *Policies) string {
 	at := func(q *Policy) float64 {
-		if x, ok := q.SLOStart["500"]; ok {
-			return -float64(x)
-		}
-		return math.NaN()
+		return -q.SLOStart.Within500
 	}
 	best := bestOf(p, at)
 	if best == nil {
@@ -187,7 +184,7 @@ func stateShares(p *Policies) Figure {
 	}
 	if warm := bestOf(p, func(q *Policy) float64 { return -float64(q.Warm) }); warm != nil {
 		c.Caption = fmt.Sprintf("%s starts the most requests warm at once, %s", warm.Name, percent(float64(warm.Warm)/float64(warm.requests())))
-		if best := bestOf(p, func(q *Policy) float64 { return float64(q.LatencyMS.Mean) }); best != nil && best != warm {
+		if best := bestOf(p, func(q *Policy) float64 { return q.Latency.Mean }); best != nil && best != warm {
 			c.Caption += fmt.Sprintf("; the lowest mean latency is that of %s with %s", best.Name, percent(float64(best.Warm)/float64(best.requests())))
 		}
 		c.Caption += "."
@@ -240,7 +237,7 @@ func coldWasted(p *Policies) Figure {
 	chosen := leading(p)
 	for i := range p.Policies {
 		q := &p.Policies[i]
-		w, cold := float64(q.WastedGBS), q.coldShare()+float64(q.Dropped)/float64(q.requests())
+		w, cold := q.WastedGBS, q.coldShare()+float64(q.Dropped)/float64(q.requests())
 		if !drawable(w) || w < 0 || !(cold >= 0 && cold <= 1) {
 			continue
 		}

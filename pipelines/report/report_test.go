@@ -21,7 +21,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/incendio-faas/incendio/internal/null"
+	"github.com/incendio-faas/incendio/metric"
 	"github.com/incendio-faas/incendio/pipelines/report"
+	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
 var update = flag.Bool("update", false, "rewrite the files of testdata")
@@ -215,10 +217,10 @@ func TestFindings(t *testing.T) {
 			Components: []report.Component{{Name: "weekly", Values: report.Values{1, -2.5, 0, 1}}, {Name: "holiday", Values: report.Values{0, 0, -7, 0}}}},
 		Importance: &report.Importance{Features: []report.Feature{{Feature: "a", Gain: 1}, {Feature: "b", Gain: 7}, {Feature: "c", Gain: 2}, {Feature: "d"}}},
 		Policies: &report.Policies{Policies: []report.Policy{
-			{Name: "native", Warm: 50, Cold: 50, WastedGBS: 10, LatencyMS: report.Latency{Mean: 1500, P99: 9}},
-			{Name: "incendio", Warm: 90, Cold: 10, WastedGBS: 20, LatencyMS: report.Latency{Mean: 40, P99: 80}},
-			{Name: "worse", Warm: 80, Cold: 20, WastedGBS: 30, LatencyMS: report.Latency{Mean: 50, P99: 90}},
-			{Name: "oracle", Kind: report.Oracle, Warm: 99, Cold: 1, WastedGBS: 1, LatencyMS: report.Latency{Mean: 1, P99: 1}},
+			{Name: "native", Figures: sim.Figures{Warm: 50, Cold: 50, WastedGBS: 10, Latency: sim.Latency{Mean: 1500, P99: 9}}},
+			{Name: "incendio", Figures: sim.Figures{Warm: 90, Cold: 10, WastedGBS: 20, Latency: sim.Latency{Mean: 40, P99: 80}}},
+			{Name: "worse", Figures: sim.Figures{Warm: 80, Cold: 20, WastedGBS: 30, Latency: sim.Latency{Mean: 50, P99: 90}}},
+			{Name: "oracle", Kind: report.Oracle, Figures: sim.Figures{Warm: 99, Cold: 1, WastedGBS: 1, Latency: sim.Latency{Mean: 1, P99: 1}}},
 		}},
 	}
 	for i := range d.Policies.Policies {
@@ -353,6 +355,7 @@ func anything(t *rapid.T) *report.Data {
 	floats := rapid.OneOf(rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1, -1, 1e-320, 1e308, -1e308, 1e100, 1e-99, math.MaxFloat64}),
 		rapid.Float64Range(-1000, 1000), rapid.Float64())
 	real := rapid.Map(floats, func(x float64) null.Float { return null.Float(x) })
+	figure := floats.Filter(func(x float64) bool { return x-x == 0 }) // a simulation has finite figures
 	values := rapid.Map(rapid.SliceOfN(floats, 0, 6), func(v []float64) report.Values { return v })
 	names := rapid.OneOf(rapid.SampledFrom([]string{"", "incendio", "native", "holiday", "daily"}), rapid.String())
 	whole := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, -1, math.MaxInt64, math.MinInt64}), rapid.Int64Range(0, 1000))
@@ -377,10 +380,10 @@ func anything(t *rapid.T) *report.Data {
 		d.Importance.Features = append(d.Importance.Features, report.Feature{Feature: name, Gain: real.Draw(t, "x")})
 		d.Agents.Clusters = append(d.Agents.Clusters, report.Cluster{Cluster: name, Agent: real.Draw(t, "x"), BestRule: real.Draw(t, "x"), Runs: []report.Run{
 			{Seed: uint64(n.Draw(t, "seed")), Episode: values.Draw(t, "values"), Return: values.Draw(t, "values"), Loss: values.Draw(t, "values")}}})
-		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{Name: name, Scope: names.Draw(t, "scope"), WAPE: real.Draw(t, "x"), Pinball: map[string]null.Float{name: real.Draw(t, "x")}})
+		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{Name: name, Scope: names.Draw(t, "scope"), Scores: metric.Scores{WAPE: real.Draw(t, "x"), Pinball: map[string]null.Float{name: real.Draw(t, "x")}}})
 		d.Priority.Features = append(d.Priority.Features, report.Screened{Feature: name, Spearman: real.Draw(t, "x"), Kept: true, Weight: real.Draw(t, "x")})
 		d.Stages = append(d.Stages, report.Stage{Name: name, Rows: whole.Draw(t, "rows"), Outputs: name})
-		p := report.Policy{Name: name, Kind: rapid.SampledFrom([]string{"", "bound", "oracle"}).Draw(t, "kind"), Warm: whole.Draw(t, "n"), Cold: whole.Draw(t, "n"), WastedGBS: real.Draw(t, "x"), LatencyMS: report.Latency{Mean: real.Draw(t, "x"), P99: real.Draw(t, "x")}}
+		p := report.Policy{Name: name, Kind: rapid.SampledFrom([]string{"", "bound", "oracle"}).Draw(t, "kind"), Figures: sim.Figures{Warm: whole.Draw(t, "n"), Cold: whole.Draw(t, "n"), WastedGBS: figure.Draw(t, "x"), Latency: sim.Latency{Mean: figure.Draw(t, "x"), P99: figure.Draw(t, "x")}}}
 		for range n.Draw(t, "points") {
 			p.CDF = append(p.CDF, report.CDFPoint{LatencyMS: real.Draw(t, "x"), Share: null.Float(rapid.Float64Range(0, 1).Draw(t, "share"))})
 		}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/incendio-faas/incendio/internal/null"
 	"github.com/incendio-faas/incendio/internal/seed"
+	"github.com/incendio-faas/incendio/metric"
 	"github.com/incendio-faas/incendio/pipelines/report"
+	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
 // sample makes up a run, all of its sections filled. It is what testdata/sample.json holds.
@@ -56,8 +58,8 @@ func sample() *report.Data {
 	for i, scope := range []string{"pooled", "total", "median_function"} {
 		for j, name := range []string{"incendio", "lightgbm", "prophet", "seasonal_naive", "naive", "exp_smoothing"} {
 			w := []float64{0.412, 0.431, 0.502, 0.648, 0.571, 0.544}[j] * []float64{1, 0.31, 1.6}[i]
-			m := report.ForecastScore{Name: name, Scope: scope, WAPE: null.Float(w), MAE: null.Float(2.7 * w), RMSE: null.Float(6.1 * w), MASE: null.Float(1.5 * w),
-				Pinball: map[string]null.Float{"0.5": null.Float(1.3 * w), "0.9": null.Float(0.71 * w), "0.99": null.Float(0.18 * w)}, Coverage90: null.Float(0.93 - 0.03*float64(j))}
+			m := report.ForecastScore{Name: name, Scope: scope, Scores: metric.Scores{WAPE: null.Float(w), MAE: null.Float(2.7 * w), RMSE: null.Float(6.1 * w), MASE: null.Float(1.5 * w),
+				Pinball: map[string]null.Float{"0.5": null.Float(1.3 * w), "0.9": null.Float(0.71 * w), "0.99": null.Float(0.18 * w)}}, Coverage90: null.Float(0.93 - 0.03*float64(j))}
 			if name == "naive" {
 				m.Coverage90, m.Pinball = null.Missing, nil
 			}
@@ -168,22 +170,22 @@ func samplePolicies() *report.Policies {
 	}
 	for _, s := range shape {
 		if s.kind == report.Bound {
-			p.Policies = append(p.Policies, report.Policy{Name: s.name, Kind: s.kind, LatencyMS: report.Latency{Mean: 731}, SpeedupVsNative: 1.98})
+			p.Policies = append(p.Policies, report.Policy{Name: s.name, Kind: s.kind, Figures: sim.Figures{Latency: sim.Latency{Mean: 731}, SpeedupVsNative: 1.98}})
 			continue
 		}
 		// A log-normal latency, with the quantiles taken from it.
-		at := func(z float64) null.Float { return null.Float(round(s.median * math.Exp(s.tail*z))) }
+		at := func(z float64) float64 { return round(s.median * math.Exp(s.tail*z)) }
 		cold := int64(s.cold * 194306)
-		q := report.Policy{Name: s.name, Kind: s.kind, Cold: cold, DelayedWarm: 2100, Dropped: 12, Warm: 194306 - cold - 2112,
-			LatencyMS:       report.Latency{Mean: null.Float(s.median * math.Exp(s.tail*s.tail)), P25: at(-0.674), P50: at(0), P75: at(0.674), P95: at(1.645), P99: at(2.326)},
-			SpeedupVsNative: null.Float(340 * math.Exp(1.35*1.35) / (s.median * math.Exp(s.tail*s.tail))), LatencyBenefitS: null.Float(81000 * (1 - s.cold)),
-			WastedGBS: null.Float(s.wasted), RUM: null.Float(0.808*float64(cold) + s.wasted/100),
-			SLODispatch: map[string]null.Float{"100": null.Float(0.96 - s.cold), "500": null.Float(0.985 - s.cold/2), "1000": 0.995},
-			SLOStart:    map[string]null.Float{"100": null.Float(0.95 - s.cold), "500": null.Float(0.97 - s.cold), "1000": 0.985},
-			AppColdPct:  report.AppCold{P50: null.Float(40 * s.cold), P75: null.Float(250 * s.cold), P90: null.Float(800 * s.cold)}}
+		q := report.Policy{Name: s.name, Kind: s.kind, Figures: sim.Figures{Cold: cold, DelayedWarm: 2100, Dropped: 12, Warm: 194306 - cold - 2112,
+			Latency:         sim.Latency{Mean: s.median * math.Exp(s.tail*s.tail), P25: at(-0.674), P50: at(0), P75: at(0.674), P95: at(1.645), P99: at(2.326)},
+			SpeedupVsNative: 340 * math.Exp(1.35*1.35) / (s.median * math.Exp(s.tail*s.tail)), LatencyBenefitS: 81000 * (1 - s.cold),
+			WastedGBS: s.wasted, RUM: 0.808*float64(cold) + s.wasted/100,
+			SLODispatch: sim.SLO{Within100: 0.96 - s.cold, Within500: 0.985 - s.cold/2, Within1000: 0.995},
+			SLOStart:    sim.SLO{Within100: 0.95 - s.cold, Within500: 0.97 - s.cold, Within1000: 0.985},
+			AppColdPct:  sim.AppColdPct{P50: 40 * s.cold, P75: 250 * s.cold, P90: 800 * s.cold}}}
 		for i := 0; i <= 80; i++ {
 			z := -3 + 6*float64(i)/80
-			q.CDF = append(q.CDF, report.CDFPoint{LatencyMS: at(z), Share: null.Float(round(math.Erfc(-z/math.Sqrt2) / 2))})
+			q.CDF = append(q.CDF, report.CDFPoint{LatencyMS: null.Float(at(z)), Share: null.Float(round(math.Erfc(-z/math.Sqrt2) / 2))})
 		}
 		for i, limit := range []float64{1, 10, 100, 500, 1000, 10000, 60000} {
 			share := null.Float(round(1 - s.cold*math.Exp(-float64(i)/2)))

@@ -58,8 +58,8 @@ func Summary(d *Data) string {
 		if p == nil {
 			continue
 		}
-		s.entry(name, fmt.Sprintf("mean %s, p99 %s, %s cold, %s GB·s wasted", milliseconds(float64(p.LatencyMS.Mean)),
-			milliseconds(float64(p.LatencyMS.P99)), percent(p.coldShare()), number(float64(p.WastedGBS))))
+		s.entry(name, fmt.Sprintf("mean %s, p99 %s, %s cold, %s GB·s wasted", milliseconds(p.Latency.Mean),
+			milliseconds(p.Latency.P99), percent(p.coldShare()), number(p.WastedGBS)))
 	}
 	s.gap()
 

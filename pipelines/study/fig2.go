@@ -83,8 +83,8 @@ func fig2(ctx context.Context, l *lab) error {
 			l.describe(rep)
 		}
 		a, b := row(rep, mostWarm), row(rep, mostBenefit)
-		warmA, warmB := figure(a, float64(a.Warm), "warm"), figure(b, float64(b.Warm), "warm")
-		meanA, meanB := figure(a, a.Latency.Mean, "latency_ms", "mean"), figure(b, b.Latency.Mean, "latency_ms", "mean")
+		warmA, warmB := warmStarts(a), warmStarts(b)
+		meanA, meanB := meanLatency(a), meanLatency(b)
 		w, d := mean(warmA)/max(1, mean(warmB)), mean(meanA)/mean(meanB)
 		table.add(c.Cluster.MemoryMB, warmA, warmB, w, meanA, meanB, d)
 		memory, ratioWarm, ratioLatency = append(memory, float64(c.Cluster.MemoryMB)), append(ratioWarm, w), append(ratioLatency, d)
@@ -115,7 +115,7 @@ func fig2(ctx context.Context, l *lab) error {
 		if r.Kind == sim.KindBound {
 			continue
 		}
-		x, y := mean(figure(r, float64(r.Warm), "warm"))/float64(rep.Requests), mean(figure(r, r.Latency.Mean, "latency_ms", "mean"))
+		x, y := mean(warmStarts(r))/float64(rep.Requests), mean(meanLatency(r))
 		marks = append(marks, report.Mark{Name: r.Name, X: x, Y: y})
 		warm, latency = append(warm, x), append(latency, y)
 	}

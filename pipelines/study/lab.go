@@ -84,19 +84,28 @@ func (l *lab) compare(ctx context.Context, t *datasets.Trace, o sim.Options, nam
 }
 
 // figure of a row over the seeds: an Estimate where there are several, else the value.
-func figure(r *sim.Row, value float64, path ...string) any {
-	var v any = r.OverSeeds
-	for _, p := range path {
-		m, ok := v.(map[string]any)
-		if !ok || m == nil {
-			return value
-		}
-		v = m[p]
+func figure(r *sim.Row, value float64, over func(e *sim.Estimates) sim.Estimate) any {
+	if r.OverSeeds == nil {
+		return value
 	}
-	if e, ok := v.(sim.Estimate); ok {
-		return e
-	}
-	return value
+	return over(r.OverSeeds)
+}
+
+// Figures of a row over the seeds.
+func meanLatency(r *sim.Row) any {
+	return figure(r, r.Latency.Mean, func(e *sim.Estimates) sim.Estimate { return e.Latency.Mean })
+}
+
+func warmStarts(r *sim.Row) any {
+	return figure(r, float64(r.Warm), func(e *sim.Estimates) sim.Estimate { return e.Warm })
+}
+
+func speedupOf(r *sim.Row) any {
+	return figure(r, r.SpeedupVsNative, func(e *sim.Estimates) sim.Estimate { return e.SpeedupVsNative })
+}
+
+func benefitOf(r *sim.Row) any {
+	return figure(r, r.LatencyBenefitS, func(e *sim.Estimates) sim.Estimate { return e.LatencyBenefitS })
 }
 
 // mean of what figure returns.

@@ -60,7 +60,7 @@ func loads(ctx context.Context, l *lab) error {
 		cells := []any{first.Name}
 		for _, p := range rep.Points {
 			r, n := row(p.Report, first.Name), float64(p.Report.Requests)
-			mean := figure(r, r.Latency.Mean, "latency_ms", "mean")
+			mean := meanLatency(r)
 			if r.Kind == sim.KindBound {
 				cells = append(cells, mean, nil, nil, nil, nil)
 				continue

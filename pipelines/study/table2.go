@@ -66,8 +66,8 @@ func table2(ctx context.Context, l *lab) error {
 	var bars []report.Bar
 	for _, name := range names {
 		r := row(rep, name)
-		speedup := figure(r, r.SpeedupVsNative, "speedup_vs_native")
-		cells := []any{name, speedup, figure(r, r.Latency.Mean, "latency_ms", "mean"), 100 * float64(r.Dropped) / float64(rep.Requests)}
+		speedup := speedupOf(r)
+		cells := []any{name, speedup, meanLatency(r), 100 * float64(r.Dropped) / float64(rep.Requests)}
 		paper := publishedSpeedup[name]
 		for _, v := range paper {
 			cells = append(cells, v)
@@ -88,7 +88,7 @@ func table2(ctx context.Context, l *lab) error {
 			continue
 		}
 		pa, pb := publishedSpeedup[pair[0]][0], publishedSpeedup[pair[1]][0]
-		ratio := mean(figure(a, a.SpeedupVsNative, "speedup_vs_native")) / mean(figure(b, b.SpeedupVsNative, "speedup_vs_native"))
+		ratio := mean(speedupOf(a)) / mean(speedupOf(b))
 		why := "the order is the same; the size depends on how short of memory and CPU the cluster is"
 		switch {
 		case math.Abs(ratio-1) < 0.01:
@@ -118,13 +118,13 @@ func table3(ctx context.Context, l *lab) error {
 		{"paper_benefit_ks", "paper 10^3 s", "%.3f"}, {"paper_over_native", "paper over native", "%.3f"},
 	}}
 	native := row(rep, sim.Native)
-	base := mean(figure(native, native.LatencyBenefitS, "latency_benefit_s"))
+	base := mean(benefitOf(native))
 	var bars []report.Bar
 	for _, name := range names {
 		r := row(rep, name)
-		benefit := figure(r, r.LatencyBenefitS, "latency_benefit_s")
+		benefit := benefitOf(r)
 		over, paper := mean(benefit)/max(base, 1e-9), publishedBenefit[name]/publishedBenefit["native"]
-		table.add(name, benefit, over, 100*mean(figure(r, float64(r.Warm), "warm"))/float64(rep.Requests), figure(r, r.Latency.Mean, "latency_ms", "mean"),
+		table.add(name, benefit, over, 100*mean(warmStarts(r))/float64(rep.Requests), meanLatency(r),
 			publishedBenefit[name], paper)
 		bars = append(bars,
 			report.Bar{Group: name, Name: "here", Values: []float64{over}, Note: fmt.Sprintf("%.2f", over)},

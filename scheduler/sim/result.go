@@ -11,11 +11,31 @@ import (
 )
 
 // A Row is the figures of one policy in a [Report], under the names that
-// docs/models.md explains (Figures of simulation). GB are 2^30 bytes.
+// docs/models.md explains (Figures of simulation).
 type Row struct {
 	Name string `json:"name"`
 	Kind string `json:"kind,omitempty"` // "bound" for a bound, "" for a policy
 
+	Figures
+
+	// Jain is Jain's index of fairness over the functions with requests, in (0, 1], see
+	// [metric.Jain], of the share of their time in the system in which the requests of a
+	// function do their work. 1 treats all functions alike.
+	Jain float64 `json:"jain"`
+
+	// Faults are there where something was let fail.
+	Faults *FaultFigures `json:"faults,omitempty"`
+
+	Timing Timing `json:"timing"`
+
+	// OverSeeds has the figures over several seeds where they were asked for: see
+	// [CompareSeeds]. Tables are there after [Report.AddTables].
+	OverSeeds *Estimates `json:"over_seeds,omitempty"`
+	Tables    *Tables    `json:"tables,omitempty"`
+}
+
+// Figures are those of a policy that `simulate` and reports show. GB are 2^30 bytes.
+type Figures struct {
 	Warm        int64 `json:"warm"`
 	Cold        int64 `json:"cold"`
 	DelayedWarm int64 `json:"delayed_warm"`
@@ -42,20 +62,6 @@ type Row struct {
 	// AppColdPct are percentiles, over the applications with requests, of the share
 	// of their requests that started cold, in percent.
 	AppColdPct AppColdPct `json:"app_cold_pct"`
-	// Jain is Jain's index of fairness over the functions with requests, in (0, 1]:
-	// (sum x)^2 / (n sum x^2) with x the share of their time in the system in which the
-	// requests of a function do their work. 1 treats all functions alike.
-	Jain float64 `json:"jain"`
-
-	// Faults are there where something was let fail.
-	Faults *FaultFigures `json:"faults,omitempty"`
-
-	Timing Timing `json:"timing"`
-
-	// OverSeeds has the figures over several seeds, by their names, where they were asked
-	// for: see [CompareSeeds]. Tables are there after [Report.AddTables].
-	OverSeeds map[string]any `json:"over_seeds,omitempty"`
-	Tables    *Tables        `json:"tables,omitempty"`
 }
 
 // Latency has the figures of a distribution of times, in milliseconds. Percentiles

@@ -2,9 +2,7 @@ package sim
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -73,59 +71,111 @@ func CompareSeeds(ctx context.Context, t *datasets.Trace, policies PoliciesOf, o
 		return nil, err
 	}
 	rep := reports[0]
+	if n == 1 {
+		return rep, nil
+	}
 	for i := range rep.Policies {
-		if n == 1 {
-			break
-		}
-		figures := make([]map[string]any, n)
+		rows := make([]*Row, n)
 		for k := range reports {
-			if figures[k], err = numbers(&reports[k].Policies[i]); err != nil {
-				return nil, err
-			}
+			rows[k] = &reports[k].Policies[i]
 		}
-		key := seed.Key(o.Seed, "bootstrap "+rep.Policies[i].Name)
-		rep.Policies[i].OverSeeds = combine(figures, &key)
+		rep.Policies[i].OverSeeds = estimates(rows, seed.Key(o.Seed, "bootstrap "+rep.Policies[i].Name))
 	}
 	return rep, nil
 }
 
-// numbers are the figures of a row as they stand in JSON, but for what depends on the clock.
-func numbers(r *Row) (map[string]any, error) {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("figures of %s: %w", r.Name, err)
-	}
-	var v map[string]any
-	if err := json.Unmarshal(data, &v); err != nil {
-		return nil, fmt.Errorf("figures of %s: %w", r.Name, err)
-	}
-	for _, k := range []string{"name", "kind", "timing", "tables"} {
-		delete(v, k)
-	}
-	return v, nil
+// Estimates are the figures of a [Row] over several seeds.
+type Estimates struct {
+	AppColdPct struct {
+		P50 Estimate `json:"p50"`
+		P75 Estimate `json:"p75"`
+		P90 Estimate `json:"p90"`
+	} `json:"app_cold_pct"`
+	Cold            Estimate        `json:"cold"`
+	DelayedWarm     Estimate        `json:"delayed_warm"`
+	Dropped         Estimate        `json:"dropped"`
+	Faults          *FaultEstimates `json:"faults,omitempty"`
+	Jain            Estimate        `json:"jain"`
+	LatencyBenefitS Estimate        `json:"latency_benefit_s"`
+	Latency         struct {
+		Mean Estimate `json:"mean"`
+		P25  Estimate `json:"p25"`
+		P50  Estimate `json:"p50"`
+		P75  Estimate `json:"p75"`
+		P95  Estimate `json:"p95"`
+		P99  Estimate `json:"p99"`
+	} `json:"latency_ms"`
+	RUM             Estimate    `json:"rum"`
+	SLODispatch     SLOEstimate `json:"slo_dispatch"`
+	SLOStart        SLOEstimate `json:"slo_start"`
+	SpeedupVsNative Estimate    `json:"speedup_vs_native"`
+	Warm            Estimate    `json:"warm"`
+	WastedGBS       Estimate    `json:"wasted_gb_s"`
 }
 
-// combine estimates figures of equal names, each with draws of its own.
-func combine(rows []map[string]any, key *uint64) map[string]any {
-	out := make(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(rows[0])) {
-		switch rows[0][name].(type) {
-		case float64:
-			values := make([]float64, len(rows))
-			for i := range rows {
-				values[i], _ = rows[i][name].(float64)
-			}
-			*key++
-			out[name] = Estimated(values, *key)
-		case map[string]any:
-			inner := make([]map[string]any, len(rows))
-			for i := range rows {
-				inner[i], _ = rows[i][name].(map[string]any)
-			}
-			out[name] = combine(inner, key)
+// FaultEstimates are [FaultFigures] over several seeds.
+type FaultEstimates struct {
+	Crashes      Estimate `json:"crashes"`
+	FailedStarts Estimate `json:"failed_starts"`
+	GivenUp      Estimate `json:"given_up"`
+	LostInvokers Estimate `json:"lost_invokers"`
+	Retried      Estimate `json:"retried"`
+}
+
+// An SLOEstimate is an [SLO] over several seeds.
+type SLOEstimate struct {
+	Within100  Estimate `json:"100"`
+	Within1000 Estimate `json:"1000"`
+	Within500  Estimate `json:"500"`
+}
+
+// estimates of the rows of one policy. Each figure has draws of its own, by its place in
+// Estimates.
+func estimates(rows []*Row, key uint64) *Estimates {
+	e := new(Estimates)
+	values := make([]float64, len(rows))
+	put := func(to *Estimate, of func(r *Row) float64) {
+		for i, r := range rows {
+			values[i] = of(r)
 		}
+		key++
+		*to = Estimated(values, key)
 	}
-	return out
+	slo := func(to *SLOEstimate, of func(r *Row) SLO) {
+		put(&to.Within100, func(r *Row) float64 { return of(r).Within100 })
+		put(&to.Within1000, func(r *Row) float64 { return of(r).Within1000 })
+		put(&to.Within500, func(r *Row) float64 { return of(r).Within500 })
+	}
+	put(&e.AppColdPct.P50, func(r *Row) float64 { return r.AppColdPct.P50 })
+	put(&e.AppColdPct.P75, func(r *Row) float64 { return r.AppColdPct.P75 })
+	put(&e.AppColdPct.P90, func(r *Row) float64 { return r.AppColdPct.P90 })
+	put(&e.Cold, func(r *Row) float64 { return float64(r.Cold) })
+	put(&e.DelayedWarm, func(r *Row) float64 { return float64(r.DelayedWarm) })
+	put(&e.Dropped, func(r *Row) float64 { return float64(r.Dropped) })
+	if rows[0].Faults != nil { // and so of all: they run under the same faults
+		f := new(FaultEstimates)
+		e.Faults = f
+		put(&f.Crashes, func(r *Row) float64 { return float64(r.Faults.Crashes) })
+		put(&f.FailedStarts, func(r *Row) float64 { return float64(r.Faults.FailedStarts) })
+		put(&f.GivenUp, func(r *Row) float64 { return float64(r.Faults.GivenUp) })
+		put(&f.LostInvokers, func(r *Row) float64 { return float64(r.Faults.LostInvokers) })
+		put(&f.Retried, func(r *Row) float64 { return float64(r.Faults.Retried) })
+	}
+	put(&e.Jain, func(r *Row) float64 { return r.Jain })
+	put(&e.LatencyBenefitS, func(r *Row) float64 { return r.LatencyBenefitS })
+	put(&e.Latency.Mean, func(r *Row) float64 { return r.Latency.Mean })
+	put(&e.Latency.P25, func(r *Row) float64 { return r.Latency.P25 })
+	put(&e.Latency.P50, func(r *Row) float64 { return r.Latency.P50 })
+	put(&e.Latency.P75, func(r *Row) float64 { return r.Latency.P75 })
+	put(&e.Latency.P95, func(r *Row) float64 { return r.Latency.P95 })
+	put(&e.Latency.P99, func(r *Row) float64 { return r.Latency.P99 })
+	put(&e.RUM, func(r *Row) float64 { return r.RUM })
+	slo(&e.SLODispatch, func(r *Row) SLO { return r.SLODispatch })
+	slo(&e.SLOStart, func(r *Row) SLO { return r.SLOStart })
+	put(&e.SpeedupVsNative, func(r *Row) float64 { return r.SpeedupVsNative })
+	put(&e.Warm, func(r *Row) float64 { return float64(r.Warm) })
+	put(&e.WastedGBS, func(r *Row) float64 { return r.WastedGBS })
+	return e
 }
 
 // spread calls f for 0 to n-1, up to workers at once. What f runs takes slots of

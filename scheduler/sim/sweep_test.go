@@ -70,8 +70,8 @@ func TestSweepAndSeeds(t *testing.T) {
 		}
 		most = max(most, v)
 	}
-	e, ok := rep.Points[0].Report.Policies[1].OverSeeds["latency_ms"].(map[string]any)["mean"].(sim.Estimate)
-	if !ok || e.Mean != sum/3 {
+	e := rep.Points[0].Report.Policies[1].OverSeeds.Latency.Mean
+	if e.Mean != sum/3 {
 		t.Errorf("mean over seeds %+v, want %g", e, sum/3)
 	}
 	// With three values all of the same one are drawn once in 27 times: the interval is

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/incendio-faas/incendio/internal/null"
+	"github.com/incendio-faas/incendio/metric"
 	"github.com/incendio-faas/incendio/pipelines/gates"
 	"github.com/incendio-faas/incendio/pipelines/scenario"
 	"github.com/incendio-faas/incendio/pipelines/steps/validate"
@@ -19,7 +20,7 @@ func scores(ours, naive, seasonal float64) *forecast.BacktestReport {
 	r := &forecast.BacktestReport{}
 	for name, v := range map[string]float64{forecast.Incendio: ours, forecast.Naive: naive, forecast.SeasonalNaive: seasonal} {
 		r.Models = append(r.Models, forecast.Figures{
-			Name: name, Scope: forecast.PooledScope, WAPE: null.Float(v), DecisionCost: null.Float(v / 2),
+			Name: name, Scope: forecast.PooledScope, Scores: metric.Scores{WAPE: null.Float(v)}, DecisionCost: null.Float(v / 2),
 			PinballNormalised: map[string]null.Float{"0.5": null.Float(v / 2), "0.9": null.Float(v / 4), "0.99": 0},
 		})
 	}
