@@ -5,7 +5,7 @@ import importlib.metadata
 import pathlib
 import sys
 
-PEERS = ["duckdb", "lightgbm", "model_signing", "numpy", "onnx", "onnxruntime", "pandas", "polars", "prophet", "pyarrow", "scipy"]
+PEERS = ["duckdb", "in_toto_attestation", "lightgbm", "model_signing", "numpy", "onnx", "onnxruntime", "pandas", "polars", "prophet", "pyarrow", "scipy"]
 
 
 def main():

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -35,7 +36,7 @@ var at = time.Date(2026, 3, 20, 2, 0, 0, 0, time.UTC)
 
 func env(workers int, revision string) pipelines.Env {
 	return pipelines.Env{
-		Version: "test", Code: func(string) (string, error) { return revision, nil }, Now: func() time.Time { return at },
+		Version: "test", Build: &debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Path: "github.com/incendio-faas/incendio"}}, Code: func(string) (string, error) { return revision, nil }, Now: func() time.Time { return at },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Progress: silent{}, Workers: workers,
 	}
 }

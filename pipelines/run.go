@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets/parquet"
@@ -22,7 +23,7 @@ import (
 //
 //	frames/       what models see, as Parquet
 //	models/       what the stages before the export learned
-//	bundle/       the candidate
+//	bundle/       the candidate; beside it its signatures, and bundle.attestations: where it comes from
 //	metrics.json  its validation, as `incendio validate --json` prints it
 //	report.json   what the report shows, and report.html, the page
 //	run.json      where all this lies, and the verdict
@@ -50,6 +51,7 @@ const (
 type Env struct {
 	Version  string                           // of the program
 	Code     func(pkg string) (string, error) // names the code of a package, see stage.Code
+	Build    *debug.BuildInfo                 // of the program, for the provenance of bundles
 	Now      func() time.Time                 // for the journal and for what stands in "timing"
 	Log      *slog.Logger
 	Progress stage.Progress
@@ -100,6 +102,9 @@ func (r *Run) All(ctx context.Context) (*Summary, error) {
 		return nil, err
 	}
 	candidate := r.folder.Path(export.Folder)
+	if err := r.attest(candidate, v); err != nil {
+		return nil, err
+	}
 	if err := r.publisher.publish(candidate, v, "run "+r.ID, r.when()); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ import (
 
 func (a *app) bundleCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bundle", Short: "The registry of bundles", Args: known, RunE: func(*cobra.Command, []string) error {
-		return usage(errors.New("bundle needs a command: list, show, verify, diff, promote, rollback, renew, history, keygen, sign, override or gc"))
+		return usage(errors.New("bundle needs a command: list, show, verify, provenance, diff, promote, rollback, renew, history, keygen, sign, override or gc"))
 	}}
 	sub := func(use, short string, n int, do func(cmd *cobra.Command, s *shelf, arg []string) error) *cobra.Command {
 		s := &cobra.Command{
@@ -45,6 +45,8 @@ func (a *app) bundleCommand() *cobra.Command {
 	verify := sub("verify BUNDLE", "Check every byte of a bundle and replay its golden cases", 1, a.bundleVerify)
 	verify.Flags().StringArray("key", nil, "public key `file`: demand a signature by this key, or by another one of those named")
 	commonFlags(verify.Flags(), "seen")
+	origin := sub("provenance BUNDLE", "Where a bundle comes from, and what it did on minutes that it has not seen", 1, a.bundleProvenance)
+	origin.Flags().StringArray("key", nil, "public key `file`: demand that this key, or another one of those named, has signed it")
 	diff := sub("diff A B", "What differs between two bundles: figures, functions, models, weights, sizes, configuration", 2, a.bundleDiff)
 	commonFlags(diff.Flags(), "on", "seed", "workers", "cluster")
 	promote := sub("promote BUNDLE", "Make a bundle the champion, or what another alias stands for", 1, a.bundlePromote)
@@ -56,7 +58,7 @@ func (a *app) bundleCommand() *cobra.Command {
 		c.Flags().String("by", "", "who decided, for the release statement")
 		commonFlags(c.Flags(), "alias", "sign-key", "valid-for")
 	}
-	for _, c := range []*cobra.Command{show, diff, promote} {
+	for _, c := range []*cobra.Command{show, origin, diff, promote} {
 		commonFlags(c.Flags(), trustFlags...)
 	}
 	for _, c := range []*cobra.Command{rollback, renew} {

@@ -29,7 +29,7 @@ func (a *app) completeValues(root *cobra.Command) {
 		"ingest": {list(formats.Names()...)}, "traces": {a.storedTraces}, "reproduce": {studyNames},
 		"config show": {configKeys},
 		"bundle show": {a.bundleNames}, "bundle verify": {a.bundleNames}, "bundle promote": {a.bundleNames},
-		"bundle sign": {a.bundleNames}, "bundle diff": {a.bundleNames, a.bundleNames}, "bundle override": {a.aliases},
+		"bundle sign": {a.bundleNames}, "bundle provenance": {a.bundleNames}, "bundle diff": {a.bundleNames, a.bundleNames}, "bundle override": {a.aliases},
 	}
 	var visit func(c *cobra.Command)
 	visit = func(c *cobra.Command) {

@@ -323,7 +323,8 @@ func (a *app) env(cfg pipelines.Config) (pipelines.Env, error) {
 	if err != nil {
 		return pipelines.Env{}, err
 	}
-	env := pipelines.Env{Version: version, Code: code, Now: time.Now, Log: log, Workers: cfg.Workers}
+	build, _ := debug.ReadBuildInfo() // which a run misses if there is none
+	env := pipelines.Env{Version: version, Build: build, Code: code, Now: time.Now, Log: log, Workers: cfg.Workers}
 	if env.Workers == 0 {
 		env.Workers = runtime.NumCPU()
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export"
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/pipelines/steps/agents"
@@ -87,6 +88,13 @@ func (m *learnedMetrics) headline() map[string]float64 {
 	return out
 }
 
+// Limits of every bundle that was learned from a trace, a line each.
+func Limits(trace *datasets.Trace) []string {
+	return append([]string{
+		"A function that training did not see is forecast by its inter-arrival times, from what it shows at run time.",
+	}, trace.Notes...)
+}
+
 // card describes the bundle to people.
 func card(given Given, m *learnedMetrics) export.Card {
 	trace, splits := given.Trace.Value, given.Splits
@@ -110,9 +118,8 @@ func card(given Given, m *learnedMetrics) export.Card {
 				m.Slices.PS, m.Slices.Trained, m.Slices.Online),
 		},
 		Limits: append([]string{
-			"Figures on minutes that nothing of this bundle has seen are not in it: `incendio validate` measures them.",
-			"A function that training did not see is forecast by its inter-arrival times, from what it shows at run time.",
-		}, trace.Notes...),
+			"Figures on minutes that nothing of this bundle has seen are not in it: `incendio validate` measures them, and a run writes them beside it.",
+		}, Limits(trace)...),
 		Includes: []string{
 			"forecast/*.txt: trees as LightGBM text, which the run time reads; forecast/*.onnx are the same trees for other runtimes.",
 			"agent/global.onnx: the network trained on all environments; agent/clusters.json says whether it is used.",
