@@ -28,7 +28,7 @@ func comparison(s *sim.Report, window string, curves replay.Curves) *report.Poli
 		clairvoyant[r.Name] = r.Clairvoyant
 	}
 	for _, p := range s.Policies {
-		row := report.Policy{Name: p.Name, Kind: p.Kind, Figures: p.Figures}
+		row := report.Policy{Name: p.Name, Kind: p.Kind, Summary: p.Summary}
 		if clairvoyant[p.Name] {
 			row.Kind = report.Oracle
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines/steps/agents"
 	"github.com/incendio-faas/incendio/pipelines/steps/export"
 	"github.com/incendio-faas/incendio/pipelines/steps/features"
-	trees "github.com/incendio-faas/incendio/pipelines/steps/forecast"
+	forecaster "github.com/incendio-faas/incendio/pipelines/steps/forecast"
 	"github.com/incendio-faas/incendio/pipelines/steps/tune"
 	"github.com/incendio-faas/incendio/pipelines/steps/validate"
 	weights "github.com/incendio-faas/incendio/scheduler/priority"
@@ -126,7 +126,7 @@ func forecastSections(d *report.Data, from stage.Reader, t *datasets.Trace, v *v
 	} else {
 		d.Forecast = exampleSection(t, e)
 	}
-	rep, err := trees.ReadReport(from)
+	rep, err := forecaster.ReadReport(from)
 	if err != nil {
 		return err
 	}

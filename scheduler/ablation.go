@@ -71,7 +71,7 @@ func withoutScheduler(p Parts) (Stack, error) {
 	}
 	p.Dispatcher = func(decide.Signals) (decide.Dispatcher, error) { return policy.FCFS{}, nil }
 	p.SLO = SLO{}
-	p.Policy.CPUShare = 0
+	p.Pool.CPUShare = 0
 	return Incendio(p)
 }
 

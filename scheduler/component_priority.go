@@ -21,7 +21,7 @@ var priorityComponent = component{
 		if m.Settings.Model == nil {
 			return errors.New("scheduler: models need a priority model")
 		}
-		for _, err := range []error{m.Settings.Model.Validate(), m.Settings.Policy.Validate(), m.Settings.SLO.Validate()} {
+		for _, err := range []error{m.Settings.Model.Validate(), m.Settings.Pool.Validate(), m.Settings.SLO.Validate()} {
 			if err != nil {
 				return err
 			}
@@ -64,9 +64,15 @@ var priorityComponent = component{
 // Settings is the content of PriorityFile: the priority model, and the parameters of
 // the pool and of the SLO guard that were tuned with it.
 type Settings struct {
-	Model  *priority.Model `json:"model"`
-	Policy PoolOptions     `json:"policy"`
-	SLO    SLO             `json:"slo"`
+	Model *priority.Model `json:"model"`
+	Pool  PoolOptions     `json:"policy"`
+	SLO   SLO             `json:"slo"`
+}
+
+// Parts are those of the stack "incendio" under s behind a dispatcher. What knows the
+// functions and their future is left to be added.
+func (s Settings) Parts(dispatcher func(decide.Signals) (decide.Dispatcher, error)) Parts {
+	return Parts{Priority: s.Model, Pool: s.Pool, SLO: s.SLO, Dispatcher: dispatcher}
 }
 
 // A GoldenPriority is the score of a function's factors.
@@ -84,13 +90,13 @@ func (s *Settings) values() []GoldenValue {
 	add := func(v float64, format string, args ...any) {
 		out = append(out, GoldenValue{fmt.Sprintf(format, args...), v})
 	}
-	price := s.Policy.MemoryPrice / decide.RUMMemory
+	price := s.Pool.MemoryPrice / decide.RUMMemory
 	for _, mb := range []int64{128, 1024} {
 		cost := containerCost(price, mb<<20)
 		add(cost, "seconds of waiting that a container of %d MB costs in a minute", mb)
 		add(float64(worthwhile(20, 6, 10*cost, cost)), "containers of %d MB that are worth having for 20 arrivals", mb)
 	}
-	add(s.Policy.CPUShare*8, "cores that may be used at once of 8, 0 for any number")
+	add(s.Pool.CPUShare*8, "cores that may be used at once of 8, 0 for any number")
 	for _, init := range []decide.Time{0, 4 * decide.Second, decide.Minute} {
 		slo := s.SLO.objective(init)
 		add(float64(slo), "objective of a function that initialises for %v, in us", init.Duration())

@@ -21,7 +21,7 @@ type Parts struct {
 	Priority *priority.Model
 	Forecast forecast.Source // primed with what arrived before Start
 	Rate     []float64       // arrivals per minute in training, one for each function
-	Policy   PoolOptions
+	Pool     PoolOptions
 	SLO      SLO
 
 	// Index, where not nil, is the stack, in its envelope: it takes nothing but Rate of the
@@ -60,7 +60,7 @@ func Incendio(p Parts) (Stack, error) {
 	case p.First != nil && len(p.First) != len(p.Rate):
 		return Stack{}, fmt.Errorf("scheduler: first has forecasts of %d functions, expected as many as rate, %d", len(p.First), len(p.Rate))
 	}
-	for _, err := range []error{p.Priority.Validate(), p.Policy.Validate(), p.SLO.Validate()} {
+	for _, err := range []error{p.Priority.Validate(), p.Pool.Validate(), p.SLO.Validate()} {
 		if err != nil {
 			return Stack{}, err
 		}
@@ -81,7 +81,7 @@ func Incendio(p Parts) (Stack, error) {
 	}
 	guarded := newGuard(inner, p.SLO)
 	pl := &pool{
-		signals: g, source: p.Forecast, price: p.Policy.MemoryPrice / decide.RUMMemory,
+		signals: g, source: p.Forecast, price: p.Pool.MemoryPrice / decide.RUMMemory,
 		next: p.Start + decide.Minute, counts: make([]float64, n), covered: n,
 	}
 	if p.First != nil {
@@ -96,6 +96,6 @@ func Incendio(p Parts) (Stack, error) {
 	}
 	return Stack{
 		Name: IncendioName, Dispatcher: guarded, Pool: pl,
-		Placer: policy.LeastLoaded{}, CPUShare: p.Policy.CPUShare,
+		Placer: policy.LeastLoaded{}, CPUShare: p.Pool.CPUShare,
 	}, nil
 }

@@ -25,7 +25,7 @@ func wantKey(t *testing.T, err error, key string) {
 
 func parts() scheduler.Parts {
 	return scheduler.Parts{
-		Priority: byInit(), Forecast: &script{}, Rate: []float64{0.5}, Policy: scheduler.DefaultPoolOptions(), SLO: scheduler.DefaultSLO(), Dispatcher: fcfs,
+		Priority: byInit(), Forecast: &script{}, Rate: []float64{0.5}, Pool: scheduler.DefaultPoolOptions(), SLO: scheduler.DefaultSLO(), Dispatcher: fcfs,
 	}
 }
 
@@ -45,9 +45,9 @@ func TestIncendioRefuses(t *testing.T) {
 		{func(p *scheduler.Parts) { p.Start = -decide.Minute }, "minute"},
 		{func(p *scheduler.Parts) { p.First = make([]forecast.Forecast, 2) }, "first"},
 		{func(p *scheduler.Parts) { p.Rate[0] = nan }, "rate"},
-		{func(p *scheduler.Parts) { p.Policy.MemoryPrice = 0 }, "memory_price"},
-		{func(p *scheduler.Parts) { p.Policy.MemoryPrice = inf }, "memory_price"},
-		{func(p *scheduler.Parts) { p.Policy.CPUShare = nan }, "cpu_share"},
+		{func(p *scheduler.Parts) { p.Pool.MemoryPrice = 0 }, "memory_price"},
+		{func(p *scheduler.Parts) { p.Pool.MemoryPrice = inf }, "memory_price"},
+		{func(p *scheduler.Parts) { p.Pool.CPUShare = nan }, "cpu_share"},
 		{func(p *scheduler.Parts) { p.SLO.Urgent = 2 }, "urgent"},
 		{func(p *scheduler.Parts) { p.Priority.Weight[0] = 1 }, "weights"},
 		{func(p *scheduler.Parts) {

@@ -130,10 +130,7 @@ func (m *Models) parts(functions []datasets.Function, source forecast.Source, fi
 	if m.Index != nil && m.Index.Used {
 		used = m.Index
 	}
-	return Parts{
-		Index:    used,
-		Priority: m.Settings.Model, Policy: m.Settings.Policy, SLO: m.Settings.SLO,
-		Forecast: source, First: first, Rate: m.Rates(functions), Start: start,
-		Dispatcher: m.Dispatcher(seed, 0),
-	}
+	p := m.Settings.Parts(m.Dispatcher(seed, 0))
+	p.Index, p.Forecast, p.First, p.Rate, p.Start = used, source, first, m.Rates(functions), start
+	return p
 }

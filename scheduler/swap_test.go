@@ -32,7 +32,7 @@ func learned(t testing.TB, policy string, m *scheduler.Models, functions int) *s
 // has its end, and the orders say when it happened.
 func TestSwap(t *testing.T) {
 	first, second := modeltest.Models(t), modeltest.Models(t)
-	second.Settings.Policy.CPUShare = 0
+	second.Settings.Pool.CPUShare = 0
 	for _, policy := range []string{"incendio", "incendio-wo-s", "incendio-wo-p"} {
 		c := learned(t, policy, first, 3)
 		var now float64
@@ -116,7 +116,7 @@ func TestSwapRefuses(t *testing.T) {
 		t.Errorf("no models: %v", err)
 	}
 	bad := modeltest.Models(t)
-	bad.Settings.Policy.MemoryPrice = -1
+	bad.Settings.Pool.MemoryPrice = -1
 	if _, err := c.Swap(bad); err == nil {
 		t.Error("models that cannot decide were taken")
 	}

@@ -128,7 +128,7 @@ func (a *app) reproduce(cmd *cobra.Command, s study.Study, out string, seeds int
 
 // studySetting reads the trace and the bundle that the flags name, where the study takes
 // them.
-func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int, out string) (study.Setting, error) {
+func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int, out string) (study.Input, error) {
 	f := cmd.Flags()
 	takes := map[string]bool{}
 	for _, t := range s.Takes {
@@ -136,10 +136,10 @@ func (a *app) studySetting(cmd *cobra.Command, s study.Study, seeds int, out str
 	}
 	for _, name := range []string{"trace", "bundle"} {
 		if f.Changed(name) && !takes[name] {
-			return study.Setting{}, usage(fmt.Errorf("study %s takes no --%s: it makes its own workload", s.Name, name))
+			return study.Input{}, usage(fmt.Errorf("study %s takes no --%s: it makes its own workload", s.Name, name))
 		}
 	}
-	set := study.Setting{Seeds: seeds, Now: time.Now, Keep: filepath.Join(out, "kept")}
+	set := study.Input{Seeds: seeds, Now: time.Now, Keep: filepath.Join(out, "kept")}
 	if f.Changed("trace") {
 		sc, err := a.scene(cmd.Context(), f, datasets.AllWindow)
 		if err != nil {

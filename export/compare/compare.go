@@ -233,7 +233,7 @@ func weights(m *scheduler.Models) (map[string]json.RawMessage, error) {
 	for k := range priority.Factors {
 		factors[priority.Factor(k).String()] = map[string]float64{"weight": p.Weight[k], "low": p.Low[k], "high": p.High[k]}
 	}
-	parts := map[string]any{"priority": factors, "pool": m.Settings.Policy, "slo": m.Settings.SLO, "features": m.Forecast.Features}
+	parts := map[string]any{"priority": factors, "pool": m.Settings.Pool, "slo": m.Settings.SLO, "features": m.Forecast.Features}
 	if m.Index != nil {
 		numbers := map[string]float64{}
 		for _, p := range index.Parameters() {

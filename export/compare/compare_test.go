@@ -121,7 +121,7 @@ func TestBundles(t *testing.T) {
 	slices.SortFunc(m.Forecast.Functions, func(x, y forecast.Function) int { return x.Key.Compare(y.Key) })
 	m.Forecast.Prophet[modeltest.Key("trees")].M = 0.5
 	m.Slices = nil
-	m.Settings.Policy.MemoryPrice = 0.5
+	m.Settings.Pool.MemoryPrice = 0.5
 	m.Settings.Model.Weight[priority.Exec], m.Settings.Model.Weight[priority.Memory] = -0.4, -0.3
 	m.Clusters.Choices[1] = agent.Choice{Rule: "esff"}
 	b := side(t, m, func(m *bundle.Manifest) {

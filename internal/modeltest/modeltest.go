@@ -101,7 +101,7 @@ func Models(t testing.TB) *scheduler.Models {
 	encoder.Candidates = 4
 	m := &scheduler.Models{
 		Forecast: f,
-		Settings: scheduler.Settings{Model: p, Policy: scheduler.PoolOptions{MemoryPrice: 0.25, CPUShare: 1.5}, SLO: scheduler.DefaultSLO()},
+		Settings: scheduler.Settings{Model: p, Pool: scheduler.PoolOptions{MemoryPrice: 0.25, CPUShare: 1.5}, SLO: scheduler.DefaultSLO()},
 		Clusters: &agent.Clusters{
 			Columns: agent.EnvColumns(), Window: 5 * decide.Minute, Mean: make([]float64, agent.EnvSize), Std: ones,
 			Centroids: [][]float64{ones, make([]float64, agent.EnvSize)}, Radius: []float64{2, 3},

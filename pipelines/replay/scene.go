@@ -144,8 +144,3 @@ func MeanCost(ctx context.Context, scenes []Scene, p scheduler.Parts) (float64, 
 	}
 	return cost / requests, nil
 }
-
-// Parts are those of the stack "incendio" under s, but for what a scene adds.
-func Parts(s scheduler.Settings, dispatcher func(decide.Signals) (decide.Dispatcher, error)) scheduler.Parts {
-	return scheduler.Parts{Priority: s.Model, Policy: s.Policy, SLO: s.SLO, Dispatcher: dispatcher}
-}

@@ -322,7 +322,7 @@ const (
 type Policy struct {
 	Name string `json:"name"`
 	Kind string `json:"kind,omitempty"`
-	sim.Figures
+	sim.Summary
 
 	// CDF is the distribution of the latency. A hundred points or so, closer in the
 	// tail, draw well.

@@ -217,10 +217,10 @@ func TestFindings(t *testing.T) {
 			Components: []report.Component{{Name: "weekly", Values: report.Values{1, -2.5, 0, 1}}, {Name: "holiday", Values: report.Values{0, 0, -7, 0}}}},
 		Importance: &report.Importance{Features: []report.Feature{{Feature: "a", Gain: 1}, {Feature: "b", Gain: 7}, {Feature: "c", Gain: 2}, {Feature: "d"}}},
 		Policies: &report.Policies{Policies: []report.Policy{
-			{Name: "native", Figures: sim.Figures{Warm: 50, Cold: 50, WastedGBS: 10, Latency: sim.Latency{Mean: 1500, P99: 9}}},
-			{Name: "incendio", Figures: sim.Figures{Warm: 90, Cold: 10, WastedGBS: 20, Latency: sim.Latency{Mean: 40, P99: 80}}},
-			{Name: "worse", Figures: sim.Figures{Warm: 80, Cold: 20, WastedGBS: 30, Latency: sim.Latency{Mean: 50, P99: 90}}},
-			{Name: "oracle", Kind: report.Oracle, Figures: sim.Figures{Warm: 99, Cold: 1, WastedGBS: 1, Latency: sim.Latency{Mean: 1, P99: 1}}},
+			{Name: "native", Summary: sim.Summary{Warm: 50, Cold: 50, WastedGBS: 10, Latency: sim.Latency{Mean: 1500, P99: 9}}},
+			{Name: "incendio", Summary: sim.Summary{Warm: 90, Cold: 10, WastedGBS: 20, Latency: sim.Latency{Mean: 40, P99: 80}}},
+			{Name: "worse", Summary: sim.Summary{Warm: 80, Cold: 20, WastedGBS: 30, Latency: sim.Latency{Mean: 50, P99: 90}}},
+			{Name: "oracle", Kind: report.Oracle, Summary: sim.Summary{Warm: 99, Cold: 1, WastedGBS: 1, Latency: sim.Latency{Mean: 1, P99: 1}}},
 		}},
 	}
 	for i := range d.Policies.Policies {
@@ -383,7 +383,7 @@ func anything(t *rapid.T) *report.Data {
 		d.ForecastScores.Models = append(d.ForecastScores.Models, report.ForecastScore{Name: name, Scope: names.Draw(t, "scope"), Scores: metric.Scores{WAPE: real.Draw(t, "x"), Pinball: map[string]null.Float{name: real.Draw(t, "x")}}})
 		d.Priority.Features = append(d.Priority.Features, report.Screened{Feature: name, Spearman: real.Draw(t, "x"), Kept: true, Weight: real.Draw(t, "x")})
 		d.Stages = append(d.Stages, report.Stage{Name: name, Rows: whole.Draw(t, "rows"), Outputs: name})
-		p := report.Policy{Name: name, Kind: rapid.SampledFrom([]string{"", "bound", "oracle"}).Draw(t, "kind"), Figures: sim.Figures{Warm: whole.Draw(t, "n"), Cold: whole.Draw(t, "n"), WastedGBS: figure.Draw(t, "x"), Latency: sim.Latency{Mean: figure.Draw(t, "x"), P99: figure.Draw(t, "x")}}}
+		p := report.Policy{Name: name, Kind: rapid.SampledFrom([]string{"", "bound", "oracle"}).Draw(t, "kind"), Summary: sim.Summary{Warm: whole.Draw(t, "n"), Cold: whole.Draw(t, "n"), WastedGBS: figure.Draw(t, "x"), Latency: sim.Latency{Mean: figure.Draw(t, "x"), P99: figure.Draw(t, "x")}}}
 		for range n.Draw(t, "points") {
 			p.CDF = append(p.CDF, report.CDFPoint{LatencyMS: real.Draw(t, "x"), Share: null.Float(rapid.Float64Range(0, 1).Draw(t, "share"))})
 		}

@@ -170,13 +170,13 @@ func samplePolicies() *report.Policies {
 	}
 	for _, s := range shape {
 		if s.kind == report.Bound {
-			p.Policies = append(p.Policies, report.Policy{Name: s.name, Kind: s.kind, Figures: sim.Figures{Latency: sim.Latency{Mean: 731}, SpeedupVsNative: 1.98}})
+			p.Policies = append(p.Policies, report.Policy{Name: s.name, Kind: s.kind, Summary: sim.Summary{Latency: sim.Latency{Mean: 731}, SpeedupVsNative: 1.98}})
 			continue
 		}
 		// A log-normal latency, with the quantiles taken from it.
 		at := func(z float64) float64 { return round(s.median * math.Exp(s.tail*z)) }
 		cold := int64(s.cold * 194306)
-		q := report.Policy{Name: s.name, Kind: s.kind, Figures: sim.Figures{Cold: cold, DelayedWarm: 2100, Dropped: 12, Warm: 194306 - cold - 2112,
+		q := report.Policy{Name: s.name, Kind: s.kind, Summary: sim.Summary{Cold: cold, DelayedWarm: 2100, Dropped: 12, Warm: 194306 - cold - 2112,
 			Latency:         sim.Latency{Mean: s.median * math.Exp(s.tail*s.tail), P25: at(-0.674), P50: at(0), P75: at(0.674), P95: at(1.645), P99: at(2.326)},
 			SpeedupVsNative: 340 * math.Exp(1.35*1.35) / (s.median * math.Exp(s.tail*s.tail)), LatencyBenefitS: 81000 * (1 - s.cold),
 			WastedGBS: s.wasted, RUM: 0.808*float64(cold) + s.wasted/100,

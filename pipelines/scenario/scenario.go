@@ -60,8 +60,8 @@ func Base(o sim.Options, perMinute float64) sim.Options {
 	return o
 }
 
-// Figures of a scenario are those of the bundle beside native's.
-type Figures struct {
+// A Result is what a bundle does in a scenario, beside native.
+type Result struct {
 	Name          string  `json:"name"`
 	Doc           string  `json:"doc"`
 	Requests      int64   `json:"requests"`
@@ -73,14 +73,14 @@ type Figures struct {
 }
 
 // Evidence is the scenario as the gates see it.
-func (f Figures) Evidence() gates.Scenario {
+func (f Result) Evidence() gates.Scenario {
 	return gates.Scenario{
 		Name: f.Name, Candidate: gates.Played{MeanLatencyMS: f.Mean, DroppedShare: f.Dropped}, Native: gates.Played{MeanLatencyMS: f.Native, DroppedShare: f.NativeDropped},
 	}
 }
 
 // Around is [Run] on a short replay out of the middle of o's window.
-func Around(ctx context.Context, t *datasets.Trace, o sim.Options, build Build, workers int) ([]Figures, error) {
+func Around(ctx context.Context, t *datasets.Trace, o sim.Options, build Build, workers int) ([]Result, error) {
 	rates, err := t.Rates(ctx, o.Window)
 	if err != nil {
 		return nil, err
@@ -97,8 +97,8 @@ type Build = func(o sim.Options) sim.NewStack
 
 // Run replays every scenario of t, changed from o (see [Base]), under native and under what build
 // returns. Up to workers run at once. One that has no requests is left out.
-func Run(ctx context.Context, t *datasets.Trace, o sim.Options, build Build, workers int) ([]Figures, error) {
-	out := make([]Figures, len(all))
+func Run(ctx context.Context, t *datasets.Trace, o sim.Options, build Build, workers int) ([]Result, error) {
+	out := make([]Result, len(all))
 	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(max(1, workers))
 	for i, s := range all {
@@ -117,27 +117,27 @@ func Run(ctx context.Context, t *datasets.Trace, o sim.Options, build Build, wor
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(out, func(f Figures) bool { return f.Name == "" }), nil
+	return slices.DeleteFunc(out, func(f Result) bool { return f.Name == "" }), nil
 }
 
-func (s Scenario) run(ctx context.Context, t *datasets.Trace, o sim.Options, build Build) (Figures, error) {
+func (s Scenario) run(ctx context.Context, t *datasets.Trace, o sim.Options, build Build) (Result, error) {
 	t, err := s.change(ctx, t, &o)
 	if err != nil {
-		return Figures{}, err
+		return Result{}, err
 	}
 	w, err := sim.Load(ctx, t, o)
 	if err != nil {
-		return Figures{}, err
+		return Result{}, err
 	}
 	native, err := sim.Baseline(sim.Native, o.Seed)
 	if err != nil {
-		return Figures{}, err
+		return Result{}, err
 	}
 	rep, err := sim.CompareWorkload(ctx, t, w, []sim.Contender{native, {Name: "bundle", New: build(o)}}, o, 1)
 	if err != nil {
-		return Figures{}, err
+		return Result{}, err
 	}
-	f := Figures{Name: s.Name, Doc: s.Doc, Requests: rep.Requests, Load: rep.Load}
+	f := Result{Name: s.Name, Doc: s.Doc, Requests: rep.Requests, Load: rep.Load}
 	share := func(r *sim.Row) float64 { return float64(r.Dropped) / float64(rep.Requests) }
 	f.Native, f.NativeDropped = rep.Policies[0].Latency.Mean, share(&rep.Policies[0])
 	f.Mean, f.Dropped = rep.Policies[1].Latency.Mean, share(&rep.Policies[1])

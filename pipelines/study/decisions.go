@@ -56,7 +56,7 @@ type decided struct {
 }
 
 // decisions is the matrix of what decides: loads, memory and CPU of starts, with rivals that are
-// tuned. What was computed is kept in Setting.Keep, so that it goes on where it was stopped.
+// tuned. What was computed is kept in Input.Keep, so that it goes on where it was stopped.
 func decisions(ctx context.Context, l *lab) error {
 	t, o, err := l.platform()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // A lab is where a study is run.
 type lab struct {
-	Setting
+	Input
 	out *Result
 }
 

@@ -17,7 +17,7 @@ type Study struct {
 	Name   string `json:"name"`
 	Title  string `json:"title"`
 	Source string `json:"source"`
-	// Takes says what of a Setting it uses: "trace", "bundle", both or neither, beside
+	// Takes says what of an Input it uses: "trace", "bundle", both or neither, beside
 	// the seed.
 	Takes []string `json:"takes"`
 
@@ -56,8 +56,8 @@ func Named(name string) (Study, error) {
 	return Study{}, fmt.Errorf("study %q: must be one of %s", name, strings.Join(names, ", "))
 }
 
-// A Setting is what a study is run on.
-type Setting struct {
+// An Input is what a study is run on.
+type Input struct {
 	// Config has the cluster and the options of a Trace, and of the embedded one.
 	Config pipelines.Config
 	// Trace is replayed in Window; nil: the study makes its own workload.
@@ -77,7 +77,7 @@ type Setting struct {
 }
 
 // Validate reports the first value that is out of range.
-func (s Setting) Validate() error {
+func (s Input) Validate() error {
 	switch {
 	case s.Seeds < 1 || s.Seeds > 1000:
 		return fmt.Errorf("study: seeds must be in [1, 1000], got %d", s.Seeds)
@@ -119,11 +119,11 @@ type Claim struct {
 }
 
 // Run runs the study.
-func (s Study) Run(ctx context.Context, set Setting) (*Result, error) {
+func (s Study) Run(ctx context.Context, set Input) (*Result, error) {
 	if err := set.Validate(); err != nil {
 		return nil, err
 	}
-	l := &lab{Setting: set, out: &Result{
+	l := &lab{Input: set, out: &Result{
 		Study: s.Name, Title: s.Title, Source: s.Source, Seed: set.Seed, Seeds: set.Seeds,
 		Setup: []string{}, Tables: []Table{}, Claims: []Claim{}, LeftOut: []string{}, Files: []string{},
 	}}

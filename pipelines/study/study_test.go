@@ -17,12 +17,12 @@ import (
 
 // setting is a small platform, and a clock that advances by itself: a study that measures
 // time then ends, and measures the same everywhere.
-func setting(workers int) study.Setting {
+func setting(workers int) study.Input {
 	cfg := pipelines.DefaultConfig()
 	cfg.Synthetic.Functions, cfg.Synthetic.Days, cfg.Synthetic.Busiest = 12, 1, 2000
 	cfg.Simulation.Cluster.Invokers, cfg.Simulation.Cluster.Cores, cfg.Simulation.Cluster.MemoryMB = 1, 1, 4096
 	now := time.Unix(0, 0)
-	return study.Setting{Config: cfg, Seed: 1, Seeds: 1, Workers: workers, Now: func() time.Time {
+	return study.Input{Config: cfg, Seed: 1, Seeds: 1, Workers: workers, Now: func() time.Time {
 		now = now.Add(20 * time.Millisecond)
 		return now
 	}}
@@ -86,12 +86,12 @@ func TestSettingIsChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		change func(*study.Setting)
+		change func(*study.Input)
 		want   string
 	}{
-		{func(s *study.Setting) { s.Seeds = 0 }, "seeds must be in [1, 1000], got 0"},
-		{func(s *study.Setting) { s.Workers = 0 }, "workers must be at least 1, got 0"},
-		{func(s *study.Setting) { s.Now = nil }, "clock"},
+		{func(s *study.Input) { s.Seeds = 0 }, "seeds must be in [1, 1000], got 0"},
+		{func(s *study.Input) { s.Workers = 0 }, "workers must be at least 1, got 0"},
+		{func(s *study.Input) { s.Now = nil }, "clock"},
 	} {
 		set := setting(1)
 		c.change(&set)

@@ -82,7 +82,7 @@ type knativeFunction struct {
 	usage
 	ring          []decide.Time // area of usage by tick
 	filled        int           // ticks since it became active
-	stable, panic decide.Time   // sums over the windows
+	stable, short decide.Time   // sums over the windows
 	active        bool
 
 	panicked  decide.Time // when panic was last called for; 0: no panic
@@ -133,9 +133,9 @@ func (p *knative) scale(s decide.Snapshot) {
 		f := &p.functions[id]
 		p.measure(s, id)
 		stable := float64(f.stable) / float64(decide.Time(min(f.filled, p.ticks))*knativeTick)
-		panic := float64(f.panic) / float64(decide.Time(min(f.filled, p.panicTicks))*knativeTick)
+		short := float64(f.short) / float64(decide.Time(min(f.filled, p.panicTicks))*knativeTick)
 		ready := s.IdleCount(id) + s.BusyCount(id)
-		n := f.desired(s.Now(), int(math.Ceil(stable/per)), int(math.Ceil(panic/per)), ready, &p.opts)
+		n := f.desired(s.Now(), int(math.Ceil(stable/per)), int(math.Ceil(short/per)), ready, &p.opts)
 		p.want(s, id, n)
 		if n > 0 || f.stable > 0 || s.Live(id) > 0 {
 			return false
@@ -156,9 +156,9 @@ func (p *knative) measure(s decide.Snapshot, id decide.FunctionID) {
 	area, _ := f.take(s, id)
 	at := f.filled % p.ticks
 	f.stable += area - f.ring[at]
-	f.panic += area
+	f.short += area
 	if f.filled >= p.panicTicks {
-		f.panic -= f.ring[(f.filled-p.panicTicks)%p.ticks]
+		f.short -= f.ring[(f.filled-p.panicTicks)%p.ticks]
 	}
 	f.ring[at] = area
 	f.filled++
@@ -166,10 +166,10 @@ func (p *knative) measure(s decide.Snapshot, id decide.FunctionID) {
 
 // desired is the number of containers to have, where the windows want these numbers
 // and so many are ready.
-func (f *knativeFunction) desired(now decide.Time, stable, panic, ready int, o *KnativeOptions) int {
+func (f *knativeFunction) desired(now decide.Time, stable, short, ready int, o *KnativeOptions) int {
 	from := max(1, ready)
 	least, most := ready/knativeMaxDown, from*knativeMaxUp
-	switch over := float64(panic) >= o.PanicThreshold*float64(from); {
+	switch over := float64(short) >= o.PanicThreshold*float64(from); {
 	case over:
 		f.panicked = now
 	case f.panicked > 0 && now > f.panicked+o.Stable:
@@ -177,7 +177,7 @@ func (f *knativeFunction) desired(now decide.Time, stable, panic, ready int, o *
 	}
 	n := min(max(stable, least), most)
 	if f.panicked > 0 {
-		f.most = max(f.most, n, min(max(panic, least), most))
+		f.most = max(f.most, n, min(max(short, least), most))
 		n = f.most
 	}
 	if n > 0 {

@@ -20,13 +20,13 @@ func TestKnativeNeverFallsInPanic(t *testing.T) {
 		for k := range decide.Time(rapid.IntRange(1, 200).Draw(t, "ticks")) {
 			now := (k + 1) * knativeTick
 			stable := rapid.IntRange(0, 8).Draw(t, "stable")
-			panic := rapid.IntRange(0, 20).Draw(t, "panic")
-			if over := panic >= 2*max(1, ready); over {
+			short := rapid.IntRange(0, 20).Draw(t, "panic")
+			if over := short >= 2*max(1, ready); over {
 				panicking, called = true, now
 			} else if panicking && now > called+o.Stable {
 				panicking, before = false, 0
 			}
-			n := f.desired(now, stable, panic, ready, &o)
+			n := f.desired(now, stable, short, ready, &o)
 			switch {
 			case panicking && n < before:
 				t.Fatalf("at %v in panic since %v: %d after %d", now, called, n, before)

@@ -16,7 +16,7 @@ type Row struct {
 	Name string `json:"name"`
 	Kind string `json:"kind,omitempty"` // "bound" for a bound, "" for a policy
 
-	Figures
+	Summary
 
 	// Jain is Jain's index of fairness over the functions with requests, in (0, 1], see
 	// [metric.Jain], of the share of their time in the system in which the requests of a
@@ -34,8 +34,8 @@ type Row struct {
 	Tables    *Tables    `json:"tables,omitempty"`
 }
 
-// Figures are those of a policy that `simulate` and reports show. GB are 2^30 bytes.
-type Figures struct {
+// A Summary is the figures of a policy that `simulate` and reports show. GB are 2^30 bytes.
+type Summary struct {
 	Warm        int64 `json:"warm"`
 	Cold        int64 `json:"cold"`
 	DelayedWarm int64 `json:"delayed_warm"`

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	online "github.com/incendio-faas/incendio/scheduler/alps"
+	slicer "github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/train/alps"
 )
 
@@ -36,7 +36,7 @@ func trace() *datasets.Trace {
 // TestFit: the short function is first; the stretches of the long one vary by more than
 // the ceiling of slices, so it has the least slice; the third was not learned.
 func TestFit(t *testing.T) {
-	fit := func(rnd uint64) (*online.Ranking, *alps.Report) {
+	fit := func(rnd uint64) (*slicer.Ranking, *alps.Report) {
 		o := alps.DefaultOptions()
 		o.Minutes = 40
 		p, r, err := alps.Fit(context.Background(), trace(), datasets.Window{From: 0, To: 60}, 0.5, rnd, o)

@@ -1,10 +1,10 @@
 // Package index learns the numbers of the index (scheduler/index) by simulation: a
-// cross-entropy search in which every candidate is tried on the same scenes, drawn once.
+// cross-entropy search in which every candidate is tried on the same stretches, drawn once.
 //
 // It is the search of the paper's weights, which "can be trained from historical data"
 // (Incendio, Section IV), over everything that the stack decides: signs and
 // exponents of the order of starts, of what is evicted and of what is kept, and the limits
-// beside them. What it finds is judged on scenes that it has not seen, beside what it began
+// beside them. What it finds is judged on stretches that it has not seen, beside what it began
 // with, and stands only where it is better there.
 package index
 
@@ -36,7 +36,7 @@ type Options struct {
 	// DropCost is what the share of requests that are dropped beyond native's adds to the
 	// logarithm of the mean latency, >= 0. Default 200: one in ten thousand is worth 2 %.
 	DropCost float64 `json:"drop_cost"`
-	// MinGain is by how much the logarithm must be less than at the start, on scenes that
+	// MinGain is by how much the logarithm must be less than at the start, on stretches that
 	// the search has not seen, for what it found to be used, >= 0. Default 0.005.
 	MinGain float64 `json:"min_gain"`
 	// Search names the parameters that are searched; the others stay as they are.
@@ -97,7 +97,7 @@ func (o Options) searched() ([]index.Parameter, error) {
 type Finalist struct {
 	Options index.Options `json:"options"`
 	Origin  string        `json:"origin"` // "start", "search" (a candidate) or "mean" (of the last distribution)
-	Train   float64       `json:"train"`  // cost on the scenes of the search; see Cost
+	Train   float64       `json:"train"`  // cost on the stretches of the search; see Cost
 	Valid   float64       `json:"valid"`  // and on those that it has not seen
 }
 
@@ -123,8 +123,8 @@ type Result struct {
 	Generations []Generation `json:"generations"`
 	Parameters  []Learned    `json:"parameters"`
 	Requests    int64        `json:"requests"` // simulated in the search
-	Train       []Figures    `json:"train"`    // of Best on each scene
-	Valid       []Figures    `json:"valid"`
+	Train       []Score      `json:"train"`    // of Best on each stretch
+	Valid       []Score      `json:"valid"`
 }
 
 // Start and the other origins of a Finalist.
@@ -137,18 +137,18 @@ const (
 // finalists of the search are judged beside the start and the last mean.
 const finalists = 3
 
-// Learn searches from start for the options with the least [Cost] on the scenes onTrain, and
+// Learn searches from start for the options with the least [Cost] on the stretches onTrain, and
 // returns of the finalists and the start the one with the least cost on onValid, the start
 // where nothing is better by o.MinGain. Up to workers simulations run at once; the result does
 // not depend on how many. Costs are recorded as "index/mean" and "index/best".
-func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Scene, o Options, workers int, rnd uint64, rec train.Recorder) (*Result, error) {
+func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Stretch, o Options, workers int, rnd uint64, rec train.Recorder) (*Result, error) {
 	for _, err := range []error{o.Validate(), start.Validate()} {
 		if err != nil {
 			return nil, err
 		}
 	}
 	if len(onTrain) == 0 || len(onValid) == 0 {
-		return nil, errors.New("index: no scenes to learn on, or none to judge on")
+		return nil, errors.New("index: no stretches to learn on, or none to judge on")
 	}
 	parameters, err := o.searched()
 	if err != nil {
@@ -209,7 +209,7 @@ func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Scene, 
 }
 
 // judge chooses among the start, the best candidates of the search and its last mean.
-func (res *Result) judge(ctx context.Context, start index.Options, dist *distribution, pool []Finalist, onTrain, onValid []*Scene, o Options, workers int) error {
+func (res *Result) judge(ctx context.Context, start index.Options, dist *distribution, pool []Finalist, onTrain, onValid []*Stretch, o Options, workers int) error {
 	slices.SortStableFunc(pool, func(a, b Finalist) int { return compare(a.Train, b.Train) })
 	res.Finalists = []Finalist{{Options: start, Origin: FromStart}}
 	for _, f := range pool {
@@ -244,13 +244,13 @@ func (res *Result) judge(ctx context.Context, start index.Options, dist *distrib
 		return errors.New("index: the start has no finite cost")
 	}
 	for _, part := range []struct {
-		scenes []*Scene
-		to     *[]Figures
+		stretches []*Stretch
+		to        *[]Score
 	}{{onTrain, &res.Train}, {onValid, &res.Valid}} {
-		*part.to = make([]Figures, len(part.scenes))
+		*part.to = make([]Score, len(part.stretches))
 		g, ctx := parallel.WithContext(ctx)
 		g.SetLimit(max(1, workers))
-		for i, s := range part.scenes {
+		for i, s := range part.stretches {
 			g.Go(func() (err error) {
 				(*part.to)[i], err = s.Try(ctx, res.Best.Options)
 				return err
@@ -263,16 +263,16 @@ func (res *Result) judge(ctx context.Context, start index.Options, dist *distrib
 	return nil
 }
 
-// costs tries every candidate on every scene.
-func costs(ctx context.Context, candidates []index.Options, scenes []*Scene, o Options, workers int) ([]float64, error) {
-	each := make([]float64, len(candidates)*len(scenes))
+// costs tries every candidate on every stretch.
+func costs(ctx context.Context, candidates []index.Options, stretches []*Stretch, o Options, workers int) ([]float64, error) {
+	each := make([]float64, len(candidates)*len(stretches))
 	g, ctx := parallel.WithContext(ctx)
 	g.SetLimit(max(1, workers))
 	for i, c := range candidates {
-		for k, s := range scenes {
+		for k, s := range stretches {
 			g.Go(func() error {
 				f, err := s.Try(ctx, c)
-				each[i*len(scenes)+k] = f.Cost(o.DropCost)
+				each[i*len(stretches)+k] = f.Cost(o.DropCost)
 				return err
 			})
 		}
@@ -282,8 +282,8 @@ func costs(ctx context.Context, candidates []index.Options, scenes []*Scene, o O
 	}
 	out := make([]float64, len(candidates))
 	for i := range out {
-		for _, v := range each[i*len(scenes) : (i+1)*len(scenes)] {
-			out[i] += v / float64(len(scenes))
+		for _, v := range each[i*len(stretches) : (i+1)*len(stretches)] {
+			out[i] += v / float64(len(stretches))
 		}
 	}
 	return out, nil

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
-	online "github.com/incendio-faas/incendio/scheduler/index"
+	numbers "github.com/incendio-faas/incendio/scheduler/index"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/index"
@@ -41,15 +41,15 @@ func busy() *datasets.Trace {
 	return tr
 }
 
-func scenes(t *testing.T, from, to int) []*index.Scene {
+func stretches(t *testing.T, from, to int) []*index.Stretch {
 	t.Helper()
-	var out []*index.Scene
+	var out []*index.Stretch
 	tr := busy()
 	for _, scale := range []float64{0.8, 1.2} {
 		o := sim.DefaultOptions()
 		o.Cluster.Invokers, o.Cluster.Cores, o.Cluster.MemoryMB = 2, 4, 640
 		o.Window, o.WarmupMinutes, o.ScaleArrivals = datasets.Window{From: from, To: to}, 1, scale
-		s, err := index.NewScene(context.Background(), fmt.Sprint(scale), tr, o, nil)
+		s, err := index.NewStretch(context.Background(), fmt.Sprint(scale), tr, o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,8 +61,8 @@ func scenes(t *testing.T, from, to int) []*index.Scene {
 // TestLearn: from a start that holds back what it should not, the search finds one that is better
 // on minutes that it has not seen, and finds the same with any number of workers.
 func TestLearn(t *testing.T) {
-	onTrain, onValid := scenes(t, 1, 7), scenes(t, 7, 12)
-	start := online.DefaultOptions()
+	onTrain, onValid := stretches(t, 1, 7), stretches(t, 7, 12)
+	start := numbers.DefaultOptions()
 	start.ShortLimit, start.Kappa, start.Order.Exec = 0.4, 4, -0.5
 	o := index.DefaultOptions()
 	o.Generations, o.Candidates = 6, 8
@@ -101,7 +101,7 @@ func TestLearn(t *testing.T) {
 // TestStartStands: where nothing is better by as much as is asked for, and where nothing is
 // searched, what it began with is the result.
 func TestStartStands(t *testing.T) {
-	onTrain, onValid := scenes(t, 1, 4), scenes(t, 7, 9)
+	onTrain, onValid := stretches(t, 1, 4), stretches(t, 7, 9)
 	for _, change := range []func(*index.Options){
 		func(o *index.Options) { o.MinGain = 100 },
 		func(o *index.Options) { o.Generations = 0 },
@@ -109,11 +109,11 @@ func TestStartStands(t *testing.T) {
 		o := index.DefaultOptions()
 		o.Generations, o.Candidates = 1, 4
 		change(&o)
-		res, err := index.Learn(context.Background(), online.DefaultOptions(), onTrain, onValid, o, 2, 1, train.Discard)
+		res, err := index.Learn(context.Background(), numbers.DefaultOptions(), onTrain, onValid, o, 2, 1, train.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.Best.Origin != index.FromStart || res.Best.Options != online.DefaultOptions() {
+		if res.Best.Origin != index.FromStart || res.Best.Options != numbers.DefaultOptions() {
 			t.Errorf("best is %+v", res.Best)
 		}
 	}
@@ -121,10 +121,10 @@ func TestStartStands(t *testing.T) {
 
 // TestBudget: the search simulates no more requests than it may, but for one generation.
 func TestBudget(t *testing.T) {
-	onTrain, onValid := scenes(t, 1, 3), scenes(t, 7, 8)
+	onTrain, onValid := stretches(t, 1, 3), stretches(t, 7, 8)
 	o := index.DefaultOptions()
 	o.Candidates, o.Requests = 4, 1
-	res, err := index.Learn(context.Background(), online.DefaultOptions(), onTrain, onValid, o, 2, 1, train.Discard)
+	res, err := index.Learn(context.Background(), numbers.DefaultOptions(), onTrain, onValid, o, 2, 1, train.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestRefused(t *testing.T) {
 	if err := index.DefaultOptions().Validate(); err != nil {
 		t.Error(err)
 	}
-	if _, err := index.Learn(context.Background(), online.DefaultOptions(), nil, nil, index.DefaultOptions(), 1, 1, train.Discard); err == nil {
-		t.Error("learns without scenes")
+	if _, err := index.Learn(context.Background(), numbers.DefaultOptions(), nil, nil, index.DefaultOptions(), 1, 1, train.Discard); err == nil {
+		t.Error("learns without stretches")
 	}
 }

@@ -10,22 +10,22 @@ import (
 	"testing"
 
 	"github.com/incendio-faas/incendio/internal/seed"
-	online "github.com/incendio-faas/incendio/scheduler/priority"
+	weights "github.com/incendio-faas/incendio/scheduler/priority"
 	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/priority"
 )
 
 // population draws functions of which CPU and I/O do not vary, and a latency that
 // rises with the execution and falls with the frequency.
-func population(n int) ([]online.Values, []float64) {
+func population(n int) ([]weights.Values, []float64) {
 	src := seed.Stream(3, "population")
-	values, latency := make([]online.Values, n), make([]float64, n)
+	values, latency := make([]weights.Values, n), make([]float64, n)
 	for i := range values {
-		values[i] = online.Values{
-			online.CPU: 1, online.Memory: src.Float64(), online.Init: src.Float64(),
-			online.Exec: src.ExpFloat64(), online.Freq: 10 * src.Float64(), online.Clock: src.Float64(),
+		values[i] = weights.Values{
+			weights.CPU: 1, weights.Memory: src.Float64(), weights.Init: src.Float64(),
+			weights.Exec: src.ExpFloat64(), weights.Freq: 10 * src.Float64(), weights.Clock: src.Float64(),
 		}
-		latency[i] = 2*values[i][online.Exec] - 0.3*values[i][online.Freq]
+		latency[i] = 2*values[i][weights.Exec] - 0.3*values[i][weights.Freq]
 	}
 	return values, latency
 }
@@ -45,7 +45,7 @@ func TestScreen(t *testing.T) {
 	if got := kept(res); got != "exec freq" {
 		t.Errorf("kept %s, want exec and freq alone: %+v", got, res)
 	}
-	if res[online.Exec].Rho < 0.7 || res[online.Freq].Rho > -0.3 {
+	if res[weights.Exec].Rho < 0.7 || res[weights.Freq].Rho > -0.3 {
 		t.Errorf("correlations are %+v, want a strong one with exec and a negative one with freq", res)
 	}
 	// Where none passes all that vary are kept, even if nothing is to be explained.
@@ -62,22 +62,22 @@ func TestScreen(t *testing.T) {
 		t.Errorf("kept %s at a bound of 0, want all that vary", got)
 	}
 	// The rank correlation by hand: ranks 1 2 3 4 and 1 3 2 4 have 1 - 6*2/(4*15) = 0.8.
-	four := make([]online.Values, 4)
+	four := make([]weights.Values, 4)
 	for i := range four {
-		four[i][online.Memory] = float64(i)
+		four[i][weights.Memory] = float64(i)
 	}
-	if rho := priority.Screen(four, []float64{1, 30, 20, 400}, 0)[online.Memory].Rho; math.Abs(rho-0.8) > 1e-12 {
+	if rho := priority.Screen(four, []float64{1, 30, 20, 400}, 0)[weights.Memory].Rho; math.Abs(rho-0.8) > 1e-12 {
 		t.Errorf("rho is %g, want 0.8", rho)
 	}
 }
 
 func TestScale(t *testing.T) {
-	values := make([]online.Values, 201)
+	values := make([]weights.Values, 201)
 	for i := range values {
-		values[(i*7)%201][online.Init] = float64(i)
+		values[(i*7)%201][weights.Init] = float64(i)
 	}
-	if low, high := priority.Scale(values); low[online.Init] != 2 || high[online.Init] != 198 {
-		t.Errorf("scale is [%g, %g], want the first and 99th percentile of 0 to 200, [2, 198]", low[online.Init], high[online.Init])
+	if low, high := priority.Scale(values); low[weights.Init] != 2 || high[weights.Init] != 198 {
+		t.Errorf("scale is [%g, %g], want the first and 99th percentile of 0 to 200, [2, 198]", low[weights.Init], high[weights.Init])
 	}
 	if low, high := priority.Scale(values[:1]); low != high || low != values[0] {
 		t.Errorf("scale of one function is %v to %v, want its values", low, high)
@@ -86,7 +86,7 @@ func TestScale(t *testing.T) {
 
 // target is a cost that is least for known weights, price and CPU limit.
 func target(_ context.Context, c priority.Candidate) (float64, error) {
-	want := online.Values{online.Exec: -0.7, online.Freq: 0.3}
+	want := weights.Values{weights.Exec: -0.7, weights.Freq: 0.3}
 	cost := 0.0
 	for k, w := range c.Model.Weight {
 		cost += math.Abs(w - want[k])
@@ -95,7 +95,7 @@ func target(_ context.Context, c priority.Candidate) (float64, error) {
 	if c.CPUShare != 1.5 {
 		cost += 0.5
 	}
-	if c.Model.Form != online.Linear {
+	if c.Model.Form != weights.Linear {
 		cost += 0.5
 	}
 	return cost, c.Model.Validate()
@@ -117,7 +117,7 @@ func TestTuneFindsWhatIsBest(t *testing.T) {
 		}
 		best := res.Best
 		w := best.Model.Weight
-		if math.Abs(w[online.Exec]+0.7) > 0.15 || math.Abs(w[online.Freq]-0.3) > 0.15 {
+		if math.Abs(w[weights.Exec]+0.7) > 0.15 || math.Abs(w[weights.Freq]-0.3) > 0.15 {
 			t.Errorf("seed %d: weights are %v", rnd, w)
 		}
 		// The best preset that is left of the screening costs more than 2.
@@ -127,7 +127,7 @@ func TestTuneFindsWhatIsBest(t *testing.T) {
 		if best.Origin != "search" || res.Trials != 200 || best.Train != best.Valid {
 			t.Errorf("seed %d: result is %+v", rnd, res)
 		}
-		for _, k := range []online.Factor{online.CPU, online.Memory, online.Init, online.Clock} {
+		for _, k := range []weights.Factor{weights.CPU, weights.Memory, weights.Init, weights.Clock} {
 			if w[k] != 0 {
 				t.Errorf("seed %d: weight of %v is %g, want 0: it was screened out", rnd, k, w[k])
 			}
@@ -139,9 +139,9 @@ func TestTuneFindsWhatIsBest(t *testing.T) {
 func TestPresetsComeFirst(t *testing.T) {
 	values, latency := population(100)
 	for i := range values {
-		values[i][online.CPU], values[i][online.IO], values[i][online.Term] = float64(i), float64(i%7), float64(i%11)
+		values[i][weights.CPU], values[i][weights.IO], values[i][weights.Term] = float64(i), float64(i%7), float64(i%11)
 	}
-	var seen []*online.Model
+	var seen []*weights.Model
 	o := options(5)
 	o.MinRho, o.Search.Batch = 0, 1
 	res, err := priority.Tune(context.Background(), values, latency, func(_ context.Context, c priority.Candidate) (float64, error) {
@@ -151,18 +151,18 @@ func TestPresetsComeFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, p := range online.Presets() {
+	for i, p := range weights.Presets() {
 		if seen[i].Form != p.Form {
 			t.Errorf("trial %d is %s, want %s of %s", i, seen[i].Form, p.Form, p.Name)
 		}
 		for k, w := range p.Weight {
 			if math.Abs(seen[i].Weight[k]-w) > 1e-12 {
-				t.Errorf("trial %d weighs %v with %g, want %g of %s", i, online.Factor(k), seen[i].Weight[k], w, p.Name)
+				t.Errorf("trial %d weighs %v with %g, want %g of %s", i, weights.Factor(k), seen[i].Weight[k], w, p.Name)
 			}
 		}
 	}
 	for i, f := range res.Finalists { // the last was the best
-		if want := online.Presets()[4-i].Name; f.Origin != want {
+		if want := weights.Presets()[4-i].Name; f.Origin != want {
 			t.Errorf("finalist %d comes from %s, want %s", i, f.Origin, want)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines/steps/forecast"
 	"github.com/incendio-faas/incendio/pipelines/steps/tune"
 	"github.com/incendio-faas/incendio/scheduler"
-	online "github.com/incendio-faas/incendio/scheduler/agent"
+	qnet "github.com/incendio-faas/incendio/scheduler/agent"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train/agent"
 )
@@ -47,12 +47,12 @@ func Stage(given Given) stage.Stage {
 }
 
 // Read reads the environments and the networks.
-func Read(from stage.Reader) (*online.Clusters, map[string]*online.Network, error) {
+func Read(from stage.Reader) (*qnet.Clusters, map[string]*qnet.Network, error) {
 	data, err := from.Read("models/" + scheduler.ClustersFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := online.ParseClusters(data)
+	c, err := qnet.ParseClusters(data)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,7 +149,7 @@ func episodes(trace *datasets.Trace, windows []datasets.Window, all []replay.Sce
 				return nil, err
 			}
 		}
-		return sc.Run(ctx, sc.Stack(replay.Parts(s, dispatcher)))
+		return sc.Run(ctx, sc.Stack(s.Parts(dispatcher)))
 	}
 }
 

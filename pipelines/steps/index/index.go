@@ -42,24 +42,24 @@ type Given struct {
 
 // A Contest is the index beside what else there is, on a scene of the validation part.
 type Contest struct {
-	index.Figures         // of the index
-	Stack         float64 `json:"stack_ms"` // mean latency of priorities, pool and agents
-	StackDropped  float64 `json:"stack_dropped"`
+	index.Score          // of the index
+	Stack        float64 `json:"stack_ms"` // mean latency of priorities, pool and agents
+	StackDropped float64 `json:"stack_dropped"`
 }
 
 // Training is what the stage reports.
 type Training struct {
 	index.Result
-	// Costs on the validation part at its own load and memory, as index.Figures has them: less is
+	// Costs on the validation part at its own load and memory, as index.Score has them: less is
 	// better.
 	Cost       float64   `json:"cost"`
 	StackCost  float64   `json:"stack_cost"`
 	NativeCost float64   `json:"native_cost"`
 	Contests   []Contest `json:"contests"`
 	// Scenarios are what priorities, pool and agents do on what the trace does not contain.
-	Scenarios []scenario.Figures `json:"stack_scenarios"`
-	Losses    []string           `json:"stack_losses"` // the rules of those that they lose to native
-	Used      bool               `json:"used"`
+	Scenarios []scenario.Result `json:"stack_scenarios"`
+	Losses    []string          `json:"stack_losses"` // the rules of those that they lose to native
+	Used      bool              `json:"used"`
 }
 
 // Lost says in which scenarios priorities, pool and agents lose to native, as the end of a
@@ -146,18 +146,18 @@ func learn(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, er
 
 // draw draws windows of a part as scenes, each under the next of the first n stresses, and at
 // least n scenes.
-func (g *Given) draw(ctx context.Context, part datasets.Window, rates []float64, n int) ([]*index.Scene, error) {
+func (g *Given) draw(ctx context.Context, part datasets.Window, rates []float64, n int) ([]*index.Stretch, error) {
 	f := g.Frame(g.Learning.WindowMinutes, g.Learning.WindowRequests, rates)
 	windows, err := g.Draw(ctx, part, g.Learning.Windows, f)
 	if err != nil {
 		return nil, err
 	}
 	trace := g.Trace.Value
-	var out []*index.Scene
+	var out []*index.Stretch
 	for i := range max(n, len(windows)) {
 		w, s := windows[i%len(windows)], stresses[i%n]
 		o, share := g.Options(w, f)
-		scene, err := index.NewScene(ctx, fmt.Sprintf("minutes %v, %v", w, s), trace, s.on(trace, o), scaled(rates, share*s.arrivals))
+		scene, err := index.NewStretch(ctx, fmt.Sprintf("minutes %v, %v", w, s), trace, s.on(trace, o), scaled(rates, share*s.arrivals))
 		if errors.Is(err, sim.ErrNoRequests) {
 			continue
 		}
@@ -203,7 +203,7 @@ func (g *Given) contest(ctx context.Context, at *stage.Place, rates []float64, t
 	}
 	for i, sc := range scenes {
 		_, share := g.Options(windows[i], f)
-		mine, err := index.NewScene(ctx, fmt.Sprintf("minutes %v", windows[i]), g.Trace.Value, sc.Options, scaled(rates, share))
+		mine, err := index.NewStretch(ctx, fmt.Sprintf("minutes %v", windows[i]), g.Trace.Value, sc.Options, scaled(rates, share))
 		if err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (g *Given) contest(ctx context.Context, at *stage.Place, rates []float64, t
 		if err != nil {
 			return err
 		}
-		theirs, err := mine.Play(ctx, sc.Stack(replay.Parts(settings, learned.Dispatcher(g.Seed, 0))))
+		theirs, err := mine.Play(ctx, sc.Stack(settings.Parts(learned.Dispatcher(g.Seed, 0))))
 		if err != nil {
 			return err
 		}

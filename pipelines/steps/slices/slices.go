@@ -11,7 +11,7 @@ import (
 	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/scheduler"
-	online "github.com/incendio-faas/incendio/scheduler/alps"
+	slicer "github.com/incendio-faas/incendio/scheduler/alps"
 	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
 	"github.com/incendio-faas/incendio/train/alps"
@@ -46,8 +46,8 @@ func Stage(given Given) stage.Stage {
 }
 
 // Read reads what the stage wrote.
-func Read(from stage.Reader) (*online.Ranking, *Training, error) {
-	var p online.Ranking
+func Read(from stage.Reader) (*slicer.Ranking, *Training, error) {
+	var p slicer.Ranking
 	var t Training
 	if err := errors.Join(stage.ReadJSON(from, File, &p), stage.ReadJSON(from, Report, &t)); err != nil {
 		return nil, nil, err
@@ -64,7 +64,7 @@ func learn(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, er
 	if errors.Is(err, alps.ErrNothing) {
 		out.Warnings = append(out.Warnings, err.Error())
 		report = &alps.Report{Window: given.Splits.Train}
-		p, err = online.Learned(nil, nil, given.ALPS.FrontEnd)
+		p, err = slicer.Learned(nil, nil, given.ALPS.FrontEnd)
 	}
 	if err != nil {
 		return stage.Outcome{}, err
@@ -82,7 +82,7 @@ func learn(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, er
 }
 
 // judge replays windows of the validation part.
-func judge(ctx context.Context, g *replay.Ground, p *online.Ranking, to *Training) error {
+func judge(ctx context.Context, g *replay.Ground, p *slicer.Ranking, to *Training) error {
 	rates, err := g.Rates(ctx)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func Read(from stage.Reader, slo scheduler.SLO) (*priority.Result, scheduler.Set
 
 // settings of the scheduler under a candidate.
 func settings(c priority.Candidate, slo scheduler.SLO) scheduler.Settings {
-	return scheduler.Settings{Model: c.Model, Policy: scheduler.PoolOptions{MemoryPrice: c.MemoryPrice, CPUShare: c.CPUShare}, SLO: slo}
+	return scheduler.Settings{Model: c.Model, Pool: scheduler.PoolOptions{MemoryPrice: c.MemoryPrice, CPUShare: c.CPUShare}, SLO: slo}
 }
 
 func tune(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, error) {
@@ -83,7 +83,7 @@ func tune(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, err
 	}
 	cost := func(scenes []replay.Scene) priority.Objective {
 		return func(ctx context.Context, c priority.Candidate) (float64, error) {
-			p := replay.Parts(settings(c, given.SLO), ruled(tuneRule, given.Seed))
+			p := settings(c, given.SLO).Parts(ruled(tuneRule, given.Seed))
 			return replay.MeanCost(ctx, scenes, p)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/pipelines/crosscheck"
 	"github.com/incendio-faas/incendio/pipelines/gates"
-	"github.com/incendio-faas/incendio/pipelines/judge"
 	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/pipelines/scenario"
 	"github.com/incendio-faas/incendio/pipelines/stage"
@@ -25,14 +25,14 @@ import (
 type Validation struct {
 	*forecast.BacktestReport
 
-	Bundle     string             `json:"bundle"` // digest
-	Simulation *sim.Report        `json:"simulation"`
-	Networks   []NetworkCheck     `json:"networks"`
-	Scenarios  []scenario.Figures `json:"scenarios"`
-	Verdict    string             `json:"verdict"` // bundle.Accepted or bundle.Refused
-	Reason     string             `json:"reason"`
-	Champion   string             `json:"champion,omitempty"` // digest of the bundle that was compared with
-	Rules      []bundle.Rule      `json:"rules"`
+	Bundle     string            `json:"bundle"` // digest
+	Simulation *sim.Report       `json:"simulation"`
+	Networks   []NetworkCheck    `json:"networks"`
+	Scenarios  []scenario.Result `json:"scenarios"`
+	Verdict    string            `json:"verdict"` // bundle.Accepted or bundle.Refused
+	Reason     string            `json:"reason"`
+	Champion   string            `json:"champion,omitempty"` // digest of the bundle that was compared with
+	Rules      []bundle.Rule     `json:"rules"`
 }
 
 // A NetworkCheck is the judgement of onnx-go on a Q-network.
@@ -158,14 +158,14 @@ func networks(s *replay.Subject) ([]NetworkCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	cases := map[string][]judge.Case{}
+	cases := map[string][]crosscheck.Case{}
 	for i := range golden.Agents {
 		g := &golden.Agents[i]
 		o, err := g.Observation(s.Models.Networks[g.File].Candidates)
 		if err != nil {
 			return nil, err
 		}
-		cases[g.File] = append(cases[g.File], judge.Case{Observation: o, Want: g.Want})
+		cases[g.File] = append(cases[g.File], crosscheck.Case{Observation: o, Want: g.Want})
 	}
 	var out []NetworkCheck
 	for _, name := range slices.Sorted(maps.Keys(s.Models.Networks)) {
@@ -173,7 +173,7 @@ func networks(s *replay.Subject) ([]NetworkCheck, error) {
 		if err != nil {
 			return nil, err
 		}
-		worst, err := judge.Network(file, cases[name])
+		worst, err := crosscheck.Network(file, cases[name])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -184,7 +184,7 @@ func networks(s *replay.Subject) ([]NetworkCheck, error) {
 
 // evidence takes from the reports what the rules judge by. The scores of the champion are
 // nil where there is none.
-func evidence(scores, champion *forecast.BacktestReport, rep *sim.Report, checks []NetworkCheck, scenarios []scenario.Figures) gates.Evidence {
+func evidence(scores, champion *forecast.BacktestReport, rep *sim.Report, checks []NetworkCheck, scenarios []scenario.Result) gates.Evidence {
 	e := gates.Evidence{
 		Naive: figures(scores, forecast.Naive), Native: played(rep, sim.Native),
 		Candidate: contender(scores, rep, scheduler.IncendioName),

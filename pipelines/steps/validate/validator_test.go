@@ -58,7 +58,7 @@ func TestEvidence(t *testing.T) {
 		NetworkMaxDiff: 3e-6, Naive: losses(0.6), Native: &gates.Played{MeanLatencyMS: 100, DroppedShare: 0.01, CostSPerRequest: 0.1},
 		Candidate: gates.Contender{Forecast: losses(0.5), Coverage: coverage, Played: gates.Played{MeanLatencyMS: 90, DroppedShare: 0.02, CostSPerRequest: 0.09}},
 	}
-	got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, rep, checks, []scenario.Figures{{Name: "hot", Mean: 9, Native: 10, Dropped: 0.1, NativeDropped: 0.2}})
+	got := validate.Evidence(scores(0.5, 0.8, 0.6), nil, rep, checks, []scenario.Result{{Name: "hot", Mean: 9, Native: 10, Dropped: 0.1, NativeDropped: 0.2}})
 	if *got.Native != *want.Native || got.Champion != nil || !reflect.DeepEqual(got.Candidate, want.Candidate) || got.NetworkMaxDiff != want.NetworkMaxDiff || got.Naive != want.Naive {
 		t.Errorf("evidence %+v, native %+v, want %+v, native %+v", got, got.Native, want, want.Native)
 	}

@@ -1,7 +1,7 @@
-// Package judge runs exported Q-networks on another engine than our own: onnx-go with
+// Package crosscheck runs exported Q-networks on another engine than our own: onnx-go with
 // its Gorgonia backend. A network whose Q-values come out otherwise there was exported
 // wrong, or is evaluated wrong here; either way its bundle must not be promoted.
-package judge
+package crosscheck
 
 import (
 	"fmt"

@@ -10,9 +10,9 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/sim"
 )
 
-// A Scene is a stretch of a trace on which candidates are tried: its requests are drawn once,
+// A Stretch is a part of a trace on which candidates are tried: its requests are drawn once,
 // and all candidates see the same ones.
-type Scene struct {
+type Stretch struct {
 	name     string
 	trace    *datasets.Trace
 	workload *sim.Workload
@@ -22,10 +22,10 @@ type Scene struct {
 	native   *sim.Result
 }
 
-// NewScene draws the requests of o on t and measures what native does with them. Rates are the
+// NewStretch draws the requests of o on t and measures what native does with them. Rates are the
 // requests per minute of each function that candidates are told of; nil tells them nothing.
-func NewScene(ctx context.Context, name string, t *datasets.Trace, o sim.Options, rates []float64) (*Scene, error) {
-	s := &Scene{name: name, trace: t, options: o, rates: rates}
+func NewStretch(ctx context.Context, name string, t *datasets.Trace, o sim.Options, rates []float64) (*Stretch, error) {
+	s := &Stretch{name: name, trace: t, options: o, rates: rates}
 	var err error
 	if s.workload, err = sim.Load(ctx, t, o); err != nil {
 		return nil, err
@@ -43,9 +43,9 @@ func NewScene(ctx context.Context, name string, t *datasets.Trace, o sim.Options
 	return s, err
 }
 
-// Figures are those of options on a scene, beside native's.
-type Figures struct {
-	Scene         string  `json:"scene"`
+// A Score is what options do on a stretch, beside native.
+type Score struct {
+	Stretch       string  `json:"scene"`
 	Requests      int64   `json:"requests"`
 	Mean          float64 `json:"mean_ms"` // a dropped request with its time-out and its execution
 	Bound         float64 `json:"bound_ms"`
@@ -56,25 +56,25 @@ type Figures struct {
 
 // Cost is the logarithm of the mean latency over what nobody can beat, and dropCost times the
 // share of requests that are dropped beyond native's. So a per cent counts the same on every
-// scene, whatever its load.
-func (f Figures) Cost(dropCost float64) float64 {
+// stretch, whatever its load.
+func (f Score) Cost(dropCost float64) float64 {
 	return math.Log(f.Mean/max(f.Bound, 1e-3)) + dropCost*max(0, f.Dropped-f.NativeDropped)
 }
 
-// Try simulates the scene under the index of o.
-func (s *Scene) Try(ctx context.Context, o index.Options) (Figures, error) {
+// Try simulates the stretch under the index of o.
+func (s *Stretch) Try(ctx context.Context, o index.Options) (Score, error) {
 	return s.Play(ctx, func(*datasets.Trace, policy.Site) (policy.Stack, error) { return policy.Indexed(o, s.rates) })
 }
 
-// Play simulates the scene under any stack.
-func (s *Scene) Play(ctx context.Context, stack sim.NewStack) (Figures, error) {
+// Play simulates the stretch under any stack.
+func (s *Stretch) Play(ctx context.Context, stack sim.NewStack) (Score, error) {
 	r, err := sim.Run(ctx, s.trace, s.workload, stack, s.options)
 	if err != nil {
-		return Figures{}, err
+		return Score{}, err
 	}
 	share := func(r *sim.Result) float64 { return float64(r.Dropped) / float64(r.Requests) }
-	return Figures{
-		Scene: s.name, Requests: r.Requests, Mean: r.Latency.Mean, Bound: s.bound, Native: s.native.Latency.Mean,
+	return Score{
+		Stretch: s.name, Requests: r.Requests, Mean: r.Latency.Mean, Bound: s.bound, Native: s.native.Latency.Mean,
 		Dropped: share(r), NativeDropped: share(s.native),
 	}, nil
 }

@@ -1,16 +1,16 @@
-package judge_test
+package crosscheck_test
 
 import (
 	"math/rand/v2"
 	"testing"
 
 	"github.com/incendio-faas/incendio/export/onnx"
-	"github.com/incendio-faas/incendio/pipelines/judge"
+	"github.com/incendio-faas/incendio/pipelines/crosscheck"
 	"github.com/incendio-faas/incendio/scheduler/agent"
 )
 
 // network has random weights and cases that our evaluator answered.
-func network(t *testing.T, candidates, hidden int) ([]byte, []judge.Case) {
+func network(t *testing.T, candidates, hidden int) ([]byte, []crosscheck.Case) {
 	t.Helper()
 	src := rand.New(rand.NewPCG(1, 2))
 	n, err := agent.NewNetwork(candidates, hidden)
@@ -29,7 +29,7 @@ func network(t *testing.T, candidates, hidden int) ([]byte, []judge.Case) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cases []judge.Case
+	var cases []crosscheck.Case
 	for k := 1; k <= candidates; k += 3 {
 		o := agent.NewObservation(candidates)
 		o.N = k
@@ -44,7 +44,7 @@ func network(t *testing.T, candidates, hidden int) ([]byte, []judge.Case) {
 		}
 		q := make([]float32, 2*candidates+1)
 		agent.NewEvaluator(n).Forward(o, q)
-		cases = append(cases, judge.Case{Observation: o, Want: q})
+		cases = append(cases, crosscheck.Case{Observation: o, Want: q})
 	}
 	return onnx.Encode(graph), cases
 }
@@ -53,7 +53,7 @@ func TestTheOtherEngineAgrees(t *testing.T) {
 	// Sizes at which axes coincide are those that engines take for one another.
 	for _, size := range [][2]int{{1, 2}, {4, 8}, {5, 5}, {12, 12}, {16, 64}, {18, 18}} {
 		file, cases := network(t, size[0], size[1])
-		worst, err := judge.Network(file, cases)
+		worst, err := crosscheck.Network(file, cases)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestTheOtherEngineAgrees(t *testing.T) {
 func TestADifferenceIsSeen(t *testing.T) {
 	file, cases := network(t, 8, 16)
 	cases[1].Want[3] += 0.25
-	worst, err := judge.Network(file, cases)
+	worst, err := crosscheck.Network(file, cases)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestADifferenceIsSeen(t *testing.T) {
 
 func TestADamagedFileIsAnError(t *testing.T) {
 	file, cases := network(t, 8, 16)
-	if _, err := judge.Network(file[:len(file)/2], cases); err == nil {
+	if _, err := crosscheck.Network(file[:len(file)/2], cases); err == nil {
 		t.Error("half a file was accepted")
 	}
 }
