@@ -19,6 +19,7 @@ import (
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/internal/lost"
 	"github.com/incendio-faas/incendio/datasets/internal/rows"
+	"github.com/incendio-faas/incendio/internal/bom"
 	"github.com/incendio-faas/incendio/internal/missing"
 	"github.com/incendio-faas/incendio/internal/parallel"
 )
@@ -49,7 +50,7 @@ func parseHeader(file string, line []byte, last int) (header, error) {
 		return header{}, &datasets.SyntaxError{File: file, Line: 1, Msg: fmt.Sprintf(format, args...) +
 			fmt.Sprintf(": expected HashOwner,HashApp,HashFunction,Trigger and then consecutive minutes within 1..%d", last)}
 	}
-	fields, complaint := new(rows.Splitter).Split(bytes.TrimPrefix(line, byteOrderMark))
+	fields, complaint := new(rows.Splitter).Split(bom.Trim(line))
 	if complaint != "" {
 		return bad("%s", complaint)
 	}

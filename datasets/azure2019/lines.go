@@ -76,5 +76,3 @@ func cutField(line []byte) (field, rest []byte, more bool) {
 	}
 	return line, nil, false
 }
-
-var byteOrderMark = []byte("\xef\xbb\xbf")

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/incendio-faas/incendio/internal/bom"
 )
 
 // A SyntaxError says where a document is no JSON.
@@ -93,8 +95,6 @@ func (s *Scanner) skip() (bool, error) {
 	return false, nil
 }
 
-const byteOrderMark = "\xef\xbb\xbf"
-
 // Next returns the next object and the line in which it begins. The object is valid
 // until the next call. The error is io.EOF behind the last one, [ErrLong] for one that is
 // left out, a [*SyntaxError], or what the reader reports; after the last two nothing
@@ -120,8 +120,8 @@ func (s *Scanner) Next() (object []byte, line int, err error) {
 				}
 				return object, line, err
 			}
-			if c == byteOrderMark[0] && s.line == 1 && bytes.HasPrefix(s.buf[s.pos:], []byte(byteOrderMark)) {
-				s.consume(len(byteOrderMark))
+			if s.line == 1 && bom.Has(s.buf[s.pos:]) {
+				s.consume(len(bom.UTF8))
 				continue
 			}
 			if skipped, err := s.skip(); err != nil {

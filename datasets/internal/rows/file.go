@@ -16,6 +16,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/internal/archive"
+	"github.com/incendio-faas/incendio/internal/bom"
 )
 
 // A Kind is how a file writes down its rows.
@@ -122,7 +123,7 @@ func named(m *archive.Member) (Kind, bool) {
 
 // Formats that are told apart in order to say what they are.
 var magics = []struct{ bytes, name string }{
-	{"PARE", "encrypted Parquet"}, {"ARROW1", "Arrow IPC"}, {"ORC", "ORC"}, {"\xff\xfe", "UTF-16 text"}, {"\xfe\xff", "UTF-16 text"},
+	{"PARE", "encrypted Parquet"}, {"ARROW1", "Arrow IPC"}, {"ORC", "ORC"},
 }
 
 // recognise looks at the first bytes of a file. Its name must not contradict them.
@@ -130,16 +131,23 @@ func recognise(m *archive.Member, head []byte) (Kind, error) {
 	if len(head) == 0 {
 		return 0, &datasets.SyntaxError{File: m.Path, Line: 1, Msg: "empty: expected a header or a row"}
 	}
+	holds := ""
 	for _, f := range magics {
 		if bytes.HasPrefix(head, []byte(f.bytes)) {
-			return 0, fmt.Errorf("%s: holds %s: expected CSV, JSON lines or Parquet", m.Path, f.name)
+			holds = f.name
 		}
+	}
+	if bom.UTF16(head) {
+		holds = "UTF-16 text"
+	}
+	if holds != "" {
+		return 0, fmt.Errorf("%s: holds %s: expected CSV, JSON lines or Parquet", m.Path, holds)
 	}
 	ended, err := endsAsParquet(m)
 	if err != nil {
 		return 0, err
 	}
-	text := bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")
+	text := bytes.TrimLeft(bom.Trim(head), " \t\r\n")
 	kind := CSV
 	switch {
 	case bytes.HasPrefix(head, []byte(parquetMagic)) || ended:

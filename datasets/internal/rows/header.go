@@ -9,12 +9,13 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/datasets/internal/archive"
+	"github.com/incendio-faas/incendio/internal/bom"
 )
 
 // Header returns the names in the first line of a CSV file, of which head is the beginning:
 // without quotes and the space around them. The last one may be cut.
 func Header(head []byte) []string {
-	line, _, _ := bytes.Cut(bytes.TrimPrefix(head, byteOrderMark), []byte("\n"))
+	line, _, _ := bytes.Cut(bom.Trim(head), []byte("\n"))
 	var names []string
 	for name := range strings.SplitSeq(string(line), ",") {
 		name = strings.TrimSpace(name)
@@ -41,7 +42,7 @@ func HasColumns(head []byte, columns ...string) bool {
 // HasKeys reports whether a JSON document that begins with head, an object or an array of
 // them, has all these keys near its beginning.
 func HasKeys(head []byte, keys ...string) bool {
-	text := bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")
+	text := bytes.TrimLeft(bom.Trim(head), " \t\r\n")
 	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/bom"
 )
 
 // Bounds of a text file.
@@ -26,8 +27,6 @@ const (
 	// maxBlank is the number of blank lines in a row beyond which a file is none of rows.
 	maxBlank = 1 << 20
 )
-
-var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // A lineReader cuts text into lines, which end in LF or CR LF; the last one may
 // lack its end. A row is one line, or several where it is extended.
@@ -64,9 +63,9 @@ func (l *lineReader) next() ([]byte, error) {
 	}
 	if l.line == 0 {
 		l.line = 1
-		if bytes.HasPrefix(l.buf[l.from:l.from+end], byteOrderMark) {
-			l.from += len(byteOrderMark)
-			end -= len(byteOrderMark)
+		if bom.Has(l.buf[l.from : l.from+end]) {
+			l.from += len(bom.UTF8)
+			end -= len(bom.UTF8)
 		}
 	}
 	l.first, l.end, l.lines = end, end, 1

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/internal/bom"
 	"github.com/incendio-faas/incendio/internal/missing"
 )
 
@@ -189,17 +190,15 @@ type rows struct {
 	err    error
 }
 
-var mark = []byte("\ufeff") // some programs begin a file with it
-
 func open(r io.Reader, name string, needed []string) (*rows, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+	if bom.UTF16(data) {
 		return nil, fmt.Errorf("%s: the file is in UTF-16; it must be in UTF-8", name)
 	}
-	t := &rows{name: name, layout: layouts[0], csv: csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, mark))), column: map[string]int{}}
+	t := &rows{name: name, layout: layouts[0], csv: csv.NewReader(bytes.NewReader(bom.Trim(data))), column: map[string]int{}}
 	t.csv.ReuseRecord = true
 	header, err := t.csv.Read()
 	if errors.Is(err, io.EOF) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/incendio-faas/incendio/internal/bom"
 	"github.com/incendio-faas/incendio/train/gbdt"
 )
 
@@ -96,12 +97,12 @@ func Parse(r io.Reader, file string, args []string) (*Config, error) {
 // begins a comment.
 func scan(r io.Reader, file string) (out []setting, marked bool, err error) {
 	in := bufio.NewReader(r)
-	start, _ := in.Peek(len(markUTF8)) // an error comes again
+	start, _ := in.Peek(len(bom.UTF8)) // an error comes again
 	if marked, err = dropMark(start, file); err != nil {
 		return nil, false, err
 	}
 	if marked {
-		in.Discard(len(markUTF8))
+		in.Discard(len(bom.UTF8))
 	}
 	lines := bufio.NewScanner(in)
 	for n := 1; lines.Scan(); n++ {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/incendio-faas/incendio/internal/bom"
 	"github.com/incendio-faas/incendio/train/gbdt"
 )
 
@@ -32,16 +33,11 @@ type source struct {
 	notes []string
 }
 
-var (
-	markUTF8  = []byte("\xef\xbb\xbf")
-	markUTF16 = [][]byte{{0xff, 0xfe}, {0xfe, 0xff}}
-)
-
 // newSource reads the first lines of a file and takes a byte order mark off.
 func newSource(r io.Reader, file string) (*source, error) {
 	s := &source{file: file}
 	in := bufio.NewReaderSize(r, 1<<20)
-	start, err := in.Peek(len(markUTF8))
+	start, err := in.Peek(len(bom.UTF8))
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -50,7 +46,7 @@ func newSource(r io.Reader, file string) (*source, error) {
 		return nil, err
 	}
 	if marked {
-		in.Discard(len(markUTF8))
+		in.Discard(len(bom.UTF8))
 		s.notes = append(s.notes, file+": a byte order mark at the beginning was left out; LightGBM would take it for a part of the first field")
 	}
 	var read bytes.Buffer
@@ -72,12 +68,10 @@ func newSource(r io.Reader, file string) (*source, error) {
 // dropMark reports whether a file begins with the byte order mark of UTF-8. One of UTF-16
 // is an error.
 func dropMark(start []byte, file string) (bool, error) {
-	for _, m := range markUTF16 {
-		if bytes.HasPrefix(start, m) {
-			return false, &SyntaxError{file, 1, "the file is in UTF-16; it must be in ASCII or UTF-8"}
-		}
+	if bom.UTF16(start) {
+		return false, &SyntaxError{file, 1, "the file is in UTF-16; it must be in ASCII or UTF-8"}
 	}
-	return bytes.HasPrefix(start, markUTF8), nil
+	return bom.Has(start), nil
 }
 
 // startsWith reports whether the first line holds all names.
