@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/incendio-faas/incendio/datasets/parquet"
+	"github.com/incendio-faas/incendio/internal/whole"
 )
 
 // Formats of frames.
@@ -36,11 +37,11 @@ type frame struct {
 	path, format string // no path: standard output
 	names        []string
 
-	dir  string // of the file that is being written
-	file *os.File
-	w    *bufio.Writer
-	line []byte
-	any  bool // whether there was a row
+	staged *whole.Staging // of the file that is being written
+	file   *os.File
+	w      *bufio.Writer
+	line   []byte
+	any    bool // whether there was a row
 
 	columns []any // of Parquet: *[]string, *[]int32 or *[]float64
 }
@@ -56,8 +57,8 @@ func newFrame(stdout io.Writer, path, format string, head any, rows string, colu
 		f.w = bufio.NewWriter(stdout)
 	} else {
 		var err error
-		if f.dir, err = os.MkdirTemp(filepath.Dir(path), ".write-"); err == nil {
-			f.file, err = os.Create(filepath.Join(f.dir, filepath.Base(path)))
+		if f.staged, err = whole.Begin(path); err == nil {
+			f.file, err = os.Create(f.staged.Path)
 		}
 		if err != nil {
 			f.abandon()
@@ -204,7 +205,7 @@ func (f *frame) close() error {
 	if err := f.file.Close(); err != nil {
 		return f.failed(err)
 	}
-	return os.Rename(f.file.Name(), f.path)
+	return f.staged.Commit()
 }
 
 // abandon removes what was written if it is not in its place.
@@ -212,7 +213,7 @@ func (f *frame) abandon() {
 	if f.file != nil {
 		_ = f.file.Close() // it is closed already if all went well
 	}
-	if f.dir != "" {
-		_ = os.RemoveAll(f.dir)
+	if f.staged != nil {
+		_ = f.staged.Abandon()
 	}
 }

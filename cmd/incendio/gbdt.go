@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/incendio-faas/incendio/internal/whole"
 	"github.com/incendio-faas/incendio/pipelines/stage"
 	"github.com/incendio-faas/incendio/train/gbdt"
 	"github.com/incendio-faas/incendio/train/gbdt/lightgbm"
@@ -310,7 +310,7 @@ func readModel(name string) (*gbdt.Model, error) {
 
 // replace writes a file as a whole or not at all: what stood there stays until the new
 // content is complete. A name that is no regular file, such as a pipe, is written to.
-func replace(name string, write func(io.Writer) error) (err error) {
+func replace(name string, write func(io.Writer) error) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
@@ -320,18 +320,10 @@ func replace(name string, write func(io.Writer) error) (err error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// In a folder of its own the file has a free name and the mode that the umask leaves.
-	dir, err := os.MkdirTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	f, err := os.OpenFile(filepath.Join(dir, filepath.Base(name)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return os.Rename(f.Name(), name)
+	return whole.Write(name, func(w io.Writer) error {
+		if err := write(w); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		return nil
+	})
 }

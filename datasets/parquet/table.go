@@ -3,8 +3,9 @@ package parquet
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	"github.com/incendio-faas/incendio/internal/whole"
 )
 
 // WriteTable writes columns of equal length as the Parquet file path, in place of
@@ -18,21 +19,18 @@ func WriteTable(path string, columns []Column) error {
 		}
 		seen[c.Name] = true
 	}
-	// The directory of its own keeps the exclusive creation of the file and leaves
-	// the choice of a free name to the operating system.
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".write-")
+	staged, err := whole.Begin(path)
 	if err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
-	staged := filepath.Join(dir, filepath.Base(path))
-	err = writeFile(disk{}, staged, columns)
+	err = writeFile(disk{}, staged.Path, columns)
 	if err == nil {
-		err = os.Rename(staged, path)
+		err = staged.Commit()
 	}
 	if err == nil {
 		err = disk{}.sync(filepath.Dir(path))
 	}
-	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
+	if err = errors.Join(err, staged.Abandon()); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	return nil

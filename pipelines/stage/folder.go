@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/incendio-faas/incendio/internal/whole"
 )
 
 // A Folder is where a job keeps its files, by paths with forward slashes.
@@ -29,17 +31,10 @@ func (f Folder) Write(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 		return err
 	}
-	// In a folder of its own the file has a free name and the mode that the umask leaves.
-	dir, err := os.MkdirTemp(filepath.Dir(to), ".tmp-")
-	if err != nil {
+	return whole.Write(to, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	tmp := filepath.Join(dir, filepath.Base(to))
-	err = os.WriteFile(tmp, data, 0o666)
-	if err == nil {
-		err = os.Rename(tmp, to)
-	}
-	return errors.Join(err, os.RemoveAll(dir))
+	})
 }
 
 // A Reader reads files by name: a [Folder], or a [Place] in it.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/incendio-faas/incendio/datasets"
+	"github.com/incendio-faas/incendio/internal/whole"
 	"github.com/incendio-faas/incendio/pipelines/replay"
 	"github.com/incendio-faas/incendio/scheduler/policy"
 	"github.com/incendio-faas/incendio/scheduler/sim"
@@ -213,10 +215,10 @@ func (l *lab) kept(key, to any, compute func() error) error {
 	if err := os.MkdirAll(l.Keep, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file+".tmp", data, 0o644); err != nil {
+	return whole.Write(file, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	return os.Rename(file+".tmp", file)
+	})
 }
 
 // largestMB is the memory that an invoker needs for any function.
