@@ -18,6 +18,11 @@ type Gap struct {
 	To   float64 `json:"to"`
 }
 
+// Holds reports whether the phase, in days since the period began, is in the gap.
+func (g Gap) Holds(phase, period float64) bool {
+	return g.From < phase && phase < g.To || phase+period < g.To
+}
+
 // An Unseen is times of a forecast in the gaps of a seasonality.
 type Unseen struct {
 	Seasonality Seasonality
@@ -46,7 +51,7 @@ func (f *Fitted) Unseen(times []time.Time, columns Columns) []Unseen {
 			turn := Days(t) / s.Period
 			phase := (turn - math.Floor(turn)) * s.Period
 			for _, g := range gaps {
-				if g.From < phase && phase < g.To || phase+s.Period < g.To {
+				if g.Holds(phase, s.Period) {
 					u.Times = append(u.Times, t)
 					break
 				}

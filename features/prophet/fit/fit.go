@@ -289,13 +289,8 @@ func (d *design) fitCurve(y, capacity, floor []float64, u unit) *prophet.Fitted 
 	w.reset(d.n)
 	c := d.newCurve(scaled, within, base)
 	sigma, lp := c.maximise(w)
-	for range mostFirm {
-		if d.hold == nil || d.inside(w.theta, c.trendLimits(w.theta), c.reach()) {
-			break
-		}
-		d = d.firmer()
-		c = d.newCurve(scaled, within, base)
-		sigma, lp = c.maximise(w)
+	if d.hold != nil {
+		sigma, lp = c.confine(w, sigma, lp, func(times float64) *curve { return d.heldBy(times).newCurve(scaled, within, base) })
 	}
 	f := d.fitted(w.theta, u.scale, sigma, lp, len(y))
 	f.Floor = floor[len(y)-1]

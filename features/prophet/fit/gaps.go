@@ -212,6 +212,7 @@ type hold struct {
 	weight  []float64 // of each free column, in rows; 0 of those that the data determine
 	level   float64   // weight of the level, in rows
 	seasons []season
+	step    float64 // usual distance of rows, days
 
 	once sync.Once
 	next *design // with the next weight
@@ -236,7 +237,7 @@ func (d *design) holdGaps(h history, rows int) {
 		d.gaps = append(d.gaps, gaps...)
 		if weak {
 			if d.hold == nil {
-				d.hold = &hold{weight: make([]float64, d.free)}
+				d.hold = &hold{weight: make([]float64, d.free), step: h.step}
 			}
 			for c := at; c < at+s.Columns(); c++ {
 				d.hold.weight[c] = heldShare * float64(rows)
@@ -285,17 +286,20 @@ func (d *design) addHold(times float64) {
 
 // firmer is d with more weight on the start of the seasons.
 func (d *design) firmer() *design {
-	d.hold.once.Do(func() {
-		next := *d
-		next.gram = slices.Clone(d.gram)
-		next.hold = &hold{weight: slices.Clone(d.hold.weight), level: d.hold.level, seasons: d.hold.seasons}
-		next.addHold(-1)
-		floats.Scale(firmer, next.hold.weight)
-		next.addHold(1)
-		next.factorise()
-		d.hold.next = &next
-	})
+	d.hold.once.Do(func() { d.hold.next = d.heldBy(firmer) })
 	return d.hold.next
+}
+
+// heldBy is d with so many times the weight on the start of the seasons.
+func (d *design) heldBy(times float64) *design {
+	next := *d
+	next.gram = slices.Clone(d.gram)
+	next.hold = &hold{weight: slices.Clone(d.hold.weight), level: d.hold.level, seasons: d.hold.seasons, step: d.hold.step}
+	next.addHold(-1)
+	floats.Scale(times, next.hold.weight)
+	next.addHold(1)
+	next.factorise()
+	return &next
 }
 
 // held is the weighted sum of squares of what theta is off from the start, of which the
@@ -324,35 +328,52 @@ func (d *design) heldSeasons(theta []float64) float64 {
 // in that which it has without them; all scaled. trend are the least and the largest value
 // of the trend, y those of the history.
 func (d *design) inside(theta []float64, trend, y limits) bool {
-	// The extremes of all additive and of all multiplicative seasons, at the phases that
-	// were seen and at all.
-	var seen, all [2]limits
+	// The extremes of all additive and of all multiplicative seasons, at the phases that were
+	// seen and at all: of those without a condition and of those with one, each condition by
+	// itself, since one usually excludes the other.
+	var conditions []string
 	for _, s := range d.hold.seasons {
-		mode := 0
-		if d.share != nil && d.share[s.from-d.head()] {
-			mode = 1
+		if !slices.Contains(conditions, s.Condition) {
+			conditions = append(conditions, s.Condition)
 		}
-		beta := theta[s.from:s.to]
-		known := bounds(s.seen, beta)
-		seen[mode] = limits{seen[mode].low + known.low, seen[mode].high + known.high}
-		if len(s.unseen) > 0 {
-			gap := bounds(s.unseen, beta)
-			known = limits{min(known.low, gap.low), max(known.high, gap.high)}
-		}
-		all[mode] = limits{all[mode].low + known.low, all[mode].high + known.high}
 	}
-	with := func(season [2]limits) (out limits) {
-		out = limits{math.Inf(1), math.Inf(-1)}
-		for _, g := range []float64{trend.low, trend.high} {
-			a, b := g*(1+season[1].low), g*(1+season[1].high)
-			out.low = min(out.low, min(a, b)+season[0].low)
-			out.high = max(out.high, max(a, b)+season[0].high)
-		}
-		return out
-	}
-	known, forecast := with(seen), with(all)
 	allowed := beyond * (y.high - y.low)
-	return forecast.low >= min(known.low, y.low-allowed) && forecast.high <= max(known.high, y.high+allowed)
+	for _, condition := range conditions {
+		var seen, all [2]limits
+		for _, s := range d.hold.seasons {
+			if s.Condition != "" && s.Condition != condition {
+				continue
+			}
+			mode := 0
+			if d.share != nil && d.share[s.from-d.head()] {
+				mode = 1
+			}
+			beta := theta[s.from:s.to]
+			known := bounds(s.seen, beta)
+			seen[mode] = limits{seen[mode].low + known.low, seen[mode].high + known.high}
+			if len(s.unseen) > 0 {
+				gap := bounds(s.unseen, beta)
+				known = limits{min(known.low, gap.low), max(known.high, gap.high)}
+			}
+			all[mode] = limits{all[mode].low + known.low, all[mode].high + known.high}
+		}
+		known, forecast := with(trend, seen), with(trend, all)
+		if forecast.low < min(known.low, y.low-allowed) || forecast.high > max(known.high, y.high+allowed) {
+			return false
+		}
+	}
+	return true
+}
+
+// with are the limits of a trend with additive and with multiplicative seasons.
+func with(trend limits, season [2]limits) limits {
+	out := limits{math.Inf(1), math.Inf(-1)}
+	for _, g := range []float64{trend.low, trend.high} {
+		a, b := g*(1+season[1].low), g*(1+season[1].high)
+		out.low = min(out.low, min(a, b)+season[0].low)
+		out.high = max(out.high, max(a, b)+season[0].high)
+	}
+	return out
 }
 
 // limits are the least and the largest of some values.

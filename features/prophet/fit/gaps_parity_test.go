@@ -3,6 +3,7 @@
 package fit_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -14,66 +15,98 @@ import (
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
-// A gapCase is a series with regular gaps. The times of its peerCase are those of the
-// history, then those in the gaps.
-type gapCase struct {
-	peerCase
-	// unsteady: Prophet's own answer in the gaps moves by more than a fifth of the range of y
-	// when the noise is drawn anew (TestPeerGapsDrawn measures it for monthly rows): there is
-	// nothing to compare with, but ours must stay near the range of the data.
-	unsteady bool
+// TestPeerGaps fits the real Prophet and this package to series with regular gaps, and
+// compares trend and components on the history, and the forecast in the gaps.
+func TestPeerGaps(t *testing.T) {
+	compared, differ := judgeGaps(t, gapCases())
+	if len(differ) > 0 {
+		t.Errorf("the gaps of %q differ by more than a fifth of the range", differ)
+	}
+	if compared < 16 {
+		t.Errorf("in %d cases only is Prophet's answer in the gaps one to compare with", compared)
+	}
 }
 
-// TestPeerGaps fits the real Prophet and this package to series with regular gaps, and
-// compares trend and components on the history, and the forecast in the gaps. The mean of
-// each component over the rows of the history is moved into the trend on both sides,
-// since that is what the data leave open. Where Prophet itself leaves the range of the data
-// in the gaps by more than a fifth of it, as it does where a season stops suddenly, it is
-// no measure of the gaps; the trend is compared everywhere.
-func TestPeerGaps(t *testing.T) {
-	cases := gapCases()
-	var questions []peerCase
+// The limits of the differences, in shares of the range of y: of the trend, of components, of
+// yhat in the gaps, and of how far yhat may be outside that range there.
+const (
+	trendLimit = 0.02
+	partsLimit = 0.03
+	gapsLimit  = 0.2
+)
+
+// judgeGaps compares the two programs, and returns in how many cases it compared the gaps, and in
+// which of them they differ by more than the limit. The mean of each component over the rows of the history is moved into the trend on both sides,
+// since that is what the data leave open.
+//
+// Ours must stay near the range of y in the gaps, whatever Prophet does. With Prophet's answer
+// it is compared where Prophet has one that is determined: its optimiser is run again
+// with a memory of 20 steps rather than 5 (of fewer than 100 values it is Newton's method, and
+// what is run is L-BFGS), and on values that are moved at random by 0.01 %
+// of their range, and trend, components and gaps are compared as far as both of these
+// answers are within the same limits of the first. Where Prophet itself leaves the range
+// of y in the gaps by more than a fifth, ours cannot follow (and where it does so because a
+// season stops suddenly, its components swing at phases beside the gaps too): there the
+// trend alone is compared.
+func judgeGaps(t *testing.T, cases []peerCase) (compared int, differ []string) {
+	var more, moved []peerCase
 	for _, c := range cases {
-		questions = append(questions, c.peerCase)
+		again := c
+		if again.options = map[string]any{"history_size": 20}; len(c.y) < 100 {
+			again.options = map[string]any{"algorithm": "LBFGS"}
+		}
+		more = append(more, again)
+		again = c
+		rnd := seed.Stream(1, "gaps/moved/"+c.name)
+		again.y = slices.Clone(c.y)
+		for j := range again.y {
+			again.y[j] += 1e-4 * (slices.Max(c.y) - slices.Min(c.y)) * rnd.NormFloat64()
+		}
+		moved = append(moved, again)
 	}
-	answers := askPeer(t, questions)
-	t.Logf("%-26s %5s %8s %10s %8s %18s %18s   (shares of the range of y)", "case", "rows", "trend", "components", "in gaps", "gaps from, to", "Prophet's")
-	compared := 0
+	answers := askPeer(t, slices.Concat(cases, more, moved))
+	t.Logf("%-26s %5s %8s %10s %8s %18s %18s %24s   (shares of the range of y)", "case", "rows", "trend", "components", "in gaps", "gaps from, to", "Prophet's", "Prophet from itself")
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := compareGaps(t, c.peerCase, answers[i])
-			n, trend, parts, unseen, lowest, highest := len(c.y), got.trend, got.parts, got.unseen, got.lowest, got.highest
-			t.Logf("%-26s %5d %8.4f %10.4f %8.4f [%8.3f,%8.3f] [%8.3f,%8.3f]", c.name, n, trend, parts, unseen, lowest[0], highest[0], lowest[1], highest[1])
-			if lowest[0] < -0.2 || highest[0] > 1.2 {
-				t.Errorf("in the gaps yhat leaves the range of the data: from %.3f to %.3f of it", lowest[0], highest[0])
+			n, prophets := len(c.y), answers[i].decomposed(c)
+			d := difference(c, decompose(t, c), prophets)
+			a, b := difference(c, answers[len(cases)+i].decomposed(c), prophets), difference(c, answers[2*len(cases)+i].decomposed(c), prophets)
+			itself := gapDifference{trend: max(a.trend, b.trend), parts: max(a.parts, b.parts), unseen: max(a.unseen, b.unseen)}
+			t.Logf("%-26s %5d %8.4f %10.4f %8.4f [%8.3f,%8.3f] [%8.3f,%8.3f] %8.4f%8.4f%8.3f", c.name, n, d.trend, d.parts, d.unseen,
+				d.lowest[0], d.highest[0], d.lowest[1], d.highest[1], itself.trend, itself.parts, itself.unseen)
+			if d.lowest[0] < -gapsLimit || d.highest[0] > 1+gapsLimit {
+				t.Errorf("in the gaps yhat leaves the range of the data: from %.3f to %.3f of it", d.lowest[0], d.highest[0])
 			}
-			if trend > 0.02 {
-				t.Errorf("the trend differs by %.4f of the range", trend)
+			if d.trend > trendLimit && itself.trend <= trendLimit {
+				t.Errorf("the trend differs by %.4f of the range", d.trend)
 			}
-			if c.unsteady || lowest[1] < -0.2 || highest[1] > 1.2 {
-				return // Prophet's own answer is no measure
+			if d.lowest[1] < -gapsLimit || d.highest[1] > 1+gapsLimit {
+				return
+			}
+			if d.parts > partsLimit && itself.parts <= partsLimit {
+				t.Errorf("components differ by %.4f of the range", d.parts)
+			}
+			if itself.unseen > gapsLimit {
+				return
 			}
 			compared++
-			if parts > 0.03 || unseen > 0.2 {
-				t.Errorf("components differ by %.4f of the range, the gaps by %.4f", parts, unseen)
+			if d.unseen > gapsLimit {
+				differ = append(differ, c.name)
 			}
 		})
 	}
-	if compared < 16 {
-		t.Errorf("in %d cases only does Prophet stay near the range of the data", compared)
-	}
+	return compared, differ
 }
 
-// A gapDifference says how far ours is from Prophet's, in shares of the range of y: the
-// largest differences of the trend and of the components on the history and of yhat in the
-// gaps, and where yhat lies in the gaps, from the least value of y, ours and Prophet's.
-type gapDifference struct {
-	trend, parts, unseen float64
-	lowest, highest      [2]float64
+// A decomposition is yhat, and the trend and the components with their modes.
+type decomposition struct {
+	yhat  []float64
+	parts map[string][]float64
+	modes map[string]prophet.Mode
 }
 
-// compareGaps fits c and compares it with Prophet's answer.
-func compareGaps(t *testing.T, c peerCase, answer peerAnswer) gapDifference {
+// decompose fits c and forecasts it at all its times.
+func decompose(t *testing.T, c peerCase) decomposition {
 	t.Helper()
 	n := len(c.y)
 	history := make([]int, n)
@@ -88,23 +121,48 @@ func compareGaps(t *testing.T, c peerCase, answer peerAnswer) gapDifference {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := map[string][]float64{"trend": fc.Trend}
-	modes := map[string]prophet.Mode{}
+	if len(f.Gaps) == 0 || len(f.Unseen(c.times[:n], c.columns)) > 0 {
+		t.Errorf("the gaps are %v", f.Gaps)
+	}
+	out := decomposition{fc.Yhat, map[string][]float64{"trend": fc.Trend}, map[string]prophet.Mode{}}
 	for _, p := range fc.Seasonal {
-		ours[p.Name], modes[p.Name] = p.Value, p.Mode
+		out.parts[p.Name], out.modes[p.Name] = p.Value, p.Mode
 	}
 	for _, p := range fc.Holidays {
-		if ours["holidays"] == nil {
-			ours["holidays"] = make([]float64, len(c.times))
+		if out.parts["holidays"] == nil {
+			out.parts["holidays"] = make([]float64, len(c.times))
 		}
-		modes["holidays"] = p.Mode
+		out.modes["holidays"] = p.Mode
 		for j, v := range p.Value {
-			ours["holidays"][j] += v
+			out.parts["holidays"][j] += v
 		}
 	}
+	return out
+}
+
+// decomposed is a as a decomposition of c.
+func (a peerAnswer) decomposed(c peerCase) decomposition {
+	modes := map[string]prophet.Mode{"holidays": cmp.Or(c.model.HolidaysMode, c.model.SeasonalityMode)}
+	for _, s := range c.model.Seasonalities {
+		modes[s.Name] = cmp.Or(s.Mode, c.model.SeasonalityMode)
+	}
+	return decomposition{a.Yhat, a.Parts, modes}
+}
+
+// A gapDifference says how far two decompositions are from each other, in shares of the range
+// of y: the largest differences of the trend and of the components on the history and of yhat in
+// the gaps, and where yhat lies in the gaps, from the least value of y, of both.
+type gapDifference struct {
+	trend, parts, unseen float64
+	lowest, highest      [2]float64
+}
+
+// difference compares two decompositions of c.
+func difference(c peerCase, ours, prophets decomposition) gapDifference {
+	n := len(c.y)
 	low, high := slices.Min(c.y), slices.Max(c.y)
 	reach := high - low
-	a, b := centred(ours, modes, n), centred(answer.Parts, modes, n)
+	a, b := centred(ours.parts, prophets.modes, n), centred(prophets.parts, prophets.modes, n)
 	var d gapDifference
 	d.lowest, d.highest = [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
 	for j := range c.times {
@@ -112,7 +170,7 @@ func compareGaps(t *testing.T, c peerCase, answer peerAnswer) gapDifference {
 			d.trend = max(d.trend, math.Abs(a["trend"][j]-b["trend"][j])/reach)
 			for name := range b {
 				scale := reach
-				if modes[name] == prophet.Multiplicative {
+				if prophets.modes[name] == prophet.Multiplicative {
 					scale = reach / math.Abs(b["trend"][j])
 				}
 				if name != "trend" {
@@ -121,13 +179,10 @@ func compareGaps(t *testing.T, c peerCase, answer peerAnswer) gapDifference {
 			}
 			continue
 		}
-		d.unseen = max(d.unseen, math.Abs(fc.Yhat[j]-answer.Yhat[j])/reach)
-		for k, v := range []float64{fc.Yhat[j], answer.Yhat[j]} {
+		d.unseen = max(d.unseen, math.Abs(ours.yhat[j]-prophets.yhat[j])/reach)
+		for k, v := range []float64{ours.yhat[j], prophets.yhat[j]} {
 			d.lowest[k], d.highest[k] = min(d.lowest[k], (v-low)/reach), max(d.highest[k], (v-low)/reach)
 		}
-	}
-	if len(f.Gaps) == 0 || len(f.Unseen(c.times[:n], c.columns)) > 0 {
-		t.Errorf("the gaps are %v", f.Gaps)
 	}
 	return d
 }
@@ -174,18 +229,20 @@ func centred(parts map[string][]float64, modes map[string]prophet.Mode, n int) m
 	return out
 }
 
-func gapCases() []gapCase {
-	var out []gapCase
+// gapCases are series with regular gaps. The times of each are those of the history, then those
+// in the gaps.
+func gapCases() []peerCase {
+	var out []peerCase
 	type shape = func(d, x float64) float64
 	wave := func(d, period, shift float64) float64 { return math.Sin(2*math.Pi*d/period + shift) }
 	hour := func(d float64) float64 { return 24 * (d - math.Floor(d)) }
 	// add generates n steps from a day on, of which those that are open are the history.
-	add := func(name, start string, n int, step func(at time.Time) time.Time, open func(time.Time) bool, noise float64, y shape, change func(m *fit.Model, c *gapCase)) {
+	add := func(name, start string, n int, step func(at time.Time) time.Time, open func(time.Time) bool, noise float64, y shape, change func(m *fit.Model, c *peerCase)) {
 		first, err := time.Parse(time.DateOnly, start)
 		if err != nil {
 			panic(err)
 		}
-		c := gapCase{peerCase: peerCase{name: name, model: fit.DefaultModel()}}
+		c := peerCase{name: name, model: fit.DefaultModel()}
 		rnd := seed.Stream(1, "gaps/"+name)
 		var closed []time.Time
 		at := first
@@ -217,14 +274,11 @@ func gapCases() []gapCase {
 	yearly := prophet.Seasonality{Name: "yearly", Period: 365.25, Order: 10}
 	weekly := prophet.Seasonality{Name: "weekly", Period: 7, Order: 3}
 	perDay := prophet.Seasonality{Name: "daily", Period: 1, Order: 4}
-	terms := func(s ...prophet.Seasonality) func(*fit.Model, *gapCase) {
-		return func(m *fit.Model, _ *gapCase) { m.Seasonalities = s }
+	terms := func(s ...prophet.Seasonality) func(*fit.Model, *peerCase) {
+		return func(m *fit.Model, _ *peerCase) { m.Seasonalities = s }
 	}
-	unsteady := func(s ...prophet.Seasonality) func(*fit.Model, *gapCase) {
-		return func(m *fit.Model, c *gapCase) { m.Seasonalities, c.unsteady = s, true }
-	}
-	mode := func(mode prophet.Mode, s ...prophet.Seasonality) func(*fit.Model, *gapCase) {
-		return func(m *fit.Model, _ *gapCase) { m.Seasonalities, m.SeasonalityMode = s, mode }
+	mode := func(mode prophet.Mode, s ...prophet.Seasonality) func(*fit.Model, *peerCase) {
+		return func(m *fit.Model, _ *peerCase) { m.Seasonalities, m.SeasonalityMode = s, mode }
 	}
 
 	for _, level := range []float64{113, 1113, -113} {
@@ -246,7 +300,7 @@ func gapCases() []gapCase {
 	add("office_hours", "2023-01-02", 24*70, hourly, office, 12,
 		func(d, x float64) float64 { return 500 + 60*wave(hour(d)-8, 20, 0) + 20*wave(d, 7, 0) }, terms(weekly, perDay))
 	add("office_hours_flat", "2023-01-02", 24*70, hourly, office, 8, func(d, x float64) float64 { return 500 + 30*wave(hour(d)-8, 24, 0) },
-		func(m *fit.Model, c *gapCase) {
+		func(m *fit.Model, c *peerCase) {
 			m.Growth = prophet.Flat
 			m.Seasonalities = []prophet.Seasonality{weekly, perDay}
 		})
@@ -262,7 +316,7 @@ func gapCases() []gapCase {
 		func(d, x float64) float64 { return 20 + 80*math.Max(0, wave(d, 365.25, -1.7)) + 10*x }, terms(yearly, weekly))
 	add("half_years", "2018-01-01", 365*4, daily, months(4, 9), 6, func(d, x float64) float64 { return 100 + 15*wave(d, 365.25, -0.5) + 10*x + 5*wave(d, 7, 0) }, terms(yearly, weekly))
 	add("half_years_by_month", "2000-01-01", 12*20, func(at time.Time) time.Time { return at.AddDate(0, 1, 0) }, months(4, 9), 3,
-		func(d, x float64) float64 { return 100 + 30*wave(d, 365.25, -1.5) + 20*x }, unsteady(yearly))
+		func(d, x float64) float64 { return 100 + 30*wave(d, 365.25, -1.5) + 20*x }, terms(yearly))
 	add("sudden_hours", "2023-01-01", 24*40, hourly, hours(9, 17), 1, func(d, x float64) float64 {
 		if h := hour(d); h > 10.5 && h < 14.5 {
 			return 180
@@ -280,7 +334,7 @@ func gapCases() []gapCase {
 			return 40 + 4*wave(hour(d)-7, 24, 0)
 		}
 		return 40 + 12*wave(hour(d)-7, 24, 0)
-	}, func(m *fit.Model, c *gapCase) {
+	}, func(m *fit.Model, c *peerCase) {
 		m.Seasonalities = []prophet.Seasonality{{Name: "work", Period: 1, Order: 4, Condition: "weekday"}, {Name: "rest", Period: 1, Order: 4, Condition: "weekend"}}
 		var work, rest []bool
 		for _, at := range c.times {
@@ -294,7 +348,7 @@ func gapCases() []gapCase {
 			y += 25
 		}
 		return y
-	}, func(m *fit.Model, c *gapCase) {
+	}, func(m *fit.Model, c *peerCase) {
 		m.Seasonalities = []prophet.Seasonality{weekly}
 		h := prophet.Holiday{Name: "event"}
 		for _, at := range c.times {
@@ -311,12 +365,12 @@ func gapCases() []gapCase {
 			return (100 + 150*x - 200*math.Max(0, x-.5)) * (1 + .2*wave(hour(d)-8, 24, 0))
 		}, mode(prophet.Multiplicative, weekly, perDay))
 	add("multiplicative_flat", "2023-01-02", 24*70, hourly, office, 12, func(d, x float64) float64 { return 500 * (1 + .1*wave(hour(d)-8, 20, 0)) },
-		func(m *fit.Model, c *gapCase) {
+		func(m *fit.Model, c *peerCase) {
 			mode(prophet.Multiplicative, weekly, perDay)(m, c)
 			m.Growth = prophet.Flat
 		})
-	limited := func(m prophet.Mode, s ...prophet.Seasonality) func(*fit.Model, *gapCase) {
-		return func(model *fit.Model, c *gapCase) {
+	limited := func(m prophet.Mode, s ...prophet.Seasonality) func(*fit.Model, *peerCase) {
+		return func(model *fit.Model, c *peerCase) {
 			mode(m, s...)(model, c)
 			model.Growth = prophet.Logistic
 			c.columns.Cap = slices.Repeat([]float64{200}, len(c.times))

@@ -27,6 +27,7 @@ type peerCase struct {
 	times   []time.Time
 	y       []float64
 	columns prophet.Columns
+	options map[string]any // of Prophet's optimiser
 }
 
 // TestPeer fits the real Prophet and this package to generated series of all kinds, and
@@ -412,7 +413,7 @@ func askPeer(t *testing.T, cases []peerCase) []peerAnswer {
 			"growth": m.Growth, "n_changepoints": m.Changepoints, "changepoint_range": m.ChangepointRange,
 			"changepoint_prior_scale": m.ChangepointPriorScale, "seasonality_mode": m.SeasonalityMode, "holidays_mode": m.HolidaysMode, "scaling": m.Scaling,
 			"seasonalities": m.Seasonalities, "terms": m.Regressors,
-			"cap": c.columns.Cap, "floor": c.columns.Floor, "conditions": c.columns.Conditions, "regressors": c.columns.Regressors,
+			"cap": c.columns.Cap, "floor": c.columns.Floor, "conditions": c.columns.Conditions, "regressors": c.columns.Regressors, "options": c.options,
 		}
 		format := func(times []time.Time) (out []string) {
 			for _, at := range times {

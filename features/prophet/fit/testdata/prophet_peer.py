@@ -50,7 +50,7 @@ def fit(case):
     df = frame(case)
     history = df[: len(case["y"])].copy()
     history["y"] = np.array(case["y"], dtype=float)  # null is NaN
-    m.fit(history)
+    m.fit(history, **(case.get("options") or {}))
     forecast = m.predict(df).set_index("ds").loc[df["ds"]]  # in the order of the question
     parts = ["trend"] + [s["name"] for s in case.get("seasonalities") or []] + (["holidays"] if case.get("holidays") else [])
     return {
