@@ -49,7 +49,9 @@
 // Where no value has some phases of a seasonality (weekends, nights, winters), the data
 // leave directions open in which level and season trade places, and the mode above is
 // nonsense in the gap. There the seasonality and the level are held to where Prophet
-// starts, which is what its early stopping amounts to. See Fitted.Gaps and Fitted.Unseen
+// starts, which is what its early stopping amounts to. Beside a logistic trend, which no
+// constant moves without bending it, the data say more, and what is held is no more than keeps
+// the forecast near the range of the data in the gap. See Fitted.Gaps and Fitted.Unseen
 // of package prophet. Histories without such gaps have the mode.
 //
 // # Differences from the Python package

@@ -19,17 +19,19 @@ import (
 const drawnGaps = "drawn 3"
 
 // TestPeerGapsDrawn is TestPeerGaps on series of every kind of gap whose levels, amplitudes,
-// phases, spans, growth and noise are drawn. Where Prophet's answer is one to compare with, one in
-// ten may differ in the gaps by more than a fifth of the range: how far its optimiser follows the
-// noise there before it stops, a weight on its start tells no better.
+// phases, spans, growth and noise are drawn. One in ten may be beyond each of the limits: how far
+// Prophet's optimiser gets in directions of which the data say little, a weight on its start tells
+// no better.
 func TestPeerGapsDrawn(t *testing.T) {
-	compared, differ := judgeGaps(t, drawGaps(drawnGaps))
-	t.Logf("of %d cases of which Prophet's answer is determined, the gaps of %d differ by more than a fifth of the range: %q", compared, len(differ), differ)
-	if 10*len(differ) > compared {
-		t.Errorf("the gaps of %q differ by more than a fifth of the range, of %d cases", differ, compared)
+	cases := drawGaps(drawnGaps)
+	v := judgeGaps(t, cases)
+	t.Logf("of %d cases the trends of %q differ by more than %g of the range, the components of %q by more than %g; of %d cases the gaps of %q by more than %g",
+		len(cases), v.trend, trendLimit, v.parts, partsLimit, v.compared, v.unseen, gapsLimit)
+	if 10*max(len(v.trend), len(v.parts)) > len(cases) || 10*len(v.unseen) > v.compared {
+		t.Errorf("more than one in ten cases is beyond a limit")
 	}
-	if compared < 12 {
-		t.Errorf("in %d cases only is Prophet's answer in the gaps one to compare with", compared)
+	if v.compared < 12 {
+		t.Errorf("in %d cases only is Prophet's answer in the gaps one to compare with", v.compared)
 	}
 }
 
