@@ -79,7 +79,7 @@ func TestIndexRuns(t *testing.T) {
 	so := sim.DefaultOptions()
 	so.Cluster.Invokers, so.Cluster.Cores, so.Cluster.MemoryMB = 2, 4, 1024
 	so.Window, so.WarmupMinutes = datasets.Window{From: 600, To: 660}, 10
-	w, err := sim.Load(context.Background(), tr, so)
+	w, err := sim.Load(context.Background(), tr, so.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

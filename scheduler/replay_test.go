@@ -32,7 +32,7 @@ func TestForecastSavesColdStarts(t *testing.T) {
 	}
 	o := sim.DefaultOptions()
 	o.Cluster.Invokers, o.WarmupMinutes = 1, 0
-	load, err := sim.Load(context.Background(), trace, o)
+	load, err := sim.Load(context.Background(), trace, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

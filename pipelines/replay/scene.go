@@ -94,7 +94,7 @@ func (g *Ground) Scenes(ctx context.Context, model *forecast.Model, windows []da
 			s.rates[f] = x * share
 		}
 		var err error
-		if s.Workload, err = sim.Load(ctx, trace, o); err != nil {
+		if s.Workload, err = sim.Load(ctx, trace, o.Draw); err != nil {
 			return nil, err
 		}
 		s.start = s.Workload.Begin()

@@ -125,7 +125,7 @@ func (s Scenario) run(ctx context.Context, t *datasets.Trace, o sim.Options, bui
 	if err != nil {
 		return Result{}, err
 	}
-	w, err := sim.Load(ctx, t, o)
+	w, err := sim.Load(ctx, t, o.Draw)
 	if err != nil {
 		return Result{}, err
 	}

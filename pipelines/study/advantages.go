@@ -256,7 +256,7 @@ func (l *lab) weigh(ctx context.Context, c advantageCell, t *datasets.Trace, o s
 				if err != nil {
 					return err
 				}
-				if futures[j], err = sim.Load(ctx, drawn, oc); err != nil {
+				if futures[j], err = sim.Load(ctx, drawn, oc.Draw); err != nil {
 					return err
 				}
 			}

@@ -158,7 +158,7 @@ func fig6(ctx context.Context, l *lab) error {
 			if q.fixed != nil {
 				order = q.fixed
 			}
-			w, err := sim.Single(t, arrivals(caseStudy, order), o)
+			w, err := sim.Single(t, arrivals(caseStudy, order), o.Draw)
 			if err != nil {
 				return err
 			}

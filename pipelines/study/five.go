@@ -140,7 +140,7 @@ func runFive(ctx context.Context, l *lab) (*five, error) {
 		l.say("Five functions with Poisson arrivals over %d minutes; memory of 128, 64 or 32 MB and 1, 0.75 or 0.5 cores at random, as in Section VIII-A. Executions and rates are chosen, initialisations are medians measured with FunctionBench; termination is %.1f of them.",
 			fiveMinutes, terminations)
 	}
-	w, err := sim.Load(ctx, t, o)
+	w, err := sim.Load(ctx, t, o.Draw)
 	if err != nil {
 		return nil, err
 	}

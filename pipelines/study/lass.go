@@ -75,7 +75,7 @@ func lass(ctx context.Context, l *lab) error {
 	o := sim.DefaultOptions()
 	o.Seed, o.Window, o.WarmupMinutes = l.Seed, datasets.Window{From: 2, To: edgeMinutes}, 2
 	o.Cluster = sim.Cluster{Invokers: 3, Cores: 4, MemoryMB: 4096, Sharing: sim.PS}
-	w, err := sim.Load(ctx, t, o)
+	w, err := sim.Load(ctx, t, o.Draw)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func sharings(ctx context.Context, l *lab, rows []string) (map[string][][]shared
 				o := sim.DefaultOptions()
 				o.Seed, o.Window, o.WarmupMinutes = rnd, datasets.Window{From: 2, To: sharingMinutes}, 2
 				o.Cluster = sim.Cluster{Invokers: 1, Cores: sharingCores, MemoryMB: 1 << 20, Sharing: sim.PS}
-				w, err := sim.Load(ctx, t, o)
+				w, err := sim.Load(ctx, t, o.Draw)
 				if err != nil {
 					return err
 				}

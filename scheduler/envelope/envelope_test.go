@@ -57,7 +57,7 @@ func run(t *testing.T, tr *datasets.Trace, inner envelope.Choices, o *envelope.O
 	t.Helper()
 	so := sim.DefaultOptions()
 	so.Cluster.Invokers, so.Cluster.Cores, so.Cluster.MemoryMB, so.WarmupMinutes = 2, 4, 1024, 0
-	w, err := sim.Load(context.Background(), tr, so)
+	w, err := sim.Load(context.Background(), tr, so.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

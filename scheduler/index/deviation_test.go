@@ -42,7 +42,7 @@ func TestAlternativesAreTaken(t *testing.T) {
 	}
 	o := sim.DefaultOptions()
 	o.Cluster.Invokers, o.Cluster.Cores, o.Cluster.MemoryMB, o.WarmupMinutes = 3, 4, 1536, 0
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -296,7 +296,7 @@ func TestSmallWorlds(t *testing.T) {
 	n := 0.0
 	for rnd := range uint64(worlds) {
 		tr, o := world(rnd)
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,7 @@ func TestTrafficThatNobodyLearned(t *testing.T) {
 		o := sim.DefaultOptions()
 		o.Cluster.Invokers, o.Cluster.MemoryMB, o.WarmupMinutes = 4, c.memoryMB, 2
 		o.Window = datasets.Window{From: 2, To: 4}
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

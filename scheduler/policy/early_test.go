@@ -80,7 +80,7 @@ const cores = 2 // of an invoker
 // replay replays w under a stack, with an observer.
 func replay(t *rapid.T, w drawnWorkload, stack func([]decide.Profile, []decide.InvokerSpec) policy.Stack, cpuShare float64, o sim.Observer) *sim.Result {
 	w.options.Observer = o
-	load, err := sim.Single(w.trace, w.invocations, w.options)
+	load, err := sim.Single(w.trace, w.invocations, w.options.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

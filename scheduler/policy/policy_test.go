@@ -302,7 +302,7 @@ func evictions(t *rapid.T) func(func([]decide.Profile) policy.Stack) *sim.Result
 	}
 	o := sim.DefaultOptions()
 	o.Cluster = sim.Cluster{Invokers: 2, Cores: 4, MemoryMB: 192, Sharing: sim.PS}
-	w, err := sim.Single(tr, invocations, o)
+	w, err := sim.Single(tr, invocations, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

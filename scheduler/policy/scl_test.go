@@ -37,7 +37,7 @@ func onOneCore(t interface{ Fatal(...any) }, tr *datasets.Trace, invocations []d
 	o.Cluster = sim.Cluster{Invokers: 1, Cores: 1, MemoryMB: 1 << 16, Sharing: sim.PS}
 	o.Scheduler.Timeout = 100 * decide.Minute
 	o.Observer = &got
-	w, err := sim.Single(tr, invocations, o)
+	w, err := sim.Single(tr, invocations, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func BenchmarkAutoscalers(b *testing.B) {
 		o := sim.DefaultOptions()
 		o.Cluster.MemoryMB = c.memoryMB
 		o.Window = datasets.Window{From: 0, To: 30}
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func BenchmarkRun(b *testing.B) {
 		o := sim.DefaultOptions()
 		o.Cluster.MemoryMB = c.memoryMB
 		o.Window = datasets.Window{From: 0, To: 30}
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func BenchmarkOverload(b *testing.B) {
 	o := sim.DefaultOptions()
 	o.Cluster.MemoryMB = 4 << 10
 	o.Window = datasets.Window{From: 0, To: 1}
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func BenchmarkSharing(b *testing.B) {
 	o := sim.DefaultOptions()
 	o.Cluster.MemoryMB = 64 << 10
 	o.WarmupMinutes = 0
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		b.Fatal(err)
 	}

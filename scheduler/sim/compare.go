@@ -83,12 +83,15 @@ func Compare(ctx context.Context, t *datasets.Trace, policies []Contender, o Opt
 	if o.Observer != nil {
 		return nil, errors.New("sim: a comparison runs in parallel and takes no observer")
 	}
-	w, err := Stream(ctx, t, o)
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	w, err := Stream(ctx, t, o.Draw)
 	if err != nil {
 		return nil, err
 	}
 	if w.all <= HeldRequests {
-		if w, err = Load(ctx, t, o); err != nil {
+		if w, err = Load(ctx, t, o.Draw); err != nil {
 			return nil, err
 		}
 	}

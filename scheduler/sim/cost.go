@@ -8,14 +8,14 @@ import (
 // Begin is the minute of the trace in which the replay begins, that of the warm-up.
 func (w *Workload) Begin() int { return w.from }
 
-// Begin is the minute in which a replay of t under o begins: the warm-up reaches back
+// Begin is the minute in which a replay of t begins: the warm-up reaches back
 // as far as the trace does.
-func (o Options) Begin(t *datasets.Trace) int {
-	w := o.Window
+func (d Draw) Begin(t *datasets.Trace) int {
+	w := d.Window
 	if w.Len() == 0 {
 		w = t.Span
 	}
-	return min(max(w.From-o.WarmupMinutes, t.Span.From), w.From)
+	return min(max(w.From-d.WarmupMinutes, t.Span.From), w.From)
 }
 
 // CostS weighs waiting against memory in one number, in seconds: the sum of the

@@ -80,7 +80,7 @@ func Example_policy() {
 	}
 	o := sim.DefaultOptions()
 	o.Window = datasets.Window{From: 600, To: 720}
-	w, err := sim.Load(ctx, t, o)
+	w, err := sim.Load(ctx, t, o.Draw)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func TestFaults(t *testing.T) {
 	o := options(datasets.Window{From: 2, To: 6})
 	o.Faults = sim.Faults{Crash: 0.1, Start: 0.2, Invoker: 30}
 	o.Scheduler.Retries = 1
-	w, err := sim.Load(ctx, tr, o)
+	w, err := sim.Load(ctx, tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestFaultsOfCertainty(t *testing.T) {
 	o := options(datasets.Window{From: 2, To: 6})
 	for _, f := range []sim.Faults{{Start: 1}, {Crash: 1}} {
 		o.Faults = f
-		w, err := sim.Load(ctx, tr, o)
+		w, err := sim.Load(ctx, tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

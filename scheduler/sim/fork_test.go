@@ -42,13 +42,13 @@ func TestForksGoOnAsTheRun(t *testing.T) {
 	o := sim.DefaultOptions()
 	o.Cluster.Invokers, o.Cluster.Cores, o.Cluster.MemoryMB, o.Cluster.StartCPU = 2, 2, 2048, 0.5
 	o.WarmupMinutes, o.Window = 1, datasets.Window{From: 1, To: 5}
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := o
 	other.Seed = 99
-	future, err := sim.Load(context.Background(), tr, other)
+	future, err := sim.Load(context.Background(), tr, other.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestDelayIsOfLatencies(t *testing.T) {
 	o := sim.DefaultOptions()
 	o.Cluster.Invokers, o.Cluster.Cores, o.Cluster.MemoryMB = 2, 2, 2048
 	o.WarmupMinutes = 0
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestForksNeedAPlainRun(t *testing.T) {
 	} {
 		o := sim.DefaultOptions()
 		change(&o)
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ func TestLayerInvariants(t *testing.T) {
 	tr := counts([]datasets.Function{f, g}, nil)
 	tr.Span.To = 1
 	o := options(datasets.Window{})
-	w, err := sim.Single(tr, []datasets.Invocation{{Function: 0, Duration: time.Second}, {Function: 1, Arrival: 15 * time.Second, Duration: time.Second}}, o)
+	w, err := sim.Single(tr, []datasets.Invocation{{Function: 0, Duration: time.Second}, {Function: 1, Arrival: 15 * time.Second, Duration: time.Second}}, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

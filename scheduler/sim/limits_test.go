@@ -17,7 +17,7 @@ import (
 func TestParameterLimits(t *testing.T) {
 	ctx, tr := context.Background(), mixed(8, 6, 200, 5)
 	o := options(datasets.Window{From: 2, To: 6})
-	w, err := sim.Load(ctx, tr, o)
+	w, err := sim.Load(ctx, tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		var watch heapWatch
 		o.Observer = &watch
 		before := live()
-		w, err := sim.Stream(context.Background(), tr, o)
+		w, err := sim.Stream(context.Background(), tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func BenchmarkFunctions(b *testing.B) {
 		tr := million(c.functions, 3_000_000)
 		o := sim.DefaultOptions()
 		o.Cluster.Invokers, o.Cluster.MemoryMB = 64, 64<<10
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			b.Fatal(err)
 		}

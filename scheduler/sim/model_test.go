@@ -437,7 +437,7 @@ func TestAgainstModel(t *testing.T) {
 		tr.Span.To = int(at/time.Minute) + 1
 		var got outcomes
 		o.Observer = &got
-		w, err := sim.Single(tr, invocations, o)
+		w, err := sim.Single(tr, invocations, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

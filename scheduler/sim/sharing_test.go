@@ -30,7 +30,7 @@ func TestEqualJobs(t *testing.T) {
 	latencies := func(spec string) []decide.Time {
 		var got outcomes
 		o.Observer = &got
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestSlices(t *testing.T) {
 	o := sim.DefaultOptions()
 	o.Cluster = sim.Cluster{Invokers: 1, Cores: 1, MemoryMB: 1 << 10, Sharing: sim.ALPS}
 	o.WarmupMinutes = 0
-	w, err := sim.Single(tr, invocations, o)
+	w, err := sim.Single(tr, invocations, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestSharingOptions(t *testing.T) {
 	o := sim.DefaultOptions()
 	o.Scheduler.Concurrency = 2
 	tr := counts([]datasets.Function{function("f", 32, 1, time.Second, time.Second, time.Second)}, [][]int{{1}})
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,11 +150,8 @@ func (c Cluster) Specs() []decide.InvokerSpec {
 	return specs
 }
 
-// Options of a simulation.
-type Options struct {
-	Cluster   Cluster           `json:"cluster"`
-	Scheduler scheduler.Options `json:"scheduler"`
-
+// A Draw says which requests a [Workload] has.
+type Draw struct {
 	// Seed of the arrivals within their minutes, the durations and the start costs.
 	// Default 1.
 	Seed uint64 `json:"seed"`
@@ -175,6 +172,44 @@ type Options struct {
 	// ScaleArrivals multiplies the count of every function and minute; what is left
 	// of a fraction is one more request with that probability. > 0. Default 1.
 	ScaleArrivals float64 `json:"scale_arrivals"`
+}
+
+// DefaultDraw returns the defaults.
+func DefaultDraw() Draw {
+	return Draw{Seed: 1, WarmupMinutes: 60, Arrivals: Uniform, Unit: PerFunction, ScaleArrivals: 1}
+}
+
+// Validate reports all fields that are out of range.
+func (d Draw) Validate() error {
+	var errs []error
+	if d.Window.From < 0 || d.Window.To < d.Window.From {
+		errs = append(errs, fmt.Errorf("sim: window must run forward from minute 0 or later, got %v", d.Window))
+	}
+	if d.WarmupMinutes < 0 {
+		errs = append(errs, fmt.Errorf("sim: warmup_minutes must not be negative, got %d", d.WarmupMinutes))
+	}
+	if !(d.ScaleArrivals > 0) || math.IsInf(d.ScaleArrivals, 0) {
+		errs = append(errs, fmt.Errorf("sim: scale_arrivals must be positive, got %g", d.ScaleArrivals))
+	}
+	switch d.Arrivals {
+	case Uniform, Poisson, Equidistant, MinuteStart:
+	default:
+		errs = append(errs, fmt.Errorf("sim: arrivals must be %s, %s, %s or %s, got %q", Uniform, Poisson, Equidistant, MinuteStart, d.Arrivals))
+	}
+	switch d.Unit {
+	case PerFunction, PerApp:
+	default:
+		errs = append(errs, fmt.Errorf("sim: unit must be %s or %s, got %q", PerFunction, PerApp, d.Unit))
+	}
+	return errors.Join(errs...)
+}
+
+// Options of a simulation: what draws its requests, and what serves them.
+type Options struct {
+	Draw
+
+	Cluster   Cluster           `json:"cluster"`
+	Scheduler scheduler.Options `json:"scheduler"`
 
 	// Faults are what fails; the zero value, the default, lets nothing fail.
 	Faults Faults `json:"-"`
@@ -209,15 +244,7 @@ func (o Options) run(ctx context.Context, f func() error) error {
 
 // DefaultOptions returns the defaults.
 func DefaultOptions() Options {
-	return Options{
-		Cluster:       DefaultCluster(),
-		Scheduler:     scheduler.DefaultOptions(),
-		Seed:          1,
-		WarmupMinutes: 60,
-		Arrivals:      Uniform,
-		Unit:          PerFunction,
-		ScaleArrivals: 1,
-	}
+	return Options{Draw: DefaultDraw(), Cluster: DefaultCluster(), Scheduler: scheduler.DefaultOptions()}
 }
 
 // Validate reports all options that are out of range.
@@ -226,24 +253,8 @@ func (o Options) Validate() error {
 	if o.Faults.any() && o.Scheduler.Concurrency > 1 {
 		errs = append(errs, fmt.Errorf("sim: faults are simulated of containers that execute one request at a time, got concurrency %d", o.Scheduler.Concurrency))
 	}
-	if o.Window.From < 0 || o.Window.To < o.Window.From {
-		errs = append(errs, fmt.Errorf("sim: window must run forward from minute 0 or later, got %v", o.Window))
-	}
-	if o.WarmupMinutes < 0 {
-		errs = append(errs, fmt.Errorf("sim: warmup_minutes must not be negative, got %d", o.WarmupMinutes))
-	}
-	if !(o.ScaleArrivals > 0) || math.IsInf(o.ScaleArrivals, 0) {
-		errs = append(errs, fmt.Errorf("sim: scale_arrivals must be positive, got %g", o.ScaleArrivals))
-	}
-	switch o.Arrivals {
-	case Uniform, Poisson, Equidistant, MinuteStart:
-	default:
-		errs = append(errs, fmt.Errorf("sim: arrivals must be %s, %s, %s or %s, got %q", Uniform, Poisson, Equidistant, MinuteStart, o.Arrivals))
-	}
-	switch o.Unit {
-	case PerFunction, PerApp:
-	default:
-		errs = append(errs, fmt.Errorf("sim: unit must be %s or %s, got %q", PerFunction, PerApp, o.Unit))
+	if err := o.Draw.Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := o.together(o.Cluster.Sharing); err != nil {
 		errs = append(errs, err)

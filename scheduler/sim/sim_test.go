@@ -64,7 +64,7 @@ func TestSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := sim.Stream(ctx, tr, o)
+	w, err := sim.Stream(ctx, tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestPeakConcurrency(t *testing.T) {
 	o.Cluster.MemoryMB = 1 << 20
 	var got outcomes
 	o.Observer = &got
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestSameDraws(t *testing.T) {
 	tr := mixed(15, 6, 600, 9)
 	o := options(datasets.Window{})
 	o.Cluster.MemoryMB = 1 << 14
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestFigures(t *testing.T) {
 	}
 	var got outcomes
 	o.Observer = &got
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +351,7 @@ func TestFigures(t *testing.T) {
 func TestCut(t *testing.T) {
 	tr := mixed(5, 10, 200, 2)
 	o := options(datasets.Window{})
-	w, err := sim.Load(context.Background(), tr, o)
+	w, err := sim.Load(context.Background(), tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,7 +455,7 @@ func TestInvariants(t *testing.T) {
 	tr := counts([]datasets.Function{f, f}, nil)
 	tr.Span.To = 1
 	o := options(datasets.Window{})
-	w, err := sim.Single(tr, []datasets.Invocation{{Function: 0, Duration: time.Second}, {Function: 1, Arrival: 5 * time.Second, Duration: time.Second}}, o)
+	w, err := sim.Single(tr, []datasets.Invocation{{Function: 0, Duration: time.Second}, {Function: 1, Arrival: 5 * time.Second, Duration: time.Second}}, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestBenchSimPy(t *testing.T) {
 	}
 	for _, memoryMB := range []int{32 << 10, 128 << 10} {
 		o.Cluster.MemoryMB = memoryMB
-		w, err := sim.Single(tr, invocations, o)
+		w, err := sim.Single(tr, invocations, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,7 +41,7 @@ func TestStartsShareTheCPU(t *testing.T) {
 		o.Arrivals, o.WarmupMinutes = sim.MinuteStart, 0
 		rec := &starts{map[uint64]decide.Time{}, map[uint64]decide.Time{}}
 		o.Observer = rec
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestStartsShareTheCPU(t *testing.T) {
 func TestStartCPUUnderAllPolicies(t *testing.T) {
 	ctx, tr := context.Background(), mixed(12, 6, 900, 8)
 	o := options(datasets.Window{From: 2, To: 6})
-	w, err := sim.Load(ctx, tr, o)
+	w, err := sim.Load(ctx, tr, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

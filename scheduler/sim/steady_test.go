@@ -21,7 +21,7 @@ func TestNoAllocationPerEvent(t *testing.T) {
 	for _, name := range []string{"native", "faascache"} {
 		allocations := func(minutes int) (float64, int64) {
 			o.Window = datasets.Window{From: 0, To: minutes}
-			w, err := sim.Load(context.Background(), tr, o)
+			w, err := sim.Load(context.Background(), tr, o.Draw)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestPoissonCounts(t *testing.T) {
 	o.ScaleArrivals = 0.5
 	seen := make(map[int64]bool)
 	for range 5 {
-		w, err := sim.Load(context.Background(), tr, o)
+		w, err := sim.Load(context.Background(), tr, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestDeflation(t *testing.T) {
 		o.Cluster.Sharing, o.Cluster.CPUSlack = c.sharing, c.slack
 		var got outcomes
 		o.Observer = &got
-		w, err := sim.Single(tr, []datasets.Invocation{{Duration: 2 * time.Second}}, o)
+		w, err := sim.Single(tr, []datasets.Invocation{{Duration: 2 * time.Second}}, o.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

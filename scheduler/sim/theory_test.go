@@ -49,7 +49,7 @@ func play(t testing.TB, tr *datasets.Trace, invocations []datasets.Invocation, p
 	o.WarmupMinutes = 0
 	var got outcomes
 	o.Observer = &got
-	w, err := sim.Single(tr, invocations, o)
+	w, err := sim.Single(tr, invocations, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func timeline(t *testing.T, file, other string) *figures {
 	tr := counts(functions, nil)
 	tr.Span = datasets.Window{From: 0, To: int(last/time.Minute) + 1}
 	o.Observer = &rec
-	w, err := sim.Single(tr, invocations, o)
+	w, err := sim.Single(tr, invocations, o.Draw)
 	if err != nil {
 		t.Fatal(err)
 	}

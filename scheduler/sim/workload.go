@@ -23,7 +23,7 @@ type Workload struct {
 	from   int             // first minute, that of the warm-up
 	seed   uint64
 	scale  float64
-	place  string // as Options.Arrivals
+	place  string // as Draw.Arrivals
 	apps   *apps  // nil: containers are of functions
 
 	held     bool      // items holds the requests; else they are drawn anew in every run
@@ -40,9 +40,9 @@ type request struct {
 	function decide.FunctionID
 }
 
-// Load draws the requests of o.Window once and holds them in memory, 24 bytes each.
-func Load(ctx context.Context, t *datasets.Trace, o Options) (*Workload, error) {
-	w, err := Stream(ctx, t, o)
+// Load draws the requests of d.Window once and holds them in memory, 24 bytes each.
+func Load(ctx context.Context, t *datasets.Trace, d Draw) (*Workload, error) {
+	w, err := Stream(ctx, t, d)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +64,18 @@ func Load(ctx context.Context, t *datasets.Trace, o Options) (*Workload, error) 
 // Stream is Load for windows that do not fit in memory: the requests, the same
 // ones, are drawn day by day in every run. t.Day must then be safe for use by
 // several goroutines if the workload is.
-func Stream(ctx context.Context, t *datasets.Trace, o Options) (*Workload, error) {
-	if err := o.Validate(); err != nil {
+func Stream(ctx context.Context, t *datasets.Trace, d Draw) (*Workload, error) {
+	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	w := &Workload{window: o.Window, seed: o.Seed, scale: o.ScaleArrivals, place: o.Arrivals}
-	if o.Unit == PerApp {
+	w := &Workload{window: d.Window, seed: d.Seed, scale: d.ScaleArrivals, place: d.Arrivals}
+	if d.Unit == PerApp {
 		w.apps = newApps(t)
 	}
 	if w.window.Len() == 0 {
 		w.window = t.Span
 	}
-	w.from = o.Begin(t)
+	w.from = d.Begin(t)
 	src := w.source(t)
 	for day := w.from / datasets.MinutesPerDay; day*datasets.MinutesPerDay < w.window.To; day++ {
 		c, err := src.Day(ctx, day)
@@ -100,22 +100,22 @@ func Stream(ctx context.Context, t *datasets.Trace, o Options) (*Workload, error
 }
 
 // Single is the workload of single invocations, sorted by arrival, for a trace that
-// knows them. Those before o.Window are its warm-up; o.ScaleArrivals must be 1.
-func Single(t *datasets.Trace, invocations []datasets.Invocation, o Options) (*Workload, error) {
-	if err := o.Validate(); err != nil {
+// knows them. Those before d.Window are its warm-up; d.ScaleArrivals must be 1.
+func Single(t *datasets.Trace, invocations []datasets.Invocation, d Draw) (*Workload, error) {
+	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	if o.ScaleArrivals != 1 {
-		return nil, fmt.Errorf("sim: scale_arrivals is %g: single invocations cannot be scaled", o.ScaleArrivals)
+	if d.ScaleArrivals != 1 {
+		return nil, fmt.Errorf("sim: scale_arrivals is %g: single invocations cannot be scaled", d.ScaleArrivals)
 	}
-	w := &Workload{window: o.Window, seed: o.Seed, scale: 1, place: Uniform, held: true}
-	if o.Unit == PerApp {
+	w := &Workload{window: d.Window, seed: d.Seed, scale: 1, place: Uniform, held: true}
+	if d.Unit == PerApp {
 		w.apps = newApps(t)
 	}
 	if w.window.Len() == 0 {
 		w.window = t.Span
 	}
-	w.from = min(max(w.window.From-o.WarmupMinutes, t.Span.From), w.window.From)
+	w.from = d.Begin(t)
 	from, begin, to := decide.Time(w.from)*decide.Minute, decide.Time(w.window.From)*decide.Minute, decide.Time(w.window.To)*decide.Minute
 	last := decide.Time(0)
 	for n, inv := range invocations {
@@ -188,7 +188,7 @@ func (w *Workload) Cut(c datasets.Window, warmup int) (*Workload, error) {
 // OfferedLoad is the work that the requests of o.Window ask for over what the cluster can
 // do in it, core seconds / (cores * seconds): above 1 nobody can serve them all in time.
 func OfferedLoad(ctx context.Context, t *datasets.Trace, o Options) (float64, error) {
-	w, err := Stream(ctx, t, o)
+	w, err := Stream(ctx, t, o.Draw)
 	if err != nil {
 		return 0, err
 	}

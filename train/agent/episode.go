@@ -30,7 +30,7 @@ func Simulated(t *datasets.Trace, o sim.Options, stack NewStack) Episode {
 	return func(ctx context.Context, dispatcher NewDispatcher, w datasets.Window, seed uint64, observer sim.Observer) (*sim.Result, error) {
 		o := o
 		o.Window, o.Seed, o.Observer = w, seed, observer
-		load, err := sim.Load(ctx, t, o)
+		load, err := sim.Load(ctx, t, o.Draw)
 		if err != nil {
 			return nil, err
 		}

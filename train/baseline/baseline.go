@@ -186,7 +186,7 @@ func load(ctx context.Context, t *datasets.Trace, windows []datasets.Window, s s
 	for _, w := range windows {
 		o := s
 		o.Window = w
-		x, err := sim.Load(ctx, t, o)
+		x, err := sim.Load(ctx, t, o.Draw)
 		if err != nil {
 			return workloads{}, err
 		}

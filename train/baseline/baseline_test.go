@@ -101,7 +101,7 @@ func TestEveryPolicy(t *testing.T) {
 		}
 		s := s
 		s.Window = r.Windows[0]
-		w, err := sim.Load(ctx, tr, s)
+		w, err := sim.Load(ctx, tr, s.Draw)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,7 @@ type Stretch struct {
 func NewStretch(ctx context.Context, name string, t *datasets.Trace, o sim.Options, rates []float64) (*Stretch, error) {
 	s := &Stretch{name: name, trace: t, options: o, rates: rates}
 	var err error
-	if s.workload, err = sim.Load(ctx, t, o); err != nil {
+	if s.workload, err = sim.Load(ctx, t, o.Draw); err != nil {
 		return nil, err
 	}
 	bound, err := sim.Bound(ctx, t, s.workload, o)

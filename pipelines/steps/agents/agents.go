@@ -145,7 +145,7 @@ func episodes(trace *datasets.Trace, windows []datasets.Window, all []replay.Sce
 		sc.Options.Seed, sc.Options.Observer = seed, observer
 		if seed != drawn {
 			var err error
-			if sc.Workload, err = sim.Load(ctx, trace, sc.Options); err != nil {
+			if sc.Workload, err = sim.Load(ctx, trace, sc.Options.Draw); err != nil {
 				return nil, err
 			}
 		}

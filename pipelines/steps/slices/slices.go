@@ -108,7 +108,7 @@ func judge(ctx context.Context, g *replay.Ground, p *slicer.Ranking, to *Trainin
 	for _, w := range windows {
 		o, _ := g.Options(w, f)
 		o.Scheduler.Concurrency = 1 // requests that share a container share its CPU, whatever orders them
-		workload, err := sim.Load(ctx, g.Trace.Value, o)
+		workload, err := sim.Load(ctx, g.Trace.Value, o.Draw)
 		if err != nil {
 			return err
 		}
