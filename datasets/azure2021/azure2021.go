@@ -30,7 +30,6 @@ package azure2021
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -97,20 +96,13 @@ type Input struct {
 
 // Open finds the files of the trace at path, takes their digests and learns their span. Two
 // files with the same content are an error. The input must be closed.
-func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
+func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	in := &Input{opts: o, tables: rows.Tables[rows.Invocation]{
 		Path: path, Pick: rows.Headed(path, names...), Expect: "a file with the columns app, func, end_timestamp, duration",
 		Columns: columns, Codec: rows.InvocationCodec, Held: rows.DefaultHeld, Distinct: true,
 	}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("open azure2021 trace: %w", err), in.Close())
-		}
-	}()
-	if err := in.tables.Find(ctx); err != nil {
-		return nil, err
-	}
-	if err := in.tables.Survey(ctx, in.parser(nil)); err != nil {
+	err := in.tables.Open(ctx, "azure2021 trace", func() error { return in.tables.Survey(ctx, in.parser(nil)) })
+	if err != nil {
 		return nil, err
 	}
 	return in, nil

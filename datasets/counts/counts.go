@@ -93,32 +93,24 @@ type Input struct {
 
 // Open finds the files at path, takes their digests and learns their span. The input must
 // be closed.
-func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
+func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Columns: columns, Names: o.Columns, Codec: codec, Held: rows.DefaultHeld}}
 	t := &in.tables
-	if err := t.Find(ctx); err != nil {
-		return nil, fmt.Errorf("open counts: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, t.Close())
-		}
-	}()
-	if len(t.Files) > maxFiles {
-		return nil, fmt.Errorf("open counts: %s: %d files: must be at most %d", path, len(t.Files), maxFiles)
-	}
 	p := in.parser(nil)
-	if err := t.Survey(ctx, p); err != nil {
-		return nil, fmt.Errorf("open counts: %w", err)
-	}
-	if err := p.clock.Origin(); err != nil {
-		return nil, fmt.Errorf("open counts: %s: %w", path, err)
-	}
-	if err := t.Apart(&p.clock); err != nil {
-		return nil, fmt.Errorf("open counts: %w", err)
+	err := t.Open(ctx, "counts", func() error {
+		if len(t.Files) > maxFiles {
+			return fmt.Errorf("%s: %d files: must be at most %d", path, len(t.Files), maxFiles)
+		}
+		if err := t.Survey(ctx, p); err != nil {
+			return err
+		}
+		return t.Dated(&p.clock)
+	})
+	if err != nil {
+		return nil, err
 	}
 	in.whole = !p.zeros
 	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)

@@ -38,8 +38,6 @@ package invocations
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -112,29 +110,21 @@ type Input struct {
 // Open finds the files at path, takes their digests and learns their span. Two files
 // with the same content are an error: their invocations would count twice, and nothing
 // else tells one invocation from another of the same moment. The input must be closed.
-func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
+func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	in := &Input{opts: o, tables: rows.Tables[rows.Invocation]{Path: path, Columns: columns, Names: o.Columns, Codec: rows.InvocationCodec, Held: rows.DefaultHeld, Distinct: true}}
 	t := &in.tables
-	if err := t.Find(ctx); err != nil {
-		return nil, fmt.Errorf("open invocations: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, t.Close())
-		}
-	}()
 	p := in.parser(nil)
-	if err := t.Survey(ctx, p); err != nil {
-		return nil, fmt.Errorf("open invocations: %w", err)
-	}
-	if err := p.clock.Origin(); err != nil {
-		return nil, fmt.Errorf("open invocations: %s: %w", path, err)
-	}
-	if err := t.Apart(&p.clock); err != nil {
-		return nil, fmt.Errorf("open invocations: %w", err)
+	err := t.Open(ctx, "invocations", func() error {
+		if err := t.Survey(ctx, p); err != nil {
+			return err
+		}
+		return t.Dated(&p.clock)
+	})
+	if err != nil {
+		return nil, err
 	}
 	in.notes = append(in.opts.Origin(&p.clock), t.Notes()...)
 	return in, nil

@@ -43,7 +43,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -86,28 +85,24 @@ type Input struct {
 // Open finds the files at path, takes their digests and learns their span. It fails where
 // a file holds no record of an activation, or the same as another file. The input must be
 // closed.
-func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
+func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	in := &Input{opts: o, others: others{}}
 	in.tables = rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: layout{in.others}, Distinct: true, Trim: records}
 	t := &in.tables
-	if err := t.Find(ctx); err != nil {
-		return nil, fmt.Errorf("open openwhisk: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, in.Close())
+	err := t.Open(ctx, "openwhisk", func() error {
+		if err := t.JSON("records of activations"); err != nil {
+			return err
 		}
-	}()
-	for _, f := range t.Files {
-		if f.Kind != rows.JSONLines && f.Kind != rows.JSONArray {
-			return nil, fmt.Errorf("open openwhisk: %s: holds %v: expected JSON, records of activations", f.Path, f.Kind)
+		if err := t.Survey(ctx, in.parser(nil)); err != nil {
+			return err
 		}
-	}
-	if err := t.Survey(ctx, in.parser(nil)); err != nil {
-		return nil, fmt.Errorf("open openwhisk: %w", err)
-	}
-	if t.Rows == 0 {
-		return nil, fmt.Errorf("open openwhisk: %s: no record of an execution, which has the annotations kind or limits: there are %v", path, in.others)
+		if t.Rows == 0 {
+			return fmt.Errorf("%s: no record of an execution, which has the annotations kind or limits: there are %v", path, in.others)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return in, nil
 }

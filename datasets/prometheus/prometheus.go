@@ -148,53 +148,56 @@ type Input struct {
 
 // Open finds the files at path, takes their digests and learns their span. The input must
 // be closed.
-func Open(ctx context.Context, path string, o Options) (_ *Input, err error) {
+func Open(ctx context.Context, path string, o Options) (*Input, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	l := newGuess(o)
-	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld, Layout: l}}
+	in := &Input{opts: o, tables: rows.Tables[record]{Path: path, Codec: codec, Held: rows.DefaultHeld}}
 	t := &in.tables
-	if err := t.Find(ctx); err != nil {
-		return nil, fmt.Errorf("open prometheus: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, in.Close())
+	err := t.Open(ctx, "prometheus", func() error {
+		if err := t.JSON("the result of a range query"); err != nil {
+			return err
 		}
-	}()
-	for _, f := range t.Files {
-		if f.Kind != rows.JSONLines && f.Kind != rows.JSONArray {
-			return nil, fmt.Errorf("open prometheus: %s: holds %v: expected JSON, the result of a range query", f.Path, f.Kind)
-		}
+		return in.learn(ctx)
+	})
+	if err != nil {
+		return nil, err
 	}
-	// One reading learns what the series are and when they count, on a guess that nearly always holds.
-	err = t.Survey(ctx, in.parser(nil))
+	return in, nil
+}
+
+// learn surveys the files. One reading learns what the series are and when they count, on a guess that nearly
+// always holds.
+func (in *Input) learn(ctx context.Context) error {
+	t := &in.tables
+	l := newGuess(in.opts)
+	t.Layout = l
+	err := t.Survey(ctx, in.parser(nil))
 	right := false
 	if err == nil {
-		right, err = l.guess.right(o)
+		right, err = l.guess.right(in.opts)
 	}
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	if !right {
-		l = newLayout(o)
+		l = newLayout(in.opts)
 		t.Layout = l
 		t.Forget()
 		if err := l.look(ctx, t.Files); err != nil {
-			return nil, fmt.Errorf("open prometheus: %w", err)
+			return err
 		}
 		if err := t.Survey(ctx, in.parser(nil)); err != nil {
-			return nil, fmt.Errorf("open prometheus: %w", err)
+			return err
 		}
 	}
 	l.guess = nil
 	in.meaning = l.meaning
 	if err := l.counts(); err != nil {
-		return nil, fmt.Errorf("open prometheus: %w", err)
+		return err
 	}
 	in.notes = append(l.notes(), t.Notes()...)
-	return in, nil
+	return nil
 }
 
 // Close removes what was kept aside of an archive.

@@ -5,11 +5,19 @@ import (
 	"strings"
 )
 
-// Apart reports an error where a column or a folder that is not read has a part of the times, whose
+// Dated reports an error where the times that a clock has read are not what they were taken for.
+func (t *Tables[T]) Dated(c *Clock) error {
+	if err := c.Origin(); err != nil {
+		return fmt.Errorf("%s: %w", t.Path, err)
+	}
+	return t.apart(c)
+}
+
+// apart reports an error where a column or a folder that is not read has a part of the times, whose
 // numbers in the column that is read would then count from another moment than they are taken to: an
 // hour beside the minute of it, or a month beside the day of it. Numbers that run too far for that
 // need no such part, and a file may well have it besides.
-func (t *Tables[T]) Apart(c *Clock) error {
+func (t *Tables[T]) apart(c *Clock) error {
 	column, run, hour, day := "minute", c.minutes, uint64(minutesPerHour), uint64(minutesPerDay)
 	if c.seconds.any {
 		column, run, hour, day = "arrival", c.seconds, secondsPerHour, secondsPerDay

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -41,7 +42,7 @@ type Tables[T any] struct {
 	Path    string       // a file, a folder or an archive
 	Pick    archive.Pick // which of its files are read; nil: those with the extension of a table
 	Expect  string       // what those are, for the message where there is none; needed with Pick
-	Files   []File       // as Find finds them
+	Files   []File       // as Open finds them
 	Ignored []string     // other files there
 	Columns []Column
 	Names   Names
@@ -68,14 +69,37 @@ type Tables[T any] struct {
 	sources []datasets.SourceFile
 }
 
-// Find lists the files at Path. The tables must be closed then.
-func (t *Tables[T]) Find(ctx context.Context) (err error) {
+// Open lists the files at Path and has learn look at them, by [Tables.Survey] for one. The tables must be closed
+// then; where Open fails they are, and its error says what could not be opened.
+func (t *Tables[T]) Open(ctx context.Context, what string, learn func() error) error {
+	err := t.find(ctx)
+	if err == nil {
+		err = learn()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("open %s: %w", what, err), t.Close())
+	}
+	return nil
+}
+
+// find lists the files at Path.
+func (t *Tables[T]) find(ctx context.Context) (err error) {
 	expect := t.Expect
 	if t.Pick == nil {
 		expect = tables
 	}
 	t.set, t.Files, t.Ignored, err = find(ctx, t.Path, t.Pick, expect, t.Trim)
 	return err
+}
+
+// JSON reports an error where a file is none of JSON, records of which were expected.
+func (t *Tables[T]) JSON(records string) error {
+	for _, f := range t.Files {
+		if f.Kind != JSONLines && f.Kind != JSONArray {
+			return fmt.Errorf("%s: holds %v: expected JSON, %s", f.Path, f.Kind, records)
+		}
+	}
+	return nil
 }
 
 // Take reads files of a set that somebody else has opened, and closes.
