@@ -191,14 +191,20 @@ func (t *Trace) DenseRange(ctx context.Context, w Window, from, to FunctionID) (
 			}
 		}
 	}
-	for _, g := range t.Gaps {
-		for at := max(g.From, w.From); at < min(g.To, w.To); at++ {
-			for i := range rows {
-				rows[i][at-w.From] = math.NaN()
-			}
-		}
+	for _, row := range rows {
+		t.MarkGaps(row, w)
 	}
 	return rows, nil
+}
+
+// MarkGaps sets those of a row, one value per minute of w, that are in the gaps of the trace
+// to NaN.
+func (t *Trace) MarkGaps(row []float64, w Window) {
+	for _, g := range t.Gaps {
+		for at := max(g.From, w.From); at < min(g.To, w.To); at++ {
+			row[at-w.From] = math.NaN()
+		}
+	}
 }
 
 // Function returns the counts per minute of one function inside w. From a [RangeSource]

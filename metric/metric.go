@@ -90,8 +90,10 @@ type Scale struct{ sum, n float64 }
 // SeasonalNaive is the scale of one history with a period of at least 1 step.
 func SeasonalNaive(history []float64, period int) (s Scale) {
 	for i := period; i < len(history); i++ {
-		s.sum += math.Abs(history[i] - history[i-period])
-		s.n++
+		if e := math.Abs(history[i] - history[i-period]); !math.IsNaN(e) {
+			s.sum += e
+			s.n++
+		}
 	}
 	return s
 }

@@ -30,7 +30,7 @@ type EvaluateOptions struct {
 
 // Evaluate forecasts every minute of w one minute ahead with the fixed model m and
 // with the baselines, and compares with what came. The window should lie after what m
-// was trained and calibrated on.
+// was trained and calibrated on. Minutes in the gaps of the trace are not judged.
 //
 // A baseline has a point forecast only. Its quantiles come from its own errors in as
 // many minutes before w as w has, by level, as those of the model come from the
@@ -153,7 +153,7 @@ func (e *evaluation) window(ctx context.Context, l learned, w datasets.Window) e
 	}
 	if e.demand == nil {
 		for f := range p.series {
-			e.demand = append(e.demand, demandClass(p.series[f].in(p.history).sum()/float64(p.history.Len())))
+			e.demand = append(e.demand, demandClass(p.series[f].in(p.history).sum()/float64(t.Observed(p.history))))
 		}
 	}
 	if err := p.calibrateBaselines(ctx); err != nil {
@@ -171,12 +171,15 @@ func (e *evaluation) window(ctx context.Context, l learned, w datasets.Window) e
 	return nil
 }
 
-// A judged series has the counts from the start of the history to the end of all windows.
+// A judged series has the counts from the start of the history to the end of all windows. In the
+// gaps of the trace nothing is judged: models read that nothing is known of them, the simple
+// baselines a count of 0.
 type judged struct {
 	key      online.Key          // of a sum, its scope is the name
 	function *datasets.Function  // nil of a sum
 	number   datasets.FunctionID // of a function
 	counts   []float64
+	known    []float64 // counts, NaN in gaps
 }
 
 // name is how files call the series.
@@ -227,11 +230,13 @@ func (p *pass) blocks(ctx context.Context, from, to int, do func(part, f int, j 
 	all := datasets.Window{From: p.history.From, To: p.all.To}
 	return parallel.For(ctx, to-from, p.workers, func(i int) {
 		part := from + i
-		counts := make([]float64, all.Len())
+		counts, known := make([]float64, all.Len()), make([]float64, all.Len())
 		for f := part * blockFunctions; f < min((part+1)*blockFunctions, len(p.series)) && ctx.Err() == nil; f++ {
 			p.series[f].dense(counts, all)
 			fn := &p.trace.Functions[f]
-			do(part, f, &judged{online.KeyOf(fn), fn, datasets.FunctionID(f), counts})
+			copy(known, counts)
+			p.trace.MarkGaps(known, all)
+			do(part, f, &judged{online.KeyOf(fn), fn, datasets.FunctionID(f), counts, known})
 		}
 	})
 }
@@ -256,9 +261,12 @@ func (p *pass) calibrateBaselines(ctx context.Context) error {
 			for now := p.calib.From; now < p.calib.To; now++ {
 				if share >= 1 || seed.Uniform(key, uint64(f)<<32|uint64(now)) < share {
 					for i, h := range p.horizons {
-						if now+h-1 < p.calib.To {
+						if now+h-1 >= p.calib.To {
+							continue
+						}
+						if count := j.known[now+h-1-p.history.From]; !math.IsNaN(count) {
 							at := k*len(p.horizons) + i
-							rows[part][at] = append(rows[part][at], row{b.ahead(now, h), j.counts[now+h-1-p.history.From]})
+							rows[part][at] = append(rows[part][at], row{b.ahead(now, h), count})
 						}
 					}
 				}
@@ -285,11 +293,16 @@ func (p *pass) calibrateBaselines(ctx context.Context) error {
 	return nil
 }
 
-// forecast calls visit with all that the model number k says of a series in the window: the
+// forecast calls take with all that the model number k says of a series in the window: the
 // number of the horizon, the minute that is forecast and the claim, in order of the minutes in which
 // forecasts are made.
-func (p *pass) forecast(k int, j *judged, calibs []*online.Calibration, visit func(i, at int, c claim)) error {
+func (p *pass) forecast(k int, j *judged, calibs []*online.Calibration, take func(i, at int, c claim)) error {
 	from := p.history.From
+	visit := func(i, at int, c claim) {
+		if !math.IsNaN(j.known[at-from]) {
+			take(i, at, c)
+		}
+	}
 	name := p.models[k]
 	switch name {
 	case Incendio:
@@ -332,9 +345,9 @@ func (p *pass) replay(m *online.Model, j *judged, visit func(i, at int, c claim)
 		return nil
 	}
 	settle := max(begin, p.w.From-online.Settle)
-	r.Prime(j.counts[begin-from : settle-from])
-	r.Step(j.counts[settle-from:p.w.From-from], nil)
-	return r.StepAhead(j.counts[p.w.From-from:p.w.To-from], p.horizons, func(now, i int, d online.Distant) {
+	r.Prime(j.known[begin-from : settle-from])
+	r.Step(j.known[settle-from:p.w.From-from], nil)
+	return r.StepAhead(j.known[p.w.From-from:p.w.To-from], p.horizons, func(now, i int, d online.Distant) {
 		if at := now + p.horizons[i] - 1; at < p.all.To {
 			c := claim{point: d.Median, mean: d.Mean, median: d.Median, q90: d.Q90, q99: d.Q99, lower: d.Lower, upper: d.Upper}
 			if c.critical = j.critical(p.horizons[i]); c.critical > 0 {
@@ -367,9 +380,9 @@ func (p *pass) judge(ctx context.Context) error {
 			if errs[part] != nil {
 				return
 			}
-			actual := j.counts[p.w.From-p.history.From : p.w.To-p.history.From]
+			actual := j.known[p.w.From-p.history.From : p.w.To-p.history.From]
 			p.hours[f] = append(p.hours[f], hourly(actual)...)
-			scale := metric.SeasonalNaive(j.counts[:p.history.Len()], p.season)
+			scale := metric.SeasonalNaive(j.known[:p.history.Len()], p.season)
 			for k := range p.models {
 				began := time.Now()
 				err := p.forecast(k, j, p.calibs[k], func(i, at int, c claim) {
@@ -462,7 +475,9 @@ func (p *pass) judgeSums() error {
 				}
 			}
 		}
-		scale := metric.SeasonalNaive(j.counts[:p.history.Len()], p.season)
+		j.known = slices.Clone(j.counts)
+		p.trace.MarkGaps(j.known, datasets.Window{From: from, To: p.all.To})
+		scale := metric.SeasonalNaive(j.known[:p.history.Len()], p.season)
 		for _, t := range p.tallies {
 			t.sums[s].Scale.Merge(scale)
 		}
@@ -496,7 +511,7 @@ func (p *pass) calibrateSum(name string, j *judged) []*online.Calibration {
 	mean, count := make([][]float64, len(p.horizons)), make([][]float64, len(p.horizons))
 	for now := p.calib.From; now < p.calib.To; now++ {
 		for i, h := range p.horizons {
-			if at := now + h - 1; at < p.calib.To {
+			if at := now + h - 1; at < p.calib.To && !math.IsNaN(j.known[at-p.history.From]) {
 				mean[i], count[i] = append(mean[i], b.ahead(now, h)), append(count[i], j.counts[at-p.history.From])
 			}
 		}
@@ -525,16 +540,22 @@ func claimed(c *online.Calibration, v, critical float64) claim {
 	}
 }
 
-// hourly returns the mean counts of the hours of a window, the last perhaps in part.
+// hourly returns the mean counts of the hours of a window, the last perhaps in part, of the minutes
+// that are known. Hours without any are left out.
 func hourly(counts []float64) []float64 {
 	var out []float64
 	for from := 0; from < len(counts); from += 60 {
 		hour := counts[from:min(from+60, len(counts))]
-		var sum float64
+		var sum, n float64
 		for _, c := range hour {
-			sum += c
+			if !math.IsNaN(c) {
+				sum += c
+				n++
+			}
 		}
-		out = append(out, sum/float64(len(hour)))
+		if n > 0 {
+			out = append(out, sum/n)
+		}
 	}
 	return out
 }
@@ -561,12 +582,17 @@ func (p *pass) exemplify() {
 	x := &Example{Function: online.KeyOf(&p.trace.Functions[best])}
 	from, begin := p.history.From, p.hybrid.WarmUp(p.trace.Span, p.w.From)
 	counts := make([]float64, p.w.To-from)
-	p.series[best].dense(counts, datasets.Window{From: from, To: p.w.To})
+	known := datasets.Window{From: from, To: p.w.To}
+	p.series[best].dense(counts, known)
+	p.trace.MarkGaps(counts, known)
 	r.Function(&p.trace.Functions[best], begin)
 	settle, end := max(begin, p.w.From-online.Settle), min(p.w.To, p.w.From+exampleMinutes)
 	r.Prime(counts[begin-from : settle-from])
 	r.Step(counts[settle-from:p.w.From-from], nil)
 	r.Step(counts[p.w.From-from:end-from], func(now int, fc online.Forecast) {
+		if math.IsNaN(counts[now-from]) {
+			return
+		}
 		lower, upper := r.Interval()
 		x.Minute = append(x.Minute, now)
 		x.Actual = append(x.Actual, counts[now-from])

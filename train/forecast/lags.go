@@ -41,17 +41,22 @@ func lagColumns() []string {
 
 // A lagger makes rows of one series.
 type lagger struct {
-	counts []float64 // from minute from on
+	counts []float64 // from minute from on, NaN in gaps
 	sum    []float64 // of the counts before
+	known  []int     // how many of those are known
 	from   int
 	phase  int // minute of the week of minute 0
 }
 
 func newLagger(t *datasets.Trace, counts []float64, from int) *lagger {
 	const week = 7 * datasets.MinutesPerDay
-	l := &lagger{counts: counts, sum: make([]float64, len(counts)+1), from: from, phase: int(t.Start.Unix() / 60 % week)}
+	l := &lagger{counts: counts, sum: make([]float64, len(counts)+1), known: make([]int, len(counts)+1), from: from, phase: int(t.Start.Unix() / 60 % week)}
 	for i, c := range counts {
-		l.sum[i+1] = l.sum[i] + c
+		l.sum[i+1], l.known[i+1] = l.sum[i], l.known[i]
+		if !math.IsNaN(c) {
+			l.sum[i+1] += c
+			l.known[i+1]++
+		}
 	}
 	return l
 }
@@ -70,7 +75,7 @@ func (l *lagger) append(row []float64, now, h int) []float64 {
 	}
 	for _, w := range meansBack {
 		first := max(0, now-l.from-w)
-		if n := now - l.from - first; n > 0 {
+		if n := l.known[now-l.from] - l.known[first]; n > 0 {
 			row = append(row, (l.sum[now-l.from]-l.sum[first])/float64(n))
 		} else {
 			row = append(row, math.NaN())
@@ -141,6 +146,7 @@ func (p *Plan) fitLags(ctx context.Context, h int, sums bool, draw *sampler, o O
 		}
 		y := make([]float64, p.all.Len())
 		s.counts.dense(y, p.all)
+		p.trace.MarkGaps(y, p.all)
 		l, st := newLagger(p.trace, y, p.all.From), draw.strata[stratumOf(s)]
 		drawn[i] = &sample{newPart(columns), newPart(columns)}
 		for at := max(draw.first, p.all.From+h); at < p.all.To; at++ {
@@ -148,7 +154,7 @@ func (p *Plan) fitLags(ctx context.Context, h int, sums bool, draw *sampler, o O
 			if at >= p.splits.Valid.From {
 				part, share = drawn[i].valid, st.valid
 			}
-			if share < 1 && seed.Uniform(draw.key+uint64(h-1), uint64(s.function)<<32|uint64(at)) >= share {
+			if share < 1 && seed.Uniform(draw.key+uint64(h-1), uint64(s.function)<<32|uint64(at)) >= share || math.IsNaN(y[at-p.all.From]) {
 				continue
 			}
 			part.frame.Data = l.append(part.frame.Data, at-h+1, h)
@@ -209,7 +215,7 @@ func (m *lagModel) forecast(p *pass, j *judged, visit func(i, at int, c claim)) 
 	if j.function == nil {
 		heads = m.sums
 	}
-	l := newLagger(p.trace, j.counts, p.history.From)
+	l := newLagger(p.trace, j.known, p.history.From)
 	var rows []float64
 	for i, h := range p.horizons {
 		first, last := p.w.From, min(p.w.To, p.all.To-h+1)

@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"context"
+	"math"
 	"sort"
 
 	"github.com/incendio-faas/incendio/datasets"
@@ -101,8 +102,8 @@ func newSampler(o Options, s datasets.Splits, p *Plan, first int) *sampler {
 			classes--
 		}
 	}
-	shares(0, s.Train.To-first, o.MaxRows, func(s *stratum) *float64 { return &s.train })
-	shares(1, s.Valid.Len(), max(minValidRows, o.MaxRows/4), func(s *stratum) *float64 { return &s.valid })
+	shares(0, p.trace.Observed(datasets.Window{From: first, To: s.Train.To}), o.MaxRows, func(s *stratum) *float64 { return &s.train })
+	shares(1, p.trace.Observed(s.Valid), max(minValidRows, o.MaxRows/4), func(s *stratum) *float64 { return &s.valid })
 	var train, valid float64
 	for _, st := range d.strata {
 		train += st.train * float64(st.rows[0])
@@ -158,6 +159,7 @@ func (p *Plan) drawRows(ctx context.Context, from int, parts []Decomposition, dr
 	err := parallel.For(ctx, len(parts), workers, func(i int) {
 		y := make([]float64, p.all.Len())
 		p.series[from+i].counts.dense(y, p.all)
+		p.trace.MarkGaps(y, p.all)
 		drawn[i] = p.rowsOf(&p.series[from+i], y, parts[i].Origins, draw)
 	})
 	if err != nil {
@@ -173,7 +175,8 @@ func (p *Plan) drawRows(ctx context.Context, from int, parts []Decomposition, dr
 	return nil
 }
 
-// rowsOf replays one series, whose counts in the training and the validation window are y.
+// rowsOf replays one series, whose counts in the training and the validation window are y, NaN in
+// the gaps of the trace.
 func (p *Plan) rowsOf(s *planned, y []float64, origins []features.Origin, draw *sampler) *Sample {
 	st := draw.strata[stratumOf(s)]
 	out := newSample(p.features.Columns(), len(p.ahead))
@@ -193,7 +196,7 @@ func (p *Plan) rowsOf(s *planned, y []float64, origins []features.Origin, draw *
 // and valid are further shares.
 func (p *Plan) drawRow(to *sample, f *features.Follower, s *planned, y []float64, ahead int, st stratum, draw *sampler, train, valid float64) {
 	at := f.Minute() + ahead - 1
-	if at < draw.first || at >= p.all.To {
+	if at < draw.first || at >= p.all.To || math.IsNaN(y[at-p.all.From]) {
 		return
 	}
 	part, share := to.train, st.train*train

@@ -78,7 +78,8 @@ func (s sparse) iat(w datasets.Window) *interarrival.Histogram {
 // shapeColumns names the numbers by which functions are clustered.
 var shapeColumns = []string{"log_rate", "idle_share", "cv_active", "lag1_correlation", "hour_variation", "gap_cv"}
 
-// shape describes the pattern of arrivals in w of a function that has some:
+// shape describes the pattern of arrivals in w of a function of t that has some, in the minutes
+// that were observed:
 //
 //	log_rate          ln(1 + invocations per minute)
 //	idle_share        share of minutes without arrivals
@@ -86,9 +87,9 @@ var shapeColumns = []string{"log_rate", "idle_share", "cv_active", "lag1_correla
 //	lag1_correlation  correlation of a minute with the next
 //	hour_variation    coefficient of variation of the counts of an hour
 //	gap_cv            coefficient of variation of the gaps: 0 of a timer, about 1 at random
-func (s sparse) shape(w datasets.Window) []float64 {
+func (s sparse) shape(t *datasets.Trace, w datasets.Window) []float64 {
 	p := s.in(w)
-	n := float64(w.Len())
+	n := float64(t.Observed(w))
 	var sum, squares, product float64
 	hours := make([]float64, (w.Len()+59)/60)
 	var active moments
@@ -109,8 +110,11 @@ func (s sparse) shape(w datasets.Window) []float64 {
 		correlation = (product/n - mean*mean) / variance
 	}
 	var hourly moments
-	for _, v := range hours[:max(1, w.Len()/60)] { // an hour in part would look quiet
-		hourly.add(v)
+	for i, v := range hours[:max(1, w.Len()/60)] { // an hour in part would look quiet
+		hour := datasets.Window{From: w.From + 60*i, To: min(w.From+60*(i+1), w.To)}
+		if t.Observed(hour) == hour.Len() {
+			hourly.add(v)
+		}
 	}
 	return []float64{
 		math.Log1p(mean),

@@ -27,13 +27,15 @@ const minActive = 5
 // is set.
 //
 // A series whose decomposition fails, or a cluster whose trees do, goes without and is
-// listed in Report.Fallbacks.
+// listed in Report.Fallbacks. Minutes in the gaps of the trace are no rows, and nothing is known of
+// them to those after.
 func Train(ctx context.Context, t *datasets.Trace, s datasets.Splits, holidays []datasets.Holiday, o Options, rec train.Recorder) (*online.Model, *Report, error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	if s.Train.Len() < minMinutes || s.Valid.Len() < 1 || s.Valid.From != s.Train.To {
-		return nil, nil, fmt.Errorf("forecast: train: the training window must have at least %d minutes and the validation window must follow it, got %v and %v", minMinutes, s.Train, s.Valid)
+	if t.Observed(s.Train) < minMinutes || t.Observed(s.Valid) < 1 || s.Valid.From != s.Train.To {
+		return nil, nil, fmt.Errorf("forecast: train: the training window must have at least %d observed minutes and the validation window must follow it, with some, got %v with %d and %v with %d",
+			minMinutes, s.Train, t.Observed(s.Train), s.Valid, t.Observed(s.Valid))
 	}
 	m, rep, err := trainOn(ctx, t, s, holidays, o, rec)
 	if err != nil {
@@ -110,7 +112,7 @@ type Plan struct {
 	splits   datasets.Splits
 	all      datasets.Window // training and validation
 	counts   []sparse        // of every function
-	totals   []float64       // of all functions together, per minute of all
+	totals   []float64       // of all functions together, per minute of all; NaN in gaps
 	features features.Spec
 	series   []planned // functions with trees, ascending, then the sums
 	clusters []group
@@ -146,7 +148,7 @@ func newPlan(ctx context.Context, t *datasets.Trace, s datasets.Splits, counts [
 			p.ahead = append(p.ahead, h)
 		}
 	}
-	least := o.MinRate / 60 * float64(s.Train.Len())
+	least := o.MinRate / 60 * float64(t.Observed(s.Train))
 	var shapes [][]float64
 	for f := range counts {
 		for i, m := range counts[f].minute {
@@ -157,8 +159,9 @@ func newPlan(ctx context.Context, t *datasets.Trace, s datasets.Splits, counts [
 			continue
 		}
 		p.add(datasets.FunctionID(f), "", counts[f])
-		shapes = append(shapes, counts[f].shape(s.Train))
+		shapes = append(shapes, counts[f].shape(t, s.Train))
 	}
+	t.MarkGaps(p.totals, p.all)
 	if len(shapes) > 0 {
 		if err := p.group(ctx, shapes, o); err != nil {
 			return nil, err
@@ -198,7 +201,7 @@ func (p *Plan) group(ctx context.Context, shapes [][]float64, o Options) error {
 // add appends a series.
 func (p *Plan) add(f datasets.FunctionID, scope string, counts sparse) {
 	part := counts.in(p.splits.Train)
-	rate := part.sum() / float64(p.splits.Train.Len())
+	rate := part.sum() / float64(p.trace.Observed(p.splits.Train))
 	s := planned{function: f, scope: scope, counts: counts, demand: demandClass(rate), keep: p.features.Reach()}
 	if rate < weekRate {
 		s.keep = min(s.keep, shortMemory)
@@ -272,7 +275,7 @@ func (p *Plan) addTotals(o Options) {
 	kept = append(kept, owners[:min(len(owners), maxOwners)]...)
 	first := len(p.series)
 	for i, s := range kept {
-		if s.count < o.MinRate/60*float64(p.splits.Train.Len()) {
+		if s.count < o.MinRate/60*float64(p.trace.Observed(p.splits.Train)) {
 			continue
 		}
 		dense := make([]float64, p.all.Len())
@@ -298,7 +301,7 @@ func (p *Plan) addTotals(o Options) {
 	}
 }
 
-// dense has the counts of the series [from, to) in the whole window.
+// dense has the counts of the series [from, to) in the whole window, NaN in the gaps of the trace.
 func (p *Plan) dense(from, to int) [][]float64 {
 	n := p.all.Len()
 	flat := make([]float64, (to-from)*n)
@@ -306,6 +309,7 @@ func (p *Plan) dense(from, to int) [][]float64 {
 	for i := range out {
 		out[i] = flat[i*n : (i+1)*n]
 		p.series[from+i].counts.dense(out[i], p.all)
+		p.trace.MarkGaps(out[i], p.all)
 	}
 	return out
 }
