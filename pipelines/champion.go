@@ -74,6 +74,34 @@ func before(history []bundle.Entry, alias, champion string) string {
 	return last
 }
 
+// withdrawn says why the candidate of that digest is not promoted by a run: somebody has taken
+// it back from the alias by a rollback, and nobody has promoted it there since. It is
+// empty for others. Else the next run on the same inputs would undo the rollback.
+func (p *publisher) withdrawn(digest string) (string, error) {
+	history, err := p.registry.History()
+	if err != nil {
+		return "", err
+	}
+	why, current := "", ""
+	for _, e := range history {
+		if cmp.Or(e.Alias, bundle.ChampionRef) != p.release.Alias {
+			continue
+		}
+		switch e.Action {
+		case bundle.Rollback:
+			if current == digest {
+				why = fmt.Sprintf("Rolled back at %s (%s): bundle promote makes it what %s stands for again.", e.Time, e.Reason, p.release.Alias)
+			}
+			current = e.Digest
+		case bundle.Promote:
+			if current = e.Digest; current == digest {
+				why = ""
+			}
+		}
+	}
+	return why, nil
+}
+
 // publish makes the candidate in dir what the alias stands for, signed if there is a key, or
 // records that it was refused. Tried again it does nothing that is done.
 func (p *publisher) publish(dir string, v *validate.Validation, origin string, at time.Time) error {

@@ -20,8 +20,10 @@ import (
 	"github.com/incendio-faas/incendio/datasets/parquet"
 	"github.com/incendio-faas/incendio/datasets/synthetic"
 	"github.com/incendio-faas/incendio/export/bundle"
+	"github.com/incendio-faas/incendio/internal/modeltest"
 	"github.com/incendio-faas/incendio/pipelines"
 	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/scheduler"
 )
 
 // silent shows no progress.
@@ -388,6 +390,55 @@ func TestPromotion(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Out, "report.html")); err != nil {
 		t.Errorf("no report of the refusal: %v", err)
+	}
+}
+
+// TestWithdrawn: a run does not promote again what somebody has rolled back, until somebody has
+// promoted it by hand.
+func TestWithdrawn(t *testing.T) {
+	cfg := after(t)
+	registry := bundle.NewRegistry(cfg.RegistryDir())
+	first, err := registry.Champion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := registry.Open(bundle.ChampionRef, bundle.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another one, which costs more: it keeps every container for a day.
+	other := modeltest.Changed(t, made, time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), func(m *scheduler.Models) {
+		m.Index.Used, m.Index.Options.Keep = true, 86400
+	})
+	decide := func(o bundle.Outcome, err error) {
+		t.Helper()
+		if err != nil || !o.Changed {
+			t.Fatal(o, err)
+		}
+	}
+	if err := registry.Add(other, "test", at); err != nil {
+		t.Fatal(err)
+	}
+	decide(registry.Promote(other.Digest(), bundle.Decision{At: at}))
+	decide(registry.Promote(first, bundle.Decision{At: at}))
+	decide(registry.Rollback(bundle.Decision{At: at, Reason: "it holds requests"}))
+	for range 2 {
+		r := open(t, cfg, time.Time{}, env(2, "r1"))
+		s, err := r.All(context.Background())
+		if !errors.Is(err, pipelines.ErrRefused) || !strings.Contains(err.Error(), "Rolled back at 2026-03-20T02:00:00Z (it holds requests)") || s.Verdict != bundle.Refused {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+	h, err := registry.History()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := h[len(h)-1]; last.Action != bundle.Refuse || h[len(h)-2].Action != bundle.Rollback {
+		t.Errorf("the journal ends with %+v", h[len(h)-2:])
+	}
+	decide(registry.Promote(first, bundle.Decision{At: at}))
+	if s, _ := all(t, cfg, env(2, "r1")); s.Verdict != bundle.Accepted || s.Digest != first {
+		t.Errorf("after a promotion by hand: %+v", s)
 	}
 }
 

@@ -101,6 +101,11 @@ func (r *Run) All(ctx context.Context) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	if why, err := r.publisher.withdrawn(v.Bundle); err != nil {
+		return nil, err
+	} else if why != "" && v.Verdict != bundle.Refused {
+		v.Verdict, v.Reason = bundle.Refused, why
+	}
 	candidate := r.folder.Path(export.Folder)
 	if err := r.attest(candidate, v); err != nil {
 		return nil, err
