@@ -230,6 +230,15 @@ func (a *app) bundlePromote(cmd *cobra.Command, r *shelf, arg []string) error {
 	if err := r.Add(s.Bundle, d.Reason, d.At); err != nil {
 		return err
 	}
+	if d.Key != nil { // else loaders that ask for its signature refuse what its statement names
+		dir, err := r.Resolve(s.Bundle.Digest())
+		if err != nil {
+			return err
+		}
+		if _, err := s.Bundle.WriteSignature(dir, d.Key); err != nil {
+			return err
+		}
+	}
 	o, err := r.Promote(s.Bundle.Digest(), d)
 	return a.outcome(o, err)
 }

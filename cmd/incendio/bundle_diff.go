@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -194,12 +195,27 @@ func (d *diffReport) writeFunctions(w io.Writer) {
 func named(keys []forecast.Key) string {
 	var names []string
 	for _, k := range keys[:min(len(keys), shown)] {
-		names = append(names, printable(k.String()))
+		names = append(names, printable(shortened(k.String())))
 	}
 	if rest := len(keys) - shown; rest > 0 {
 		names = append(names, fmt.Sprintf("… and %d more", rest))
 	}
 	return strings.Join(names, ", ")
+}
+
+// shortened cuts the parts of a long name: those of public traces are digests.
+func shortened(name string) string {
+	const long, part = 40, 8
+	if utf8.RuneCountInString(name) <= long {
+		return name
+	}
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		if r := []rune(p); len(r) > part+1 {
+			parts[i] = string(r[:part]) + "…"
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 func modelOf(m *compare.Model) string {
