@@ -272,6 +272,10 @@ func (a *app) decision(cmd *cobra.Command, r *shelf) (bundle.Decision, bundle.Po
 	}
 	d := r.cfg.Release.Decision(reason, by, key, time.Now())
 	if d.Expect, _ = cmd.Flags().GetString("expect"); d.Expect != "" && d.Expect != bundle.NoChampion {
+		// An alias would be what it is now: whatever it is, and another thing at the second try.
+		if strings.Trim(strings.TrimPrefix(d.Expect, "sha256:"), "0123456789abcdef") != "" {
+			return d, bundle.Policy{}, usage(fmt.Errorf("--expect %q: expected a digest, its first 8 digits or more, or %s", d.Expect, bundle.NoChampion))
+		}
 		dir, err := r.Resolve(d.Expect)
 		if d.Expect = filepath.Base(dir); err != nil {
 			return d, bundle.Policy{}, fmt.Errorf("--expect: %w", err)

@@ -125,7 +125,7 @@ func TestFaults(t *testing.T) {
 	operations = append(operations, operation{"add with what lies beside", func(r *bundle.Registry, f func(string, string) error) error {
 		return r.Before(f).Add(candidate, "nightly", later)
 	}})
-	points := 0
+	points, kinds := 0, map[string]int{}
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
 			root := fastDir(t)
@@ -146,6 +146,7 @@ func TestFaults(t *testing.T) {
 					times int // how many steps fail from k on
 				}{{errKilled, 1 << 30}, {syscall.EIO, 1}, {syscall.ENOSPC, 1 << 30}, {syscall.ENOSPC, 1}, {syscall.EIO, 2}, {syscall.EMFILE, 2}, {syscall.EINTR, 1}} {
 					points++
+					kinds[fault.err.Error()]++
 					what := fmt.Sprintf("%s, step %d, %v x %d", op.name, k, fault.err, fault.times)
 					r, dir := fresh("disturbed")
 					n := 0
@@ -174,7 +175,7 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d faults", points)
+	t.Logf("%d faults in %d operations: %v", points, len(operations), kinds)
 	if points < 1000/stride {
 		t.Errorf("%d faults, expected 1000 or more: some steps do not go through disk", points)
 	}
