@@ -56,9 +56,12 @@ func (c *Candidate) Files() ([]bundle.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("golden cases: %w", err)
 	}
-	for name, v := range map[string]any{scheduler.GoldenFile: golden, MetricsFile: c.Metrics} {
-		if content[name], err = bundle.CanonicalJSON(v); err != nil {
-			return nil, fmt.Errorf("encode %s: %w", name, err)
+	for _, f := range []struct {
+		name string
+		v    any
+	}{{scheduler.GoldenFile, golden}, {MetricsFile, c.Metrics}} {
+		if content[f.name], err = bundle.CanonicalJSON(f.v); err != nil {
+			return nil, fmt.Errorf("encode %s: %w", f.name, err)
 		}
 	}
 	content[CardFile] = c.Card.markdown()

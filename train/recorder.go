@@ -1,4 +1,5 @@
-// Package train holds what every trainer shares: the door through which progress leaves.
+// Package train holds what every trainer shares: what it draws and computes with, and the door
+// through which progress leaves.
 package train
 
 // A Recorder receives the progress of training. Metric names are defined in
@@ -14,3 +15,11 @@ var Discard Recorder = discard{}
 type discard struct{}
 
 func (discard) Record(string, int, float64) {}
+
+// Resources are what a search has beside its data and its options. The result depends on the
+// seed alone.
+type Resources struct {
+	Seed     uint64 // of all draws
+	Workers  int    // goroutines at once; less than 1 counts as 1
+	Recorder Recorder
+}

@@ -144,9 +144,12 @@ func (a *app) decompose(cmd *cobra.Command, f decomposeFlags, file string) error
 	if d.history, err = readTable(file, m); err != nil {
 		return err
 	}
-	for name, column := range map[string][]float64{"cap": d.history.Columns.Cap, "floor": d.history.Columns.Floor} {
-		if column != nil && cmd.Flags().Changed(name) {
-			return usage(fmt.Errorf("--%s has no effect: %s has a column of that name", name, file))
+	for _, c := range []struct {
+		name   string
+		column []float64
+	}{{"cap", d.history.Columns.Cap}, {"floor", d.history.Columns.Floor}} {
+		if c.column != nil && cmd.Flags().Changed(c.name) {
+			return usage(fmt.Errorf("--%s has no effect: %s has a column of that name", c.name, file))
 		}
 	}
 	if n := d.history.Values(); n < 2 {

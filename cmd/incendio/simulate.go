@@ -397,8 +397,11 @@ func (s *comparison) write(rep *sim.SweepReport, window string) error {
 	if err := s.draw(rep, window); err != nil {
 		return err
 	}
-	for name, rows := range map[string][][]string{"policies.csv": figures, "functions.csv": functions, "apps.csv": apps, "minutes.csv": minutes} {
-		if err := writeCSV(filepath.Join(s.out, name), rows); err != nil {
+	for _, f := range []struct {
+		name string
+		rows [][]string
+	}{{"policies.csv", figures}, {"functions.csv", functions}, {"apps.csv", apps}, {"minutes.csv", minutes}} {
+		if err := writeCSV(filepath.Join(s.out, f.name), f.rows); err != nil {
 			return err
 		}
 	}

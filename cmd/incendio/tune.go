@@ -8,6 +8,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/pipelines/stage"
+	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/baseline"
 )
 
@@ -43,7 +44,7 @@ func (a *app) tunePolicy(cmd *cobra.Command, policy string, o baseline.Options) 
 		return err
 	}
 	bar := s.env.Progress.Begin("tune", o.Search.Trials)
-	res, err := baseline.Tune(cmd.Context(), s.trace, policy, s.splits, s.cfg.Simulation.Options(s.window, s.cfg.Seed), o, s.env.Workers, s.cfg.Seed, stage.Recorder{Bar: bar})
+	res, err := baseline.Tune(cmd.Context(), s.trace, policy, s.splits, s.cfg.Simulation.Options(s.window, s.cfg.Seed), o, train.Resources{Seed: s.cfg.Seed, Workers: s.env.Workers, Recorder: stage.Recorder{Bar: bar}})
 	bar.End()
 	switch {
 	case errors.Is(err, baseline.ErrNoParameters), errors.Is(err, baseline.ErrUnknown):

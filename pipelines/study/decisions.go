@@ -136,7 +136,7 @@ func (l *lab) decide(ctx context.Context, t *datasets.Trace, o sim.Options, spli
 		plain := o
 		plain.Window, plain.ScaleArrivals = datasets.Window{}, 1
 		err := l.kept([]any{"tuned", t.Digest, name, plain, splits, l.Seed}, &spec, func() error {
-			r, err := baseline.Tune(ctx, t, name, splits, plain, baseline.DefaultOptions(), l.Workers, l.Seed, train.Discard)
+			r, err := baseline.Tune(ctx, t, name, splits, plain, baseline.DefaultOptions(), train.Resources{Seed: l.Seed, Workers: l.Workers, Recorder: train.Discard})
 			if err == nil {
 				spec = r.Spec
 			}

@@ -194,15 +194,11 @@ func Load(files func(name string) ([]byte, error)) (*Model, error) {
 	var mj modelJSON
 	var fj functionsJSON
 	m := &Model{}
-	for name, to := range map[string]any{ModelFile: &mj, FunctionsFile: &fj, ProphetFile: &m.Prophet} {
-		if err := load(files, name, to); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(load(files, ModelFile, &mj), load(files, FunctionsFile, &fj), load(files, ProphetFile, &m.Prophet)); err != nil {
+		return nil, err
 	}
-	for name, version := range map[string]int{ModelFile: mj.Version, FunctionsFile: fj.Version} {
-		if version != FormatVersion {
-			return nil, fmt.Errorf("forecast: %s: version must be %d, got %d", name, FormatVersion, version)
-		}
+	if err := errors.Join(checkVersion(ModelFile, mj.Version), checkVersion(FunctionsFile, fj.Version)); err != nil {
+		return nil, err
 	}
 	m.Features, m.Clusters, m.Totals, m.Validation = mj.Features, mj.Clusters, mj.Totals, mj.Validation
 	m.Functions = fj.Functions
@@ -228,6 +224,13 @@ func Load(files func(name string) ([]byte, error)) (*Model, error) {
 		return nil, fmt.Errorf("forecast: %s: columns are %v, expected %v as the features say", ModelFile, mj.Columns, m.columns)
 	}
 	return m, nil
+}
+
+func checkVersion(name string, version int) error {
+	if version != FormatVersion {
+		return fmt.Errorf("forecast: %s: version must be %d, got %d", name, FormatVersion, version)
+	}
+	return nil
 }
 
 func load(files func(string) ([]byte, error), name string, to any) error {

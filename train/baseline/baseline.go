@@ -81,7 +81,7 @@ type Pair struct {
 // logarithmic scale stays within a factor of 100 of the published one.
 //
 // It is [ErrUnknown] if there is no such policy, and [ErrNoParameters] if it has none.
-func Tune(ctx context.Context, t *datasets.Trace, name string, splits datasets.Splits, s sim.Options, o Options, workers int, rnd uint64, rec train.Recorder) (*Result, error) {
+func Tune(ctx context.Context, t *datasets.Trace, name string, splits datasets.Splits, s sim.Options, o Options, r train.Resources) (*Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func Tune(ctx context.Context, t *datasets.Trace, name string, splits datasets.S
 	if err != nil {
 		return nil, err
 	}
-	windows, err := enough(ctx, t, splits.Train, o, rnd)
+	windows, err := enough(ctx, t, splits.Train, o, r.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +102,8 @@ func Tune(ctx context.Context, t *datasets.Trace, name string, splits datasets.S
 		center[i] = scaleOf(&row.Parameters[i]).unit(row.Parameters[i].Default)
 	}
 	trials, err := tune.Minimize(ctx, len(center), [][]float64{center}, func(ctx context.Context, x []float64) (float64, error) {
-		return onTrain.mean(ctx, t, spec(row, x), rnd)
-	}, o.Search, workers, rnd, rec)
+		return onTrain.mean(ctx, t, spec(row, x), r.Seed)
+	}, o.Search, r)
 	if err != nil {
 		return nil, fmt.Errorf("tune %s: %w", name, err)
 	}
@@ -119,10 +119,10 @@ func Tune(ctx context.Context, t *datasets.Trace, name string, splits datasets.S
 	if err != nil {
 		return nil, err
 	}
-	if res.Valid.Default, err = onValid.mean(ctx, t, name, rnd); err != nil {
+	if res.Valid.Default, err = onValid.mean(ctx, t, name, r.Seed); err != nil {
 		return nil, err
 	}
-	res.Valid.Tuned, err = onValid.mean(ctx, t, res.Spec, rnd)
+	res.Valid.Tuned, err = onValid.mean(ctx, t, res.Spec, r.Seed)
 	return res, err
 }
 

@@ -46,7 +46,7 @@ func TestTuneFindsTheKeepAlive(t *testing.T) {
 	s, o := options()
 	var first *baseline.Result
 	for _, workers := range []int{1, 2} {
-		r, err := baseline.Tune(ctx, tr, "native", datasets.Split(tr.Span), s, o, workers, 1, train.Discard)
+		r, err := baseline.Tune(ctx, tr, "native", datasets.Split(tr.Span), s, o, train.Resources{Seed: 1, Workers: workers, Recorder: train.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestEveryPolicy(t *testing.T) {
 	s, o := options()
 	o.Search.Trials, o.Search.Startup, o.Search.Batch = 2, 1, 1
 	for _, row := range scheduler.Baselines() {
-		r, err := baseline.Tune(ctx, tr, row.Name, datasets.Split(tr.Span), s, o, 1, 1, train.Discard)
+		r, err := baseline.Tune(ctx, tr, row.Name, datasets.Split(tr.Span), s, o, train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard})
 		if len(row.Parameters) == 0 {
 			if !errors.Is(err, baseline.ErrNoParameters) {
 				t.Errorf("%s: %v", row.Name, err)
@@ -118,7 +118,7 @@ func TestEveryPolicy(t *testing.T) {
 func TestRefused(t *testing.T) {
 	ctx, tr := context.Background(), timers()
 	s, o := options()
-	if _, err := baseline.Tune(ctx, tr, "nativ", datasets.Split(tr.Span), s, o, 1, 1, train.Discard); !errors.Is(err, baseline.ErrUnknown) || !strings.Contains(err.Error(), "native, ") {
+	if _, err := baseline.Tune(ctx, tr, "nativ", datasets.Split(tr.Span), s, o, train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard}); !errors.Is(err, baseline.ErrUnknown) || !strings.Contains(err.Error(), "native, ") {
 		t.Errorf("an unknown policy: %v", err)
 	}
 	for want, change := range map[string]func(*baseline.Options){
@@ -128,7 +128,7 @@ func TestRefused(t *testing.T) {
 	} {
 		bad := o
 		change(&bad)
-		if _, err := baseline.Tune(ctx, tr, "native", datasets.Split(tr.Span), s, bad, 1, 1, train.Discard); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := baseline.Tune(ctx, tr, "native", datasets.Split(tr.Span), s, bad, train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

@@ -139,9 +139,9 @@ const finalists = 3
 
 // Learn searches from start for the options with the least [Cost] on the stretches onTrain, and
 // returns of the finalists and the start the one with the least cost on onValid, the start
-// where nothing is better by o.MinGain. Up to workers simulations run at once; the result does
+// where nothing is better by o.MinGain. Up to r.Workers simulations run at once; the result does
 // not depend on how many. Costs are recorded as "index/mean" and "index/best".
-func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Stretch, o Options, workers int, rnd uint64, rec train.Recorder) (*Result, error) {
+func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Stretch, o Options, r train.Resources) (*Result, error) {
 	for _, err := range []error{o.Validate(), start.Validate()} {
 		if err != nil {
 			return nil, err
@@ -164,11 +164,11 @@ func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Stretch
 	}
 	res := &Result{}
 	dist := newDistribution(parameters, start)
-	src := seed.Stream(rnd, "index")
+	src := seed.Stream(r.Seed, "index")
 	var pool []Finalist
 	for g := range generations {
 		candidates := dist.draw(src, o.Candidates)
-		costs, err := costs(ctx, candidates, onTrain, o, workers)
+		costs, err := costs(ctx, candidates, onTrain, o, r.Workers)
 		if err != nil {
 			return nil, err
 		}
@@ -180,8 +180,8 @@ func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Stretch
 		slices.SortStableFunc(order, func(a, b int) int { return compare(costs[a], costs[b]) })
 		step := Generation{Mean: costs[0], Best: costs[order[0]], Spread: dist.spread()}
 		res.Generations = append(res.Generations, step)
-		rec.Record("index/mean", g, step.Mean)
-		rec.Record("index/best", g, step.Best)
+		r.Recorder.Record("index/mean", g, step.Mean)
+		r.Recorder.Record("index/best", g, step.Best)
 		for i, c := range candidates {
 			origin := FromSearch
 			if i == 0 && g == 0 {
@@ -191,7 +191,7 @@ func Learn(ctx context.Context, start index.Options, onTrain, onValid []*Stretch
 		}
 		dist.update(candidates, order)
 	}
-	if err := res.judge(ctx, start, dist, pool, onTrain, onValid, o, workers); err != nil {
+	if err := res.judge(ctx, start, dist, pool, onTrain, onValid, o, r.Workers); err != nil {
 		return nil, err
 	}
 	for _, p := range parameters {

@@ -68,7 +68,7 @@ func TestLearn(t *testing.T) {
 	o.Generations, o.Candidates = 6, 8
 	var want string
 	for _, workers := range []int{1, 3} {
-		res, err := index.Learn(context.Background(), start, onTrain, onValid, o, workers, 1, train.Discard)
+		res, err := index.Learn(context.Background(), start, onTrain, onValid, o, train.Resources{Seed: 1, Workers: workers, Recorder: train.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestStartStands(t *testing.T) {
 		o := index.DefaultOptions()
 		o.Generations, o.Candidates = 1, 4
 		change(&o)
-		res, err := index.Learn(context.Background(), numbers.DefaultOptions(), onTrain, onValid, o, 2, 1, train.Discard)
+		res, err := index.Learn(context.Background(), numbers.DefaultOptions(), onTrain, onValid, o, train.Resources{Seed: 1, Workers: 2, Recorder: train.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestBudget(t *testing.T) {
 	onTrain, onValid := stretches(t, 1, 3), stretches(t, 7, 8)
 	o := index.DefaultOptions()
 	o.Candidates, o.Requests = 4, 1
-	res, err := index.Learn(context.Background(), numbers.DefaultOptions(), onTrain, onValid, o, 2, 1, train.Discard)
+	res, err := index.Learn(context.Background(), numbers.DefaultOptions(), onTrain, onValid, o, train.Resources{Seed: 1, Workers: 2, Recorder: train.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestRefused(t *testing.T) {
 	if err := index.DefaultOptions().Validate(); err != nil {
 		t.Error(err)
 	}
-	if _, err := index.Learn(context.Background(), numbers.DefaultOptions(), nil, nil, index.DefaultOptions(), 1, 1, train.Discard); err == nil {
+	if _, err := index.Learn(context.Background(), numbers.DefaultOptions(), nil, nil, index.DefaultOptions(), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard}); err == nil {
 		t.Error("learns without stretches")
 	}
 }

@@ -135,9 +135,9 @@ var cpuShares = []float64{0, 1, 1.5, 2, 4}
 // price of memory and the CPU limit for the least onTrain, and returns the finalist
 // with the least onValid. The paper's presets are tried first, with the cheapest memory,
 // no CPU limit and the weights of the screened factors alone. Objectives must be safe
-// for concurrent use by as many goroutines as workers; a candidate whose cost is not
+// for concurrent use by as many goroutines as r.Workers; a candidate whose cost is not
 // finite is no finalist.
-func Tune(ctx context.Context, values []priority.Values, latency []float64, onTrain, onValid Objective, o Options, workers int, rnd uint64, rec train.Recorder) (*Result, error) {
+func Tune(ctx context.Context, values []priority.Values, latency []float64, onTrain, onValid Objective, o Options, r train.Resources) (*Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func Tune(ctx context.Context, values []priority.Values, latency []float64, onTr
 	}
 	trials, err := tune.Minimize(ctx, dims, given, func(ctx context.Context, x []float64) (float64, error) {
 		return onTrain(ctx, decode(x))
-	}, o.Search, workers, rnd, rec)
+	}, o.Search, r)
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func options(trials int) priority.Options {
 func TestTuneFindsWhatIsBest(t *testing.T) {
 	values, latency := population(100)
 	for _, rnd := range []uint64{1, 2, 3} {
-		res, err := priority.Tune(context.Background(), values, latency, target, target, options(200), 2, rnd, train.Discard)
+		res, err := priority.Tune(context.Background(), values, latency, target, target, options(200), train.Resources{Seed: rnd, Workers: 2, Recorder: train.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestPresetsComeFirst(t *testing.T) {
 	res, err := priority.Tune(context.Background(), values, latency, func(_ context.Context, c priority.Candidate) (float64, error) {
 		seen = append(seen, c.Model)
 		return float64(-len(seen)), nil
-	}, target, o, 1, 1, train.Discard)
+	}, target, o, train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestValidationChooses(t *testing.T) {
 	res, err := priority.Tune(context.Background(), values, latency, target, func(ctx context.Context, c priority.Candidate) (float64, error) {
 		calls++
 		return float64(10 - calls), nil // the fourth is best
-	}, o, 2, 1, train.Discard)
+	}, o, train.Resources{Seed: 1, Workers: 2, Recorder: train.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestTuneDoesNotDependOnWorkers(t *testing.T) {
 			calls++
 			mu.Unlock()
 			return target(ctx, c)
-		}, target, options(60), workers, 5, train.Discard)
+		}, target, options(60), train.Resources{Seed: 5, Workers: workers, Recorder: train.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func TestNoFiniteCost(t *testing.T) {
 	}
 	for _, v := range []float64{math.NaN(), math.Inf(1)} {
 		for _, c := range [][2]priority.Objective{{of(v), target}, {target, of(v)}} {
-			if res, err := priority.Tune(context.Background(), values, latency, c[0], c[1], options(20), 1, 1, train.Discard); err == nil {
+			if res, err := priority.Tune(context.Background(), values, latency, c[0], c[1], options(20), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard}); err == nil {
 				t.Errorf("cost %v: result %+v, want an error", v, res.Best)
 			}
 		}
@@ -235,7 +235,7 @@ func TestNoFiniteCost(t *testing.T) {
 // TestOneFunction: nothing varies, so nothing can be weighed, but the result is valid.
 func TestOneFunction(t *testing.T) {
 	values, latency := population(1)
-	res, err := priority.Tune(context.Background(), values, latency, target, target, options(8), 1, 1, train.Discard)
+	res, err := priority.Tune(context.Background(), values, latency, target, target, options(8), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,13 +248,13 @@ func TestTuneRefuses(t *testing.T) {
 	values, latency := population(5)
 	broken := errors.New("broken")
 	fail := func(context.Context, priority.Candidate) (float64, error) { return 0, broken }
-	if _, err := priority.Tune(context.Background(), values, latency, fail, target, options(8), 1, 1, train.Discard); !errors.Is(err, broken) {
+	if _, err := priority.Tune(context.Background(), values, latency, fail, target, options(8), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard}); !errors.Is(err, broken) {
 		t.Errorf("error is %v, want that of the objective", err)
 	}
-	if _, err := priority.Tune(context.Background(), values, latency, target, fail, options(8), 1, 1, train.Discard); !errors.Is(err, broken) {
+	if _, err := priority.Tune(context.Background(), values, latency, target, fail, options(8), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard}); !errors.Is(err, broken) {
 		t.Errorf("error is %v, want that of the validation", err)
 	}
-	if _, err := priority.Tune(context.Background(), nil, nil, target, target, options(8), 1, 1, train.Discard); err == nil {
+	if _, err := priority.Tune(context.Background(), nil, nil, target, target, options(8), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard}); err == nil {
 		t.Error("no error without functions")
 	}
 	for _, c := range []struct {

@@ -66,13 +66,13 @@ const (
 // Minimize runs trials of objective over the unit cube of dims dimensions and returns
 // them in the order in which they were drawn. The given points are tried first.
 // An objective that returns an error ends the study; one that returns NaN counts as
-// the worst. Up to workers trials run at once; the objective must allow that.
+// the worst. Up to r.Workers trials run at once; the objective must allow that.
 // Each value is recorded as "tune/value".
-func Minimize(ctx context.Context, dims int, given [][]float64, objective func(ctx context.Context, x []float64) (float64, error), o Options, workers int, rnd uint64, rec train.Recorder) ([]Trial, error) {
+func Minimize(ctx context.Context, dims int, given [][]float64, objective func(ctx context.Context, x []float64) (float64, error), o Options, r train.Resources) ([]Trial, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	src := seed.Stream(rnd, "tune")
+	src := seed.Stream(r.Seed, "tune")
 	var trials []Trial
 	for len(trials) < o.Trials {
 		n := min(o.Batch, o.Trials-len(trials))
@@ -90,7 +90,7 @@ func Minimize(ctx context.Context, dims int, given [][]float64, objective func(c
 			}
 		}
 		g, gctx := parallel.WithContext(ctx)
-		g.SetLimit(max(1, workers))
+		g.SetLimit(max(1, r.Workers))
 		for i := range batch {
 			g.Go(func() error {
 				v, err := objective(gctx, batch[i].X)
@@ -108,7 +108,7 @@ func Minimize(ctx context.Context, dims int, given [][]float64, objective func(c
 			return nil, err
 		}
 		for _, t := range batch {
-			rec.Record("tune/value", t.Number, t.Value)
+			r.Recorder.Record("tune/value", t.Number, t.Value)
 		}
 		trials = append(trials, batch...)
 	}

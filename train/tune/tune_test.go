@@ -23,7 +23,7 @@ func bowl(_ context.Context, x []float64) (float64, error) {
 
 func minimum(t *testing.T, o tune.Options, workers int, rnd uint64) ([]tune.Trial, float64) {
 	t.Helper()
-	trials, err := tune.Minimize(context.Background(), 3, nil, bowl, o, workers, rnd, train.Discard)
+	trials, err := tune.Minimize(context.Background(), 3, nil, bowl, o, train.Resources{Seed: rnd, Workers: workers, Recorder: train.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestTheNumberOfWorkersChangesNothing(t *testing.T) {
 
 func TestGivenPointsComeFirst(t *testing.T) {
 	at := []float64{0.2, 0.7, 0.4}
-	trials, err := tune.Minimize(context.Background(), 3, [][]float64{at}, bowl, tune.DefaultOptions(), 1, 1, train.Discard)
+	trials, err := tune.Minimize(context.Background(), 3, [][]float64{at}, bowl, tune.DefaultOptions(), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestNaNIsTheWorst(t *testing.T) {
 		}
 		return x[0], nil
 	}
-	trials, err := tune.Minimize(context.Background(), 1, nil, nan, tune.DefaultOptions(), 1, 1, train.Discard)
+	trials, err := tune.Minimize(context.Background(), 1, nil, nan, tune.DefaultOptions(), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +84,11 @@ func TestNaNIsTheWorst(t *testing.T) {
 
 func TestErrorsNameTheTrialOrTheOption(t *testing.T) {
 	fail := func(context.Context, []float64) (float64, error) { return 0, errors.New("no room") }
-	_, err := tune.Minimize(context.Background(), 1, nil, fail, tune.DefaultOptions(), 1, 1, train.Discard)
+	_, err := tune.Minimize(context.Background(), 1, nil, fail, tune.DefaultOptions(), train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard})
 	if err == nil || !strings.Contains(err.Error(), "trial 0: no room") {
 		t.Errorf("error %v, want it to name trial 0", err)
 	}
-	_, err = tune.Minimize(context.Background(), 1, nil, bowl, tune.Options{Trials: 1, Startup: 0, Batch: 1}, 1, 1, train.Discard)
+	_, err = tune.Minimize(context.Background(), 1, nil, bowl, tune.Options{Trials: 1, Startup: 0, Batch: 1}, train.Resources{Seed: 1, Workers: 1, Recorder: train.Discard})
 	if err == nil || !strings.Contains(err.Error(), "startup must be at least 1, got 0") {
 		t.Errorf("error %v, want it to name startup", err)
 	}

@@ -23,6 +23,7 @@ import (
 	online "github.com/incendio-faas/incendio/scheduler/forecast"
 	numbers "github.com/incendio-faas/incendio/scheduler/index"
 	"github.com/incendio-faas/incendio/scheduler/sim"
+	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/index"
 )
 
@@ -126,7 +127,7 @@ func learn(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, er
 	if err != nil {
 		return stage.Outcome{}, err
 	}
-	res, err := index.Learn(ctx, numbers.DefaultOptions(), onTrain, onValid, given.Index, at.Workers, given.Seed, stage.Recorder{Bar: bar})
+	res, err := index.Learn(ctx, numbers.DefaultOptions(), onTrain, onValid, given.Index, train.Resources{Seed: given.Seed, Workers: at.Workers, Recorder: stage.Recorder{Bar: bar}})
 	if err != nil {
 		return stage.Outcome{}, err
 	}

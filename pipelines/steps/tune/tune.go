@@ -15,6 +15,7 @@ import (
 	"github.com/incendio-faas/incendio/scheduler/policy"
 	weights "github.com/incendio-faas/incendio/scheduler/priority"
 	"github.com/incendio-faas/incendio/scheduler/sim"
+	"github.com/incendio-faas/incendio/train"
 	"github.com/incendio-faas/incendio/train/priority"
 )
 
@@ -87,7 +88,7 @@ func tune(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, err
 			return replay.MeanCost(ctx, scenes, p)
 		}
 	}
-	res, err := priority.Tune(ctx, values, latency, cost(learnt), cost(judged), given.Priority, at.Workers, given.Seed, stage.Recorder{Bar: bar, Metric: "tune/value"})
+	res, err := priority.Tune(ctx, values, latency, cost(learnt), cost(judged), given.Priority, train.Resources{Seed: given.Seed, Workers: at.Workers, Recorder: stage.Recorder{Bar: bar, Metric: "tune/value"}})
 	if err != nil {
 		return stage.Outcome{}, err
 	}
