@@ -25,7 +25,7 @@ func wantKey(t *testing.T, err error, key string) {
 
 func parts() scheduler.Parts {
 	return scheduler.Parts{
-		Priority: byInit(), Forecast: &script{}, Rate: []float64{0.5}, Pool: scheduler.DefaultPoolOptions(), SLO: scheduler.DefaultSLO(), Dispatcher: fcfs,
+		Priority: byInit(), Forecast: &script{}, Rate: []float64{0.5}, Pool: scheduler.PoolOptions{MemoryPrice: 1}, SLO: scheduler.DefaultSLO(), Dispatcher: fcfs,
 	}
 }
 

@@ -261,9 +261,6 @@ type PoolOptions struct {
 	CPUShare float64 `json:"cpu_share"`
 }
 
-// DefaultPoolOptions returns the RUM price and no CPU limit.
-func DefaultPoolOptions() PoolOptions { return PoolOptions{MemoryPrice: 1} }
-
 // Validate reports the first parameter that is out of range.
 func (p PoolOptions) Validate() error {
 	if !(p.MemoryPrice >= decide.LeastMemoryPrice && p.MemoryPrice <= decide.MostMemoryPrice) {

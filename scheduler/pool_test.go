@@ -156,7 +156,7 @@ func profile(initialise decide.Time) decide.Profile {
 func incendio(t *testing.T, memory int64, src *script, first []float64, profiles ...decide.Profile) *scheduler.Scheduler {
 	t.Helper()
 	parts := scheduler.Parts{
-		Priority: byInit(), Forecast: src, Rate: make([]float64, len(profiles)), Pool: scheduler.DefaultPoolOptions(), Dispatcher: fcfs,
+		Priority: byInit(), Forecast: src, Rate: make([]float64, len(profiles)), Pool: scheduler.PoolOptions{MemoryPrice: 1}, Dispatcher: fcfs,
 	}
 	if first != nil {
 		parts.First = means(first, len(profiles))
@@ -321,7 +321,7 @@ func TestMinutes(t *testing.T) {
 func TestStartLater(t *testing.T) {
 	src := &script{}
 	stack, err := scheduler.Incendio(scheduler.Parts{
-		Priority: byInit(), Forecast: src, Rate: []float64{0}, Pool: scheduler.DefaultPoolOptions(), Dispatcher: fcfs, Start: 1500 * decide.Minute,
+		Priority: byInit(), Forecast: src, Rate: []float64{0}, Pool: scheduler.PoolOptions{MemoryPrice: 1}, Dispatcher: fcfs, Start: 1500 * decide.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)

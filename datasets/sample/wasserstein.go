@@ -1,16 +1,9 @@
 package sample
 
-import "slices"
-
-// Wasserstein is the distance of order 1 between the distributions of two samples, neither
-// empty: the area between their cumulative distributions, in the unit of the values. It is
-// what would have to be moved how far to make one of the other (Villani, Optimal Transport,
-// 2009, eq. 2.48 in one dimension).
-func Wasserstein(a, b []float64) float64 {
-	return distance(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
-}
-
-// distance is Wasserstein of values in ascending order.
+// distance is the distance of order 1 between the distributions of two samples in ascending
+// order, neither empty: the area between their cumulative distributions, in the unit of the
+// values. It is what would have to be moved how far to make one of the other (Villani, Optimal
+// Transport, 2009, eq. 2.48 in one dimension).
 func distance(a, b []float64) float64 {
 	i, j := 0, 0
 	area, at := 0.0, 0.0

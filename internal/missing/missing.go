@@ -11,9 +11,7 @@ import (
 	"slices"
 )
 
-// Words are the words, in lower case and in order. An empty cell is missing too.
-func Words() []string { return slices.Clone(words) }
-
+// words in lower case and in order. An empty cell is missing too.
 var words = []string{
 	`#n/a`, `#n/a n/a`, `#na`, `-`, `-1.#ind`, `-1.#qnan`, `-nan`, `1.#ind`, `1.#qnan`, `<na>`, `<nil>`, `\n`,
 	`missing`, `n/a`, `na`, `nan`, `nat`, `nil`, `none`, `null`,

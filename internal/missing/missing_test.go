@@ -9,7 +9,7 @@ import (
 )
 
 func TestIs(t *testing.T) {
-	words := missing.Words()
+	words := missing.Words
 	if !slices.IsSorted(words) {
 		t.Errorf("%q: must be in order", words)
 	}

@@ -226,10 +226,7 @@ func (m *mpcModel) serving(serve, seconds, l, q float64) (cost, left float64) {
 	return cost, left
 }
 
-// move is the cost of starting x containers, or reclaiming -x, after x0 were started before.
-func (m *mpcModel) move(x, x0 int) float64 { return m.shift(x) + m.change(max(0, x)-max(0, x0)) }
-
-// shift is the part of move that x alone tells.
+// shift is what starting x containers, or reclaiming -x, costs, whatever was started before.
 func (m *mpcModel) shift(x int) float64 {
 	c := m.Smooth * float64(x*x)
 	if x < 0 {

@@ -144,3 +144,6 @@ func TestMPCPlanAsTried(t *testing.T) {
 		}
 	})
 }
+
+// move is the cost of starting x containers, or reclaiming -x, after x0 were started before.
+func (m *mpcModel) move(x, x0 int) float64 { return m.shift(x) + m.change(max(0, x)-max(0, x0)) }

@@ -41,7 +41,7 @@ var ErrNoRows = errors.New("no rows")
 // Read reads a CSV file with a header; name is for messages, which say file:line. The
 // columns ds and y must be there, cap and floor may, and those that are wanted must.
 // Others are not looked at. A value of y, a capacity, a floor or a regressor is missing
-// if it is empty or a word for that (missing.Words); infinite ones are an error.
+// if it is empty or a word for that (package missing); infinite ones are an error.
 func Read(r io.Reader, name string, want Wanted) (*Table, error) {
 	rows, err := open(r, name, append(append([]string{"ds", "y"}, want.Conditions...), want.Regressors...))
 	if err != nil {

@@ -1,0 +1,3 @@
+package missing
+
+var Words = words
