@@ -66,8 +66,24 @@ bench-prophet: ## fit and predict with Prophet and with features/prophet, and st
 	  $(GO) test -tags bench -count=1 -timeout 1h -v -run '^TestBench(Prophet|Fleet|Features)$$' ./features/prophet/fit ./pipelines
 
 .PHONY: bench-forecast
-bench-forecast: ## the table of forecasters in docs/models.md: BENCH_SERIES=azure,R1,R2,R4,sample500 and BENCH_MODELS=a,b take some
+bench-forecast: ## the table of forecasters in docs/models.md: BENCH_SERIES=azure,R1,R2,R4,function9d,functions5d,days5,sample500 and BENCH_MODELS=a,b take some
 	SHARED_DATA=$(abspath $(SHARED_DATA)) $(GO) test -tags bench -count=1 -timeout 2h -v -run '^TestBenchForecast$$' ./train/forecast
+
+# The peers have a virtual environment of their own: statsforecast needs an older pandas than those of parity.
+PEERS := .venv-forecast
+
+.PHONY: peers-forecast
+peers-forecast: ## LightGBM with lags, Prophet and models of statsforecast beside ours: BENCH_SERIES=a,b and BENCH_PEERS=a,b take some
+	@$(MAKE) --no-print-directory $(PEERS)/ok
+	PARITY_PYTHON=$(abspath $(PEERS))/bin/python SHARED_DATA=$(abspath $(SHARED_DATA)) \
+	  $(GO) test -tags bench -count=1 -timeout 8h -v -run '^TestBenchPeers$$' ./train/forecast
+
+$(PEERS)/ok: parity/requirements-forecast.txt
+	@rm -rf $(PEERS)
+	$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: -r parity/requirements-forecast.txt || \
+	  { echo "peers-forecast: pip could not install the peers of parity/requirements-forecast.txt"; exit 1; }
+	@touch $@
 
 TRACE ?= synthetic
 
@@ -135,4 +151,4 @@ notebooks: build ## execute the notebooks headless
 
 .PHONY: clean
 clean: ## remove what the targets above made
-	rm -rf bin $(VENV)
+	rm -rf bin $(VENV) $(PEERS)

@@ -26,7 +26,7 @@ func decomposition(from int, slope float64) features.Origin {
 	}}
 }
 
-var full = features.Spec{Hours: 3, Days: 2, Calendar: true, Components: true}
+var full = features.Spec{Hours: 3, Days: 2, Surprises: true, Calendar: true, Components: true}
 
 // counts draws a series with zeros, bursts and missing minutes.
 func counts(n int, s uint64) []float64 {
@@ -210,20 +210,52 @@ func TestLags(t *testing.T) {
 	}
 }
 
+// TestSurprises: a task of one minute a day, which no minute of the hour shows, is known from the days
+// before; a function of which less than two days are kept has none.
+func TestSurprises(t *testing.T) {
+	s := features.Spec{Hours: 1, Days: 7, Surprises: true}
+	columns := s.Columns()
+	for _, c := range []struct {
+		keep  int
+		known bool
+	}{{s.Reach(), true}, {1500, false}} {
+		f := features.NewFollower(s, start, c.keep, nil)
+		for minute := range 4*1440 + 700 {
+			y := float64(98 + minute*7919%5)
+			if minute%1440 == 700 {
+				y = 180
+			}
+			f.Observe(y)
+		}
+		for _, ahead := range []int{1, 30} {
+			for _, name := range []string{"surprise_1", "surprise_2", "surprises_mean", "surprises_median"} {
+				v := f.Append(nil, ahead)[slices.Index(columns, name)]
+				task := ahead == 1
+				if c.known != (v == v) || c.known && (v > 1) != task {
+					t.Errorf("%d minutes ahead, %d kept: %s is %v", ahead, c.keep, name, v)
+				}
+			}
+			if v := f.Append(nil, ahead)[slices.Index(columns, "surprise_7")]; v == v {
+				t.Errorf("after four days, surprise_7 is %v", v)
+			}
+		}
+	}
+}
+
 func TestSpec(t *testing.T) {
 	for span, want := range map[int]features.Spec{
-		60: {Hours: 1}, 480: {Hours: 4}, 3 * 1440: {Hours: 36, Days: 1, Calendar: true}, 20 * 1440: {Hours: 72, Days: 7, Calendar: true},
+		60: {Hours: 1}, 480: {Hours: 4}, 3 * 1440: {Hours: 36, Days: 1, Surprises: true, Calendar: true}, 20 * 1440: {Hours: 72, Days: 7, Surprises: true, Calendar: true},
 	} {
 		if got := features.SpecFor(span); got != want {
 			t.Errorf("SpecFor(%d) is %+v, expected %+v", span, got, want)
 		}
 	}
-	for _, s := range []features.Spec{{}, {Hours: 73}, {Hours: 1, Days: 8}} {
+	for _, s := range []features.Spec{{}, {Hours: 73}, {Hours: 1, Days: 8}, {Hours: 1, Surprises: true}} {
 		if s.Validate() == nil {
 			t.Errorf("%+v is valid", s)
 		}
 	}
-	columns := features.Spec{Hours: 72, Days: 7, Calendar: true, Components: true}.Columns()
+	columns := features.Spec{Hours: 72, Days: 7, Surprises: true, Calendar: true, Components: true}.Columns()
 	slices.Sort(columns)
 	if n := len(columns); len(slices.Compact(columns)) != n {
 		t.Error("two columns have one name")
@@ -249,7 +281,7 @@ func TestFollowerDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkFollower(b *testing.B) {
-	spec := features.Spec{Hours: 72, Days: 7, Calendar: true}
+	spec := features.Spec{Hours: 72, Days: 7, Surprises: true, Calendar: true}
 	f := features.NewFollower(spec, start, 1<<20, nil)
 	y := counts(12_000, 5)
 	for _, c := range y {

@@ -19,6 +19,8 @@ type Spec struct {
 	Hours int `json:"hours"`
 	// Days are looked back at this minute of the day, in [0, 7].
 	Days int `json:"days"`
+	// Surprises adds what the base erred by at this minute of the last days.
+	Surprises bool `json:"surprises,omitempty"`
 	// Calendar adds the minute of the day and the day of the week.
 	Calendar bool `json:"calendar"`
 	// Components adds what a decomposition says of the minute.
@@ -39,6 +41,7 @@ func SpecFor(span int) Spec {
 		Days:     min(MaxDays, span/2/datasets.MinutesPerDay),
 		Calendar: span >= 2*datasets.MinutesPerDay,
 	}
+	s.Surprises = s.Days > 0
 	return s
 }
 
@@ -49,6 +52,9 @@ func (s Spec) Validate() error {
 	}
 	if s.Days < 0 || s.Days > MaxDays {
 		return fmt.Errorf("features: days must be in [0, %d], got %d", MaxDays, s.Days)
+	}
+	if s.Surprises && s.Days == 0 {
+		return errors.New("features: surprises need days")
 	}
 	return nil
 }
@@ -82,6 +88,8 @@ var (
 	periods = [...]int{5, 10, 15, 30}
 	// dayBack are the days back that are columns.
 	dayBack = [...]int{1, 2, 3, 4, 5, 6, 7}
+	// surpriseBack are the days back whose surprises are columns.
+	surpriseBack = [...]int{1, 2, 7}
 	// dayWidths are the half-widths of the means about this minute of a day.
 	dayWidths = [...]int{0, 2, 5}
 )
@@ -154,6 +162,15 @@ func (s Spec) Columns() []string {
 			add("days_width_%d", w)
 		}
 	}
+	if s.Surprises {
+		for _, d := range surpriseBack {
+			if d <= s.Days {
+				add("surprise_%d", d)
+			}
+		}
+		add("surprises_mean")
+		add("surprises_median")
+	}
 	add("zero_run")
 	add("last_iat")
 	add("due")
@@ -192,8 +209,15 @@ type Follower struct {
 	origins []Origin
 
 	state
-	ring []code // ring[t % len]
+	ring      []code     // ring[t % len]
+	surprises []surprise // as long; nil where none are kept
 }
+
+const (
+	// surpriseMinutes are those that must be kept for surprises to be: of functions that keep less, single
+	// minutes of single days say nothing.
+	surpriseMinutes = 2 * datasets.MinutesPerDay
+)
 
 // state is all that changes, beside the ring.
 type state struct {
@@ -233,6 +257,9 @@ func NewFollower(s Spec, start time.Time, keep int, origins []Origin) *Follower 
 	const week = 7 * datasets.MinutesPerDay
 	keep = max(shortMinutes, min(keep, s.Reach()))
 	f := &Follower{spec: s, phase: int(start.Unix() / 60 % week), start: start, origins: origins, ring: make([]code, keep+1)}
+	if s.Surprises && keep >= surpriseMinutes {
+		f.surprises = make([]surprise, keep+1)
+	}
 	f.Reset(0)
 	return f
 }
@@ -242,6 +269,9 @@ func (f *Follower) Reset(from int) {
 	f.state = state{Now: from, From: from, Knot: -1, Rate: baseRates[0]}
 	for i := range f.ring {
 		f.ring[i] = missing
+	}
+	for i := range f.surprises {
+		f.surprises[i] = noSurprise
 	}
 }
 
@@ -266,6 +296,9 @@ func (f *Follower) Observe(count float64) {
 	minute := now % 60
 	c := encode(count)
 	f.ring[now%len(f.ring)] = c
+	if f.surprises != nil {
+		f.surprises[now%len(f.ring)] = noSurprise
+	}
 	f.Now++
 	f.Peak *= halfADay
 	step := f.expected(minute)
@@ -295,6 +328,9 @@ func (f *Follower) Observe(count float64) {
 	least := 1 / float64(f.Known) // at first the mean
 	e := z - (f.Follow[f.Rate] + step)
 	f.Noise += max(noiseRate, least) * (e*e - f.Noise)
+	if f.surprises != nil {
+		f.surprises[now%len(f.ring)] = surprised(e)
+	}
 	for i, k := range baseRates {
 		f.Errors[i] += max(errorRate, least) * (math.Abs(z-(f.Follow[k]+step)) - f.Errors[i])
 	}
@@ -536,7 +572,38 @@ func (f *Follower) appendDays(row []float64, ahead int) []float64 {
 		}
 		row = append(row, sums[i]/float64(n[i]))
 	}
+	if s.Surprises {
+		row = f.appendSurprises(row, at-datasets.MinutesPerDay*late)
+	}
 	return row
+}
+
+// appendSurprises appends what the base erred by a number of days before minute at, in units of z: of
+// a task that runs once a day, which the minute of the hour does not show.
+func (f *Follower) appendSurprises(row []float64, at int) []float64 {
+	var known [MaxDays]float64
+	n, sum, next := 0, 0.0, 0
+	for d := 1; d <= f.spec.Days; d++ {
+		v := math.NaN()
+		if t := at - datasets.MinutesPerDay*d; f.surprises != nil && f.code(t) != missing {
+			if s := f.surprises[t%len(f.ring)]; s != noSurprise {
+				v = s.z()
+				known[n] = v
+				sum += v
+				n++
+			}
+		}
+		if next < len(surpriseBack) && d == surpriseBack[next] {
+			row = append(row, v)
+			next++
+		}
+	}
+	if n == 0 {
+		return append(row, math.NaN(), math.NaN())
+	}
+	sorted := known[:n]
+	slices.Sort(sorted)
+	return append(row, sum/float64(n), (sorted[(n-1)/2]+sorted[n/2])/2)
 }
 
 // observeComponents follows the level of the decomposition beside that of the counts.
@@ -701,15 +768,16 @@ func (f *Follower) median(otherwise float64) float64 {
 
 // saved is what MarshalBinary writes.
 type saved struct {
-	State state
-	Ring  []code
+	State     state
+	Ring      []code
+	Surprises []surprise
 }
 
 // MarshalBinary returns all that f has learned of its function, to be taken up by
 // UnmarshalBinary of a Follower of the same Spec, start, memory and origins.
 func (f *Follower) MarshalBinary() ([]byte, error) {
 	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(saved{f.state, f.ring})
+	err := gob.NewEncoder(&b).Encode(saved{f.state, f.ring, f.surprises})
 	return b.Bytes(), err
 }
 
@@ -722,9 +790,12 @@ func (f *Follower) UnmarshalBinary(data []byte) error {
 	if len(s.Ring) != len(f.ring) {
 		return fmt.Errorf("features: state of a follower: it keeps %d minutes, expected %d", len(s.Ring)-1, len(f.ring)-1)
 	}
+	if len(s.Surprises) != len(f.surprises) {
+		return fmt.Errorf("features: state of a follower: surprises of %d minutes, expected %d", len(s.Surprises), len(f.surprises))
+	}
 	if s.State.Now < s.State.From || s.State.From < 0 || !slices.Contains(baseRates[:], s.State.Rate) {
 		return errors.New("features: state of a follower: minutes or rate out of range")
 	}
-	f.state, f.ring = s.State, s.Ring
+	f.state, f.ring, f.surprises = s.State, s.Ring, s.Surprises
 	return nil
 }

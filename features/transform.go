@@ -76,3 +76,32 @@ func (c code) z() float64 {
 	}
 	return Stabilise(c.count())
 }
+
+// A surprise is the difference of a z from the base in 8 bits: steps of 0.0125 about 0, and of a tenth where it is
+// large.
+type surprise int8
+
+// noSurprise is that of a minute of which none is known.
+const noSurprise = surprise(math.MinInt8)
+
+// The scale of surprises: z is sinh(s / surpriseSteps) / surpriseShare.
+const (
+	surpriseSteps = 10
+	surpriseShare = 8
+)
+
+// surprised rounds a difference to at most 2e4.
+func surprised(z float64) surprise {
+	s := math.Round(surpriseSteps * math.Asinh(surpriseShare*z))
+	return surprise(max(-math.MaxInt8, min(s, math.MaxInt8)))
+}
+
+var surprises = func() (z [2*math.MaxInt8 + 1]float64) {
+	for i := range z {
+		z[i] = math.Sinh(float64(i-math.MaxInt8)/surpriseSteps) / surpriseShare
+	}
+	return z
+}()
+
+// z is the difference that s stands for; s is not noSurprise.
+func (s surprise) z() float64 { return surprises[int(s)+math.MaxInt8] }

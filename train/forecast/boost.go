@@ -64,6 +64,7 @@ func Boost(ctx context.Context, name string, spec features.Spec, ahead []int, s 
 		out.Failed = fmt.Sprintf("trees of cluster %s: %d rows of training and %d of validation", name, out.Rows, out.ValidRows)
 		return out, nil
 	}
+	o.Trees = o.treesOf(distinct(s.train.frame.Function), name == totalsCluster)
 	for _, tr := range trials {
 		head, predicted, err := out.head(ctx, tr, name, &s.sample, o, rec)
 		if err != nil {
@@ -91,6 +92,35 @@ func Boost(ctx context.Context, name string, spec features.Spec, ahead []int, s 
 		out.Cluster.Later = append(out.Cluster.Later, l)
 	}
 	return out, nil
+}
+
+// distinct is the number of series of rows that stand one series after another.
+func distinct(series []datasets.FunctionID) int {
+	n := 0
+	for i, f := range series {
+		if i == 0 || f != series[i-1] {
+			n++
+		}
+	}
+	return n
+}
+
+// Trees of few series, and of sums: rows of one series are alike, so smaller leaves are still no accident,
+// and smaller trees are more of them.
+const (
+	fewSeries     = 20
+	fewLeaves     = 15
+	fewRowsInLeaf = 15
+)
+
+// treesOf are the options of trees for rows of so many series.
+func (o Options) treesOf(series int, sums bool) gbdt.Options {
+	b := o.Trees
+	if sums || series < fewSeries {
+		b.NumLeaves, b.MinDataInLeaf = min(b.NumLeaves, fewLeaves), min(b.MinDataInLeaf, fewRowsInLeaf)
+		b.NumIterations += b.NumIterations / 3
+	}
+	return b
 }
 
 // head fits and chooses one head, and returns what the choice forecast for the validation rows

@@ -182,6 +182,7 @@ func (p *Plan) fitLags(ctx context.Context, h int, sums bool, draw *sampler, o O
 	if sums {
 		name = "sums"
 	}
+	o.Trees = o.treesOf(distinct(all.train.frame.Function), sums)
 	tr := trial{head: fmt.Sprintf("lags-%d", h), objective: "regression_l1"}
 	rounds, head, err := fitTrees(ctx, tr, name, all.train, all.valid, 0, o, rec, new(Boosted))
 	if err != nil {
