@@ -146,6 +146,7 @@ func TestLagRow(t *testing.T) {
 // All models at two horizons from one cutoff: rows, files and figures agree with each other, and do not
 // depend on the number of workers.
 func TestBacktestOfAllModels(t *testing.T) {
+	long(t)
 	tr, holidays, s := smallTrace(t)
 	w := s.Test
 	w.To = w.From + 90

@@ -191,9 +191,9 @@ func (j *judged) name() string {
 }
 
 // critical is the critical quantile of the next minute of a function; 0 of sums, which no container
-// serves, and further ahead.
+// serves, of a function whose memory is not known, and further ahead.
 func (j *judged) critical(ahead int) float64 {
-	if j.function == nil || ahead > 1 {
+	if j.function == nil || j.function.Memory <= 0 || ahead > 1 {
 		return 0
 	}
 	const gigabyte = 1 << 30

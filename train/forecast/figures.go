@@ -71,7 +71,8 @@ type Figures struct {
 	Coverage90        null.Float            `json:"coverage_90"` // of the central interval of 90 %
 	// DecisionCost is what it costs to be ready for the critical quantile a of a function, see
 	// online.CriticalQuantile, at the prices of RUM: a for each arrival beyond it and 1 - a for each
-	// place that stays empty, per arrival. It is that of the next minute, of functions; else null.
+	// place that stays empty, per arrival. It is that of the next minute, of functions whose
+	// memory is known; else null.
 	DecisionCost null.Float   `json:"decision_cost"`
 	Timing       FigureTiming `json:"timing"`
 }
@@ -191,9 +192,10 @@ type Example struct {
 // sums of the errors of one model on one series.
 type sums struct {
 	metric.Errors
-	pin         [3]float64
-	inside      metric.Coverage
-	cost, costN float64 // of decisions, and the minutes in which there were some
+	pin          [3]float64
+	inside       metric.Coverage
+	cost, priced float64 // of decisions, and the counts that came meanwhile
+	decisions    int
 
 	all, late reliable // of the hybrid one minute ahead; late is the last third of the window
 }
@@ -312,7 +314,8 @@ func (s *sums) add(actual float64, c claim) {
 	s.inside.Add(actual, c.lower, c.upper)
 	if c.critical > 0 {
 		s.cost += metric.Pinball(c.critical, actual, c.ready)
-		s.costN++
+		s.priced += actual
+		s.decisions++
 	}
 	s.all.merge(c.transformed)
 }
@@ -324,7 +327,8 @@ func (s *sums) merge(o sums) {
 	}
 	s.inside.Merge(o.inside)
 	s.cost += o.cost
-	s.costN += o.costN
+	s.priced += o.priced
+	s.decisions += o.decisions
 }
 
 func (s *sums) figures(t *tally, scope string) Figures {
@@ -336,8 +340,8 @@ func (s *sums) figures(t *tally, scope string) Figures {
 		PinballNormalised: map[string]null.Float{},
 		DecisionCost:      null.Missing,
 	}
-	if s.costN > 0 {
-		f.DecisionCost = null.Float(s.cost / s.Actual)
+	if s.decisions > 0 {
+		f.DecisionCost = null.Float(s.cost / s.priced)
 	}
 	for i, p := range s.pin {
 		f.Pinball[levelNames[i]] = null.Float(p / s.N)

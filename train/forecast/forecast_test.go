@@ -31,6 +31,14 @@ func options() forecast.Options {
 	return o
 }
 
+// long leaves a test that trains several models out of a short run.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("trains several models")
+	}
+}
+
 // smallTrace is a synthetic trace of four days, its holidays and its splits.
 func smallTrace(t testing.TB) (*datasets.Trace, []datasets.Holiday, datasets.Splits) {
 	t.Helper()
@@ -98,6 +106,7 @@ func tripled(t *datasets.Trace, w datasets.Window) *datasets.Trace {
 // The model depends neither on the number of workers nor on the test window, and
 // survives its files.
 func TestTrainIsReproducible(t *testing.T) {
+	long(t)
 	tr, holidays, s := smallTrace(t)
 	m, rep := trained()
 	o := options()
@@ -130,6 +139,7 @@ func TestTrainIsReproducible(t *testing.T) {
 
 // Rows see the past alone: what comes after their minute does not change them.
 func TestRowsDoNotSeeTheFuture(t *testing.T) {
+	long(t)
 	tr, holidays, s := smallTrace(t)
 	_, rep := trained()
 	from := s.Valid.From + s.Valid.Len()/2 // scales are measured before
@@ -259,6 +269,7 @@ func evaluated(t *testing.T, workers int) *forecast.BacktestReport {
 }
 
 func TestEvaluate(t *testing.T) {
+	long(t)
 	r := evaluated(t, 1)
 	asText := func(r *forecast.BacktestReport) string { // where NaN equals NaN
 		b, err := json.Marshal(r.Models)
@@ -380,10 +391,10 @@ func handmade(days int, count ...func(minute int) int64) *datasets.Trace {
 }
 
 // TestDecisionCost: where the memory of a function makes 0.9 the critical quantile, being ready for it costs
-// the pinball loss of that quantile; sums of functions and minutes further ahead have no such cost.
+// the pinball loss of that quantile; sums of functions, one without memory and minutes further ahead have no such cost.
 func TestDecisionCost(t *testing.T) {
-	tr := handmade(1, func(m int) int64 { return int64(m * 7919 % 11) }, func(m int) int64 { return int64(m % 3) })
-	for i := range tr.Functions {
+	tr := handmade(1, func(m int) int64 { return int64(m * 7919 % 11) }, func(m int) int64 { return int64(m % 3) }, func(m int) int64 { return int64(m % 5) })
+	for i := range tr.Functions[:2] {
 		tr.Functions[i].Memory = int64(math.Round(0.808 * 99.69 / 60 * (1/0.9 - 1) * (1 << 30)))
 	}
 	o := forecast.DefaultBacktestOptions()
@@ -395,7 +406,7 @@ func TestDecisionCost(t *testing.T) {
 	}
 	for _, f := range r.Functions {
 		cost := float64(f.DecisionCost)
-		if want := float64(f.PinballNormalised["0.9"]); f.Horizon == 1 && !(math.Abs(cost-want) <= 1e-6*want) || f.Horizon > 1 && !math.IsNaN(cost) {
+		if want := float64(f.PinballNormalised["0.9"]); f.Horizon == 1 && f.Function.Name != "c" && !(math.Abs(cost-want) <= 1e-6*want) || (f.Horizon > 1 || f.Function.Name == "c") && !math.IsNaN(cost) {
 			t.Errorf("%s of %s, %d ahead: the decisions cost %v, the quantile %v", f.Name, f.Function, f.Horizon, cost, want)
 		}
 	}
@@ -408,6 +419,7 @@ func TestDecisionCost(t *testing.T) {
 
 // Timers of any period are forecast to the minute.
 func TestTimersAreForecast(t *testing.T) {
+	long(t)
 	var timers []func(int) int64
 	for _, period := range []int{2, 3, 5, 7, 11, 13, 20, 30, 45, 60} {
 		timers = append(timers, func(minute int) int64 {
@@ -503,6 +515,7 @@ func TestBacktestFromTheStart(t *testing.T) {
 }
 
 func TestBacktest(t *testing.T) {
+	long(t)
 	tr, holidays, s := smallTrace(t)
 	o := forecast.DefaultBacktestOptions()
 	o.Train = options()
@@ -556,6 +569,7 @@ func TestBacktest(t *testing.T) {
 
 // An anomalous day gets a column of its own unless it is a holiday, which has one.
 func TestAnomalousHoliday(t *testing.T) {
+	long(t)
 	// Eight days from a Monday on: a burst on Tuesday, an outage on Thursday.
 	count := func(minute int) int64 {
 		switch minute / datasets.MinutesPerDay {

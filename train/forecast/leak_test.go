@@ -18,6 +18,7 @@ import (
 // were fitted before, and the features of all rows before it, must stay as they are, bit
 // by bit. The present is chosen to be anomalous in one history and usual in the other.
 func TestNoFutureInComponents(t *testing.T) {
+	long(t)
 	const days, steps = 18, 18 * datasets.MinutesPerDay
 	trace := &datasets.Trace{Start: time.Date(2021, 3, 1, 0, 0, 0, 0, time.UTC), Span: datasets.Window{To: steps}, Functions: make([]datasets.Function, 2)}
 	splits := datasets.Split(trace.Span)
