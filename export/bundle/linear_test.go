@@ -64,6 +64,7 @@ func TestLinearizable(t *testing.T) {
 			history = append(history, porcupine.Operation{ClientId: i, Input: c, Output: c.Got, Call: c.Start, Return: c.End})
 		}
 	}
+	t.Logf("%d calls of %d processes, %d of them writes", len(history), processes, writes)
 	if writes < 20 || len(history) < 100 {
 		t.Fatalf("%d calls, %d of them writes: too few to show anything", len(history), writes)
 	}

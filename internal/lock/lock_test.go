@@ -20,6 +20,12 @@ func TestTake(t *testing.T) {
 	if _, err := lock.Take(name); !errors.Is(err, lock.ErrHeld) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) || !strings.Contains(err.Error(), "since 20") {
 		t.Errorf("the second one got %v, want an ErrHeld that names this process and says since when", err)
 	}
+	if err := os.Truncate(name, 0); err != nil { // as between the lock and the id
+		t.Fatal(err)
+	}
+	if _, err := lock.Take(name); !errors.Is(err, lock.ErrHeld) || !strings.Contains(err.Error(), "another process holds") && !strings.Contains(err.Error(), "exists") {
+		t.Errorf("without an id: %v", err)
+	}
 	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}

@@ -29,12 +29,15 @@ func Take(name string) (unlock func() error, err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			holder := make([]byte, 32)
-			n, _ := f.Read(holder) // who it is only helps the message
-			since := ""
-			if info, err := f.Stat(); err == nil && n > 0 {
-				since = " since " + info.ModTime().UTC().Format(time.RFC3339)
+			n, _ := f.Read(holder)              // who it is only helps the message
+			who, since := "another process", "" // which has not written its id yet
+			if pid := strings.TrimSpace(string(holder[:n])); pid != "" {
+				who = "process " + pid
+				if info, err := f.Stat(); err == nil {
+					since = " since " + info.ModTime().UTC().Format(time.RFC3339)
+				}
 			}
-			err = held(fmt.Sprintf("process %s holds %s%s", strings.TrimSpace(string(holder[:n])), name, since))
+			err = held(fmt.Sprintf("%s holds %s%s", who, name, since))
 		} else {
 			err = fmt.Errorf("lock %s: %w", name, err)
 		}
