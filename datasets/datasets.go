@@ -10,6 +10,10 @@
 // Units are settled at the door, by the readers in the packages below this one:
 // durations are time.Duration, memory is in bytes, CPU in cores, ratios lie in
 // [0, 1], and a minute is a number of minutes since the first midnight UTC of the trace.
+//
+// Package formats lists the readers, package parquet keeps what they read, and package synthetic
+// has a trace where there is none. A [Trace] can be put together by hand too: [Memory] and
+// [Singles] are sources in memory.
 package datasets
 
 import (

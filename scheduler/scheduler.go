@@ -18,6 +18,10 @@
 // [Baselines] names the stacks that need no bundle. [Use] reads a bundle, and with it the
 // forecasters, priorities and agents of the stack "incendio".
 //
+// A platform embeds a [Control], which is a Scheduler in the ids and the time of a platform and is
+// made from a [Config]; package runner gives it a goroutine, a clock, retries and a state on disk.
+// Whoever replays a trace needs neither: package sim.
+//
 // A Scheduler never reads a clock and draws no random number, so the simulator
 // (package sim) runs this very code on a virtual clock. It is not safe for
 // concurrent use: one goroutine owns it.

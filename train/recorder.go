@@ -2,7 +2,7 @@
 // through which progress leaves.
 package train
 
-// A Recorder receives the progress of training. Metric names are defined in
+// A Recorder receives the progress of training; [Discard] is one for who does not look. Metric names are defined in
 // docs/models.md. Implementations must not modify their arguments and must be safe
 // for use by several goroutines.
 type Recorder interface {

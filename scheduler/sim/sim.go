@@ -6,7 +6,9 @@
 // a [NewStack] builds the policy that is judged; [Run] replays the one under the
 // other and returns a [Result]; [Compare] does so for several policies at once and
 // returns the [Report] that the command prints, with the row "lower-bound" that no
-// policy can beat.
+// policy can beat. [Options] say what is drawn of the trace ([Draw]) and what serves it
+// ([Cluster]); begin with [DefaultOptions]. [Baseline] has the policies by name, and traces come
+// out of package datasets/parquet, datasets/synthetic or a datasets.Trace of one's own.
 //
 // # The model
 //

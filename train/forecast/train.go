@@ -24,7 +24,12 @@ const minActive = 5
 // Train fits a forecaster on the training window of s, lets the validation window choose
 // and calibrate, and fits what was chosen once more on both; the test window is not
 // read. Splits, options and trace determine the model, bit for bit, as long as no time limit
-// is set.
+// is set. [datasets.Split] cuts a trace into splits, holidays may be nil, and train.Discard is a
+// recorder that forgets.
+//
+// What comes out forecasts by way of online.NewRuntime, minute by minute as counts come in, of
+// online.NewReplay, one function over its history, and of online.Ahead, up to a day ahead
+// (package scheduler/forecast).
 //
 // A series whose decomposition fails, or a cluster whose trees do, goes without and is
 // listed in Report.Fallbacks. Minutes in the gaps of the trace are no rows, and nothing is known of

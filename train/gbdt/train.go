@@ -44,7 +44,7 @@ type Report struct {
 
 // Train fits a model to t. If valid is not nil, its metrics are measured after every
 // iteration and may stop training early; its columns must be those of t. Every metric
-// goes to rec too, under the name set/metric, e.g. valid_1/l1.
+// goes to rec too, under the name set/metric, e.g. valid_1/l1; train.Discard forgets them.
 //
 // A table that no split can improve (constant labels or columns, one row, fewer rows
 // than twice MinDataInLeaf) gives a model of one constant tree and a warning.

@@ -1,6 +1,6 @@
 // Package tune minimises an expensive function of a few parameters.
 //
-// A [Study] draws [Trial]s by the tree-structured Parzen estimator of Bergstra et al.,
+// [Minimize] draws [Trial]s by the tree-structured Parzen estimator of Bergstra et al.,
 // "Algorithms for Hyper-Parameter Optimization" (NeurIPS 2011), Section 4: the trials
 // so far are split into good and bad, each parameter's good and bad values are
 // smoothed into densities l and g, and of several draws from l the one with the
