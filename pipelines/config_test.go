@@ -35,7 +35,7 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *pipelines.Config) { c.Gates.Coverage = -0.1 }, "gates.coverage"},
 		{func(c *pipelines.Config) { c.Gates.Latency = math.NaN() }, "gates.latency"},
 		{func(c *pipelines.Config) { c.Gates.Dropped = math.Inf(1) }, "gates.dropped"},
-		{func(c *pipelines.Config) { c.Gates.Champion = -1 }, "gates.champion"},
+		{func(c *pipelines.Config) { c.Gates.Champion.Seeds = 0 }, "gates.champion.seeds"},
 		{func(c *pipelines.Config) { c.Gates.Network = 0 }, "gates.network"},
 		{func(c *pipelines.Config) { c.Holidays = []pipelines.Holiday{{Name: "x", Day: "24.12.2026"}} }, "holidays[0]"},
 		{func(c *pipelines.Config) { c.Synthetic.Functions = 0 }, "synthetic"},

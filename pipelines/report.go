@@ -39,9 +39,13 @@ func (r *Run) report(v *validate.Validation, took time.Duration) (*report.Data, 
 		if rule.Champion != nil {
 			champion = null.Float(*rule.Champion)
 		}
-		d.Verdict.Rules = append(d.Verdict.Rules, report.Rule{
+		row := report.Rule{
 			Rule: rule.Rule, Value: null.Float(rule.Value), Bound: null.Float(rule.Bound), Champion: champion, OK: rule.OK, Text: gates.Text(rule.Rule),
-		})
+		}
+		if f := v.Comparison.Figure(rule.Rule); f != nil {
+			row.Change = &report.Change{Value: f.Change, Bounds: f.Bounds, Margin: null.Float(f.Margin), Result: f.Result}
+		}
+		d.Verdict.Rules = append(d.Verdict.Rules, row)
 	}
 	d.Trace = traceSection(r.material, r.description.Quarantined)
 	if r.material.Trace.Label() == datasets.SemiSynthetic {

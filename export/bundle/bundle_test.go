@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/incendio-faas/incendio/export/bundle"
 )
@@ -454,5 +455,15 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestWindowEnds(t *testing.T) {
+	w := bundle.Window{Start: "2019-07-15T00:00:00Z", From: 60, To: 1500}
+	if end, err := w.End(); err != nil || !end.Equal(time.Date(2019, 7, 16, 1, 0, 0, 0, time.UTC)) {
+		t.Errorf("ends at %v, %v", end, err)
+	}
+	if _, err := (bundle.Window{To: 5}).End(); err == nil {
+		t.Error("a trace without a date has an end")
 	}
 }

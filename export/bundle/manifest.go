@@ -64,6 +64,15 @@ type Window struct {
 	To    int    `json:"to"`
 }
 
+// End is the time that the window ends at. It is an error if the trace has no date.
+func (w Window) End() (time.Time, error) {
+	start, err := time.Parse(time.RFC3339, w.Start)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("start of the window: %w", err)
+	}
+	return start.Add(time.Duration(w.To) * time.Minute), nil
+}
+
 // A Trace names the data that the models come from.
 type Trace struct {
 	Name   string `json:"name"`

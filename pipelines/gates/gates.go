@@ -5,6 +5,7 @@ package gates
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/incendio-faas/incendio/export/bundle"
@@ -25,9 +26,8 @@ type Bounds struct {
 	// executions that share the cores, where no time-out sees it. The mean latency has
 	// every drop at its full price. Default 0.005.
 	Dropped float64 `json:"dropped"`
-	// Champion: any figure may be worse than the champion's by this share, but for
-	// the cost, which must be less. Default 0.05.
-	Champion float64 `json:"champion"`
+	// Champion: how candidate and champion are compared.
+	Champion Margins `json:"champion"`
 	// Scenario: mean latency over that of native in a scenario that the trace does not contain
 	// may be at most 1 plus this; drops are bounded as by Dropped. Default 0.05.
 	Scenario float64 `json:"scenario"`
@@ -38,7 +38,7 @@ type Bounds struct {
 
 // Default returns the default bounds.
 func Default() Bounds {
-	return Bounds{Coverage: 0.02, Dropped: 0.005, Champion: 0.05, Scenario: 0.05, Network: 1e-4}
+	return Bounds{Coverage: 0.02, Dropped: 0.005, Champion: DefaultMargins(), Scenario: 0.05, Network: 1e-4}
 }
 
 // Validate reports all bounds that are out of range, each with its key.
@@ -47,9 +47,10 @@ func (b Bounds) Validate() error {
 	for _, k := range []struct {
 		key   string
 		value float64
-	}{{"forecast", b.Forecast}, {"coverage", b.Coverage}, {"latency", b.Latency}, {"dropped", b.Dropped}, {"champion", b.Champion}, {"scenario", b.Scenario}} {
+	}{{"forecast", b.Forecast}, {"coverage", b.Coverage}, {"latency", b.Latency}, {"dropped", b.Dropped}, {"scenario", b.Scenario}} {
 		c.That(k.value >= 0 && !math.IsInf(k.value, 0), k.key, "must be a number that is not negative, got %g", k.value)
 	}
+	c.Within("champion", b.Champion.Validate())
 	c.That(b.Network > 0, "network", "must be positive, got %g", b.Network)
 	return c.Err()
 }
@@ -108,6 +109,8 @@ type Evidence struct {
 	Native    *Played
 	Candidate Contender
 	Champion  *Contender // nil where there is none
+	// Comparison of the two; it is there where there is a champion.
+	Comparison *Comparison
 	// Scenarios that the trace does not contain, each a rule of its own.
 	Scenarios []Scenario
 }
@@ -145,10 +148,9 @@ type rule struct {
 type rivalry int
 
 const (
-	alone rivalry = iota // not at all
-	shown                // its own is told, and decides nothing
-	near                 // at most the share Bounds.Champion worse
-	ahead                // yesterday's is to be beaten, not to be met
+	alone    rivalry = iota // not at all
+	shown                   // its own is told, and decides nothing
+	compared                // it must be non-inferior, the cost better
 )
 
 // rules, in the order in which they are listed.
@@ -161,10 +163,10 @@ var rules = []rule{
 	},
 	{
 		name:  "forecast_pinball_normalised",
-		text:  "the quantiles of the hybrid are better than those of the best naive baseline, every function counting alike, and not worse than the champion's",
+		text:  "the quantiles of the hybrid are better than those of the best naive baseline, every function counting alike, and not worse than the champion's by what matters",
 		value: func(_ Evidence, c Contender) float64 { return c.Forecast.Pinball },
 		bound: func(e Evidence, b Bounds) float64 { return e.Naive.Pinball * (1 + b.Forecast) },
-		rival: near,
+		rival: compared,
 	},
 	{
 		name:  "forecast_coverage",
@@ -175,10 +177,10 @@ var rules = []rule{
 	},
 	{
 		name:  "forecast_decision_cost",
-		text:  "being ready for what the hybrid forecasts costs less than with the best naive baseline, and not more than with the champion",
+		text:  "being ready for what the hybrid forecasts costs less than with the best naive baseline, and not more, by what matters, than with the champion",
 		value: func(_ Evidence, c Contender) float64 { return c.Forecast.DecisionCost },
 		bound: func(e Evidence, b Bounds) float64 { return e.Naive.DecisionCost * (1 + b.Forecast) },
-		rival: near,
+		rival: compared,
 	},
 	{
 		name:  "forecast_wape_pooled",
@@ -189,27 +191,27 @@ var rules = []rule{
 	},
 	{
 		name:   "mean_latency_ms",
-		text:   "requests complete sooner than under native, and not later than under the champion",
+		text:   "requests complete sooner than under native, and not later, by what matters, than under the champion",
 		value:  func(_ Evidence, c Contender) float64 { return c.Played.MeanLatencyMS },
 		bound:  func(e Evidence, b Bounds) float64 { return e.Native.MeanLatencyMS * (1 + b.Latency) },
 		native: true,
-		rival:  near,
+		rival:  compared,
 	},
 	{
 		name:   "dropped_share",
-		text:   "no more requests are dropped than under native, but for the tolerance gates.dropped",
+		text:   "no more requests are dropped than under native, but for the tolerance gates.dropped, nor under the champion, but for what matters",
 		value:  func(_ Evidence, c Contender) float64 { return c.Played.DroppedShare },
 		bound:  func(e Evidence, b Bounds) float64 { return e.Native.DroppedShare + b.Dropped },
 		native: true,
-		rival:  near,
+		rival:  compared,
 	},
 	{
 		name:   "cost_s_per_request",
-		text:   "latency, and idle memory at the price of RUM, cost less than under native and under the champion",
+		text:   "latency, and idle memory at the price of RUM, cost less than under native, and less by what matters than under the champion",
 		value:  func(_ Evidence, c Contender) float64 { return c.Played.CostSPerRequest },
 		bound:  func(e Evidence, _ Bounds) float64 { return e.Native.CostSPerRequest },
 		native: true,
-		rival:  ahead,
+		rival:  compared,
 	},
 }
 
@@ -218,8 +220,11 @@ var rules = []rule{
 func Judge(e Evidence, b Bounds) ([]bundle.Rule, error) {
 	out := make([]bundle.Rule, 0, len(rules))
 	for _, r := range rules {
-		j := r.judge(e, b)
-		if err := measured(j); err != nil {
+		j, err := r.judge(e, b)
+		if err == nil {
+			err = measured(j)
+		}
+		if err != nil {
 			return nil, err
 		}
 		out = append(out, j)
@@ -234,7 +239,7 @@ func Judge(e Evidence, b Bounds) ([]bundle.Rule, error) {
 	return out, nil
 }
 
-func (r rule) judge(e Evidence, b Bounds) bundle.Rule {
+func (r rule) judge(e Evidence, b Bounds) (bundle.Rule, error) {
 	j := bundle.Rule{Rule: r.name, Value: r.value(e, e.Candidate)}
 	j.Bound = j.Value
 	if e.Native != nil || !r.native {
@@ -242,17 +247,16 @@ func (r rule) judge(e Evidence, b Bounds) bundle.Rule {
 	}
 	j.OK = j.Value <= j.Bound
 	if e.Champion == nil || r.rival == alone {
-		return j
+		return j, nil
 	}
 	theirs := r.value(e, *e.Champion)
 	j.Champion = &theirs
-	switch r.rival {
-	case near:
-		j.OK = j.OK && j.Value <= theirs*(1+b.Champion)
-	case ahead:
-		j.OK = j.OK && j.Value < theirs
+	if r.rival != compared {
+		return j, nil
 	}
-	return j
+	holds, err := e.Comparison.holds(r.name)
+	j.OK = j.OK && holds
+	return j, err
 }
 
 // measured reports a rule without figures.
@@ -269,22 +273,48 @@ func measured(r bundle.Rule) error {
 	return nil
 }
 
-// Verdict sums rules up: bundle.Accepted or bundle.Refused, and why. There may have been
-// a champion to beat.
-func Verdict(rules []bundle.Rule, champion bool) (verdict, reason string) {
+// Verdict sums rules up: bundle.Accepted or bundle.Refused, and why, with the figures of what
+// decided. The comparison is nil where there was no champion to beat.
+func Verdict(rules []bundle.Rule, c *Comparison) (verdict, reason string) {
 	var failed []string
+	var first bundle.Rule
 	for _, r := range rules {
 		if !r.OK {
+			if failed == nil {
+				first = r
+			}
 			failed = append(failed, r.Rule)
 		}
 	}
 	switch {
+	case len(failed) > 0 && c != nil && c.Result == Tie && within(first):
+		return bundle.Refused, fmt.Sprintf("A tie with the champion, which stays, by %s: %s.", strings.Join(failed, ", "), figures(first, c))
 	case len(failed) > 0:
-		return bundle.Refused, fmt.Sprintf("Refused by %s.", strings.Join(failed, ", "))
-	case !champion:
+		return bundle.Refused, fmt.Sprintf("Refused by %s: %s.", strings.Join(failed, ", "), figures(first, c))
+	case c == nil:
 		return bundle.Accepted, "All rules hold; there is no other champion to beat."
 	}
-	return bundle.Accepted, "All rules hold, and it costs less than the champion."
+	at := slices.IndexFunc(rules, func(r bundle.Rule) bool { return r.Rule == c.Decided })
+	if c.Result == Tie {
+		return bundle.Accepted, fmt.Sprintf("All rules hold; a tie with a champion that learned on minutes of %.1f days earlier: %s %s.", c.AgeDays, c.Decided, figures(rules[at], c))
+	}
+	return bundle.Accepted, fmt.Sprintf("All rules hold, and it costs less than the champion: %s.", figures(rules[at], c))
+}
+
+// within reports whether a rule that does not hold keeps its bound: the champion decided.
+func within(r bundle.Rule) bool { return r.Champion != nil && r.Value <= r.Bound }
+
+// figures of a rule in words.
+func figures(r bundle.Rule, c *Comparison) string {
+	text := fmt.Sprintf("value %.4g, bound %.4g", r.Value, r.Bound)
+	if r.Champion == nil {
+		return text
+	}
+	text += fmt.Sprintf(", champion %.4g", *r.Champion)
+	if f := c.Figure(r.Rule); f != nil {
+		text += ": " + f.text()
+	}
+	return text
 }
 
 // Text says what a rule asks, or "" of one that is not known.

@@ -15,6 +15,31 @@ func played(meanMS, dropped float64) gates.Played {
 	return gates.Played{MeanLatencyMS: meanMS, DroppedShare: dropped / 1000, CostSPerRequest: meanMS / 1000}
 }
 
+// between compares two contenders that are alike in every minute.
+func between(candidate, champion gates.Contender) *gates.Comparison {
+	pair := func(a, b float64) gates.Pair {
+		var p gates.Pair
+		same := func(v float64) [][]float64 {
+			row := make([]float64, 120)
+			for i := range row {
+				row[i] = v
+			}
+			return [][]float64{row}
+		}
+		p.Candidate, p.Champion = same(a), same(b)
+		return p
+	}
+	drops := pair(candidate.Played.DroppedShare, champion.Played.DroppedShare)
+	drops.Requests = pair(1, 1).Candidate
+	return gates.Compare(gates.Pairs{
+		Pinball:      pair(candidate.Forecast.Pinball, champion.Forecast.Pinball),
+		DecisionCost: pair(candidate.Forecast.DecisionCost, champion.Forecast.DecisionCost),
+		Latency:      pair(candidate.Played.MeanLatencyMS, champion.Played.MeanLatencyMS), Dropped: drops,
+		Cost:  pair(candidate.Played.CostSPerRequest, champion.Played.CostSPerRequest),
+		Seeds: []uint64{1},
+	}, gates.DefaultMargins(), 1)
+}
+
 func TestJudge(t *testing.T) {
 	native := played(100, 1)
 	// naive has the losses 0.6 of everything.
@@ -58,7 +83,10 @@ func TestJudge(t *testing.T) {
 		{"worse forecast than the champion", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.53, 90, 1), Champion: rival(0.5, 91, 1)}, "forecast_pinball_normalised forecast_decision_cost"},
 		{"within the tolerance", gates.Evidence{Naive: naive, Native: &native, Candidate: ours(0.52, 90, 1), Champion: rival(0.5, 91, 1)}, ""},
 	} {
-		rules, err := gates.Judge(c.evidence, gates.Bounds{Coverage: 0.02, Dropped: 0.001, Champion: 0.05, Network: 1e-4})
+		if c.evidence.Champion != nil {
+			c.evidence.Comparison = between(c.evidence.Candidate, *c.evidence.Champion)
+		}
+		rules, err := gates.Judge(c.evidence, gates.Bounds{Coverage: 0.02, Dropped: 0.001, Network: 1e-4})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -77,7 +105,7 @@ func TestJudge(t *testing.T) {
 		if got := strings.Join(failed, " "); got != c.failed || len(rules) != 8 {
 			t.Errorf("%s: %q of %d rules failed, want %q of 8", c.name, got, len(rules), c.failed)
 		}
-		verdict, reason := gates.Verdict(rules, c.evidence.Champion != nil)
+		verdict, reason := gates.Verdict(rules, c.evidence.Comparison)
 		if (verdict == bundle.Refused) != (c.failed != "") || c.failed != "" && !strings.Contains(reason, failed[0]) {
 			t.Errorf("%s: %s: %s", c.name, verdict, reason)
 		}
@@ -108,6 +136,9 @@ func TestMeasured(t *testing.T) {
 	} {
 		e := good
 		c.change(&e)
+		if e.Champion != nil {
+			e.Comparison = between(e.Candidate, e.Candidate)
+		}
 		if _, err := gates.Judge(e, gates.Default()); err == nil || !strings.Contains(err.Error(), "judge "+c.rule+" by") {
 			t.Errorf("error is %v, want one about the rule %s", err, c.rule)
 		}
@@ -118,9 +149,9 @@ func TestValidate(t *testing.T) {
 	if err := gates.Default().Validate(); err != nil {
 		t.Fatal(err)
 	}
-	bad := gates.Bounds{Forecast: -1, Coverage: -1, Latency: math.NaN(), Dropped: math.Inf(1), Champion: -1}
+	bad := gates.Bounds{Forecast: -1, Coverage: -1, Latency: math.NaN(), Dropped: math.Inf(1)}
 	err := bad.Validate()
-	for _, key := range []string{"forecast", "coverage", "latency", "dropped", "champion", "network"} {
+	for _, key := range []string{"forecast", "coverage", "latency", "dropped", "network"} {
 		if err == nil || !strings.Contains(err.Error(), key+" must") {
 			t.Errorf("error is %v, want one about %s", err, key)
 		}

@@ -116,6 +116,16 @@ type Rule struct {
 	Champion null.Float `json:"champion"`
 	OK       bool       `json:"ok"`
 	Text     string     `json:"text,omitempty"` // what the rule asks, in words
+	// Change beside the champion's, of the figures that are compared with it; else nil.
+	Change *Change `json:"change,omitempty"`
+}
+
+// A Change is that of a figure beside the champion's: a share of it, of a share the difference.
+type Change struct {
+	Value  null.Float    `json:"value"`
+	Bounds [2]null.Float `json:"bounds"` // which hold it with 95 % each
+	Margin null.Float    `json:"margin"` // what matters
+	Result string        `json:"result"` // better, worse, noninferior or tie
 }
 
 // A Trace describes what the run was trained and judged on.

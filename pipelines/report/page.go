@@ -290,6 +290,15 @@ func footer(d *Data) []string {
 	return append(out, "the page is made from "+File+" by incendio report")
 }
 
+// text has a change with its bounds, and what it comes to.
+func (c *Change) text() string {
+	if c == nil || !c.Value.Known() {
+		return dash
+	}
+	unit := func(v null.Float) string { return fmt.Sprintf("%+.2f %%", 100*float64(v)) }
+	return fmt.Sprintf("%s (%s to %s): %s", unit(c.Value), unit(c.Bounds[0]), unit(c.Bounds[1]), c.Result)
+}
+
 func verdictSection(d *Data, s *section) {
 	v := d.Verdict
 	champion := "There is no champion yet"
@@ -311,7 +320,7 @@ func verdictSection(d *Data, s *section) {
 	default:
 		s.Text = []string{fmt.Sprintf("%s, the candidate failed %d of %s.", champion, failed, count(int64(n), "rule"))}
 	}
-	t := table{Caption: "Rules of promotion", Columns: columns("Rule", "#Candidate", "#Bound", "#Champion", "Result")}
+	t := table{Caption: "Rules of promotion", Columns: columns("Rule", "#Candidate", "#Bound", "#Champion", "#Beside the champion|with bounds of 95 % each", "Result")}
 	for _, r := range v.Rules {
 		result, class := "passed", "ok"
 		if !r.OK {
@@ -321,7 +330,7 @@ func verdictSection(d *Data, s *section) {
 		if r.Text != "" {
 			name += ": " + r.Text
 		}
-		t.add(class, name, number(float64(r.Value)), number(float64(r.Bound)), number(float64(r.Champion)), result)
+		t.add(class, name, number(float64(r.Value)), number(float64(r.Bound)), number(float64(r.Champion)), r.Change.text(), result)
 		cells := t.Rows[len(t.Rows)-1].Cells
 		cells[len(cells)-1].Class = class
 	}

@@ -68,7 +68,7 @@ func Summary(d *Data) string {
 		if v.Reason != "" {
 			verdict += ": " + v.Reason
 		}
-		s.paragraph("verdict", verdict, 3)
+		s.paragraph("verdict", verdict, 4)
 	} else {
 		s.entry("verdict", "none: "+d.absent("verdict"))
 	}

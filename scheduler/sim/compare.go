@@ -86,16 +86,20 @@ func Compare(ctx context.Context, t *datasets.Trace, policies []Contender, o Opt
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	w, err := Stream(ctx, t, o.Draw)
+	w, err := held(ctx, t, o.Draw)
 	if err != nil {
 		return nil, err
 	}
-	if w.all <= HeldRequests {
-		if w, err = Load(ctx, t, o.Draw); err != nil {
-			return nil, err
-		}
-	}
 	return CompareWorkload(ctx, t, w, policies, o, workers)
+}
+
+// held is the workload of d, in memory where it has no more than HeldRequests.
+func held(ctx context.Context, t *datasets.Trace, d Draw) (*Workload, error) {
+	w, err := Stream(ctx, t, d)
+	if err != nil || w.all > HeldRequests {
+		return w, err
+	}
+	return Load(ctx, t, d)
 }
 
 // HeldRequests is how many requests Compare holds in memory: 2^23, 192 MB.

@@ -21,6 +21,11 @@ func (d Draw) Begin(t *datasets.Trace) int {
 // CostS weighs waiting against memory in one number, in seconds: the sum of the
 // latencies, and the wasted memory at the price of RUM, [decide.RUMMemory] GB s for a second
 // (FeMux, EuroSys 2026; docs/models.md, decision 18).
-func (r *Result) CostS() float64 {
-	return r.LatencySum.Seconds() + r.WastedGBS/decide.RUMMemory
+func (r *Result) CostS() float64 { return costS(r.LatencySum, r.WastedGBS) }
+
+// CostS is [Result.CostS] of a minute.
+func (m MinuteSums) CostS() float64 { return costS(m.Latency, m.WastedGBS) }
+
+func costS(latency decide.Time, wastedGBS float64) float64 {
+	return latency.Seconds() + wastedGBS/decide.RUMMemory
 }

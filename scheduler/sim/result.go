@@ -129,8 +129,18 @@ type Result struct {
 	// minute, and ColdStarts that of the requests of the minute that started cold.
 	Waiting    []float64
 	ColdStarts []int64
+	// Minutes are the sums over each minute of the window.
+	Minutes []MinuteSums
 
 	Events int64 // that were handled, the warm-up included
+}
+
+// MinuteSums are of one minute of a window: of the requests that arrived in it, whenever they
+// were done, and of the memory.
+type MinuteSums struct {
+	Requests, Dropped int64
+	Latency           decide.Time
+	WastedGBS         float64 // what is wasted after the window is in none of its minutes
 }
 
 // A FunctionResult has the figures of one function.
@@ -182,10 +192,11 @@ type tally struct {
 }
 
 // A minute has integrals over it: of memory in byte microseconds, and of requests that
-// wait in microseconds; and the cold starts of the requests that arrived in it.
+// wait in microseconds; and what became of the requests that arrived in it.
 type minute struct {
-	live, wasted, waiting float64
-	cold                  int64
+	live, wasted, waiting   float64
+	cold, requests, dropped int64
+	latency                 decide.Time
 }
 
 // WaitLimits are the limits of the curves of a [Result], ascending. Those of [SLO] are
@@ -250,16 +261,20 @@ func (t *tally) add(j *job, done decide.Time) bool {
 	}
 	latency, wait := done-j.arrival, j.start-j.arrival
 	fn := &t.functions[j.function]
+	m := &t.minutes[(j.arrival-t.begin)/decide.Minute]
+	m.requests++
+	m.latency += latency
 	switch j.class {
 	case Warm:
 		fn.Warm++
 	case Cold:
 		fn.Cold++
-		t.minutes[(j.arrival-t.begin)/decide.Minute].cold++
+		m.cold++
 	case DelayedWarm:
 		fn.DelayedWarm++
 	case Dropped:
 		fn.Dropped++
+		m.dropped++
 	}
 	fn.Latency += latency
 	fn.Wait += wait
@@ -358,9 +373,11 @@ func (t *tally) result(name string, elapsed time.Duration) *Result {
 	r.WastedGB = make([]float64, len(t.minutes))
 	r.Waiting = make([]float64, len(t.minutes))
 	r.ColdStarts = make([]int64, len(t.minutes))
+	r.Minutes = make([]MinuteSums, len(t.minutes))
 	for i, m := range t.minutes {
 		r.Waiting[i] = m.waiting / float64(decide.Minute)
 		r.ColdStarts[i] = m.cold
+		r.Minutes[i] = MinuteSums{m.requests, m.dropped, m.latency, m.wasted / gb / float64(decide.Second)}
 		r.LiveGB[i] = m.live / gb / float64(decide.Minute)
 		r.WastedGB[i] = m.wasted / gb / float64(decide.Minute)
 	}

@@ -84,6 +84,45 @@ func CompareSeeds(ctx context.Context, t *datasets.Trace, policies PoliciesOf, o
 	return rep, nil
 }
 
+// Paired replays the requests of every seed from o.Seed on, n of them, under all policies: the
+// results by seed and policy. Unlike [CompareSeeds] it adds no other policy and no bound, so that two
+// policies over n seeds are 2 n replays.
+func Paired(ctx context.Context, t *datasets.Trace, policies PoliciesOf, o Options, n, workers int) ([][]*Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	out := make([][]*Result, n)
+	if o.slots == nil {
+		o.slots = make(chan struct{}, max(1, workers))
+	}
+	err := spread(ctx, n, workers, func(ctx context.Context, i int) error {
+		o := o
+		o.Seed += uint64(i)
+		rows, err := policies(o.Seed)
+		if err != nil {
+			return fmt.Errorf("seed %d: %w", o.Seed, err)
+		}
+		w, err := held(ctx, t, o.Draw)
+		if err != nil {
+			return fmt.Errorf("seed %d: %w", o.Seed, err)
+		}
+		out[i] = make([]*Result, len(rows))
+		return spread(ctx, len(rows), workers, func(ctx context.Context, k int) error {
+			return o.run(ctx, func() (err error) {
+				if out[i][k], err = Run(ctx, t, w, rows[k].New, o); err != nil {
+					return fmt.Errorf("seed %d: policy %s: %w", o.Seed, rows[k].Name, err)
+				}
+				out[i][k].Name, out[i][k].Kind = rows[k].Name, rows[k].Kind
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // Estimates are the figures of a [Row] over several seeds.
 type Estimates struct {
 	AppColdPct struct {

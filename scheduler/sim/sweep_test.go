@@ -131,3 +131,52 @@ func TestParseSweep(t *testing.T) {
 		t.Errorf("no cores: %v, ran %v", err, ran)
 	}
 }
+
+// TestPaired: every seed's results are those of runs of their own, and their minutes add up to them.
+func TestPaired(t *testing.T) {
+	ctx := context.Background()
+	tr := mixed(8, 4, 300, 3)
+	o := options(datasets.Window{From: 1, To: 4})
+	o.Cluster.MemoryMB = 512
+	policies := func(rnd uint64) ([]sim.Contender, error) {
+		random, err := sim.Baseline("random", rnd)
+		return []sim.Contender{baseline(t, "native"), random}, err
+	}
+	got, err := sim.Paired(ctx, tr, policies, o, 3, 2)
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%d seeds, %v", len(got), err)
+	}
+	for k, results := range got {
+		o := o
+		o.Seed += uint64(k)
+		rows, err := policies(o.Seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := sim.Compare(ctx, tr, rows, o, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range results {
+			want := rep.Results[i]
+			if r.Name != want.Name || r.LatencySum != want.LatencySum || r.Cold != want.Cold || r.WastedGBS != want.WastedGBS {
+				t.Errorf("seed %d: %s has latency %v and %d cold starts, a run of its own %v and %d", o.Seed, r.Name, r.LatencySum, r.Cold, want.LatencySum, want.Cold)
+			}
+			var sum sim.MinuteSums
+			cost := 0.0
+			for _, m := range r.Minutes {
+				sum.Requests += m.Requests
+				sum.Dropped += m.Dropped
+				sum.Latency += m.Latency
+				sum.WastedGBS += m.WastedGBS
+				cost += m.CostS()
+			}
+			if len(r.Minutes) != 3 || sum.Requests != r.Requests || sum.Dropped != r.Dropped || sum.Latency != r.LatencySum || sum.WastedGBS > r.WastedGBS*(1+1e-12) || cost > r.CostS()*(1+1e-12) || cost < r.LatencySum.Seconds() {
+				t.Errorf("seed %d: the minutes of %s add up to %+v at %v s, want %d requests, %d dropped, %v, %v GB s at %v s", o.Seed, r.Name, sum, cost, r.Requests, r.Dropped, r.LatencySum, r.WastedGBS, r.CostS())
+			}
+		}
+	}
+	if a, b := got[0][0].LatencySum, got[1][0].LatencySum; a == b {
+		t.Error("two seeds draw the same requests")
+	}
+}

@@ -87,6 +87,10 @@ func newEvaluation(t *datasets.Trace, all datasets.Window, models []string, hori
 			})
 		}
 	}
+	if i := slices.Index(models, Incendio); i >= 0 {
+		t := e.tally(i, 0)
+		t.pinball, t.decision = make([]int64, all.Len()), make([]int64, all.Len())
+	}
 	return e
 }
 
@@ -108,6 +112,9 @@ func (e *evaluation) report(w datasets.Window, cutoffs []int) *BacktestReport {
 	r := &BacktestReport{Trace: e.trace.Name, Label: e.trace.Label(), Horizon: e.horizons[0], Window: w, Cutoffs: cutoffs, Floors: floors(e.hours), Notes: []string{}, Example: e.example}
 	for _, t := range e.tallies {
 		r.Models = append(r.Models, t.report(e.scopes)...)
+	}
+	if i := slices.Index(e.models, Incendio); i >= 0 {
+		r.Losses = e.tally(i, 0).losses()
 	}
 	r.Reliability, r.Comparisons = e.reliability(), e.compare(r.Models)
 	r.compare()
@@ -383,11 +390,23 @@ func (p *pass) judge(ctx context.Context) error {
 			actual := j.known[p.w.From-p.history.From : p.w.To-p.history.From]
 			p.hours[f] = append(p.hours[f], hourly(actual)...)
 			scale := metric.SeasonalNaive(j.known[:p.history.Len()], p.season)
+			mean := 0.0
+			for _, y := range actual {
+				if !math.IsNaN(y) { // in a gap
+					mean += y / float64(len(actual))
+				}
+			}
 			for k := range p.models {
 				began := time.Now()
 				err := p.forecast(k, j, p.calibs[k], func(i, at int, c claim) {
 					t, y := p.tally(k, i), j.counts[at-p.history.From]
-					t.function[f].add(y, c)
+					if t.pinball == nil {
+						t.function[f].add(y, c)
+					} else {
+						before := t.function[f]
+						t.function[f].add(y, c)
+						t.lose(at-p.all.From, &before, &t.function[f], mean)
+					}
 					if at >= lastThird {
 						t.function[f].late.merge(c.transformed)
 					}
@@ -425,6 +444,28 @@ func (p *pass) judge(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lose adds to the losses of a minute what a function has more than before. Its mean count in the
+// window is given.
+func (t *tally) lose(minute int, before, after *sums, mean float64) {
+	if mean > 0 {
+		more := 0.0
+		for i := range after.pin {
+			more += (after.pin[i] - before.pin[i]) / float64(len(after.pin))
+		}
+		atomic.AddInt64(&t.pinball[minute], fixed(more/mean))
+	}
+	atomic.AddInt64(&t.decision[minute], fixed(after.cost-before.cost))
+}
+
+// losses are those that were added.
+func (t *tally) losses() *Losses {
+	l := &Losses{make([]float64, len(t.pinball)), make([]float64, len(t.decision))}
+	for i := range t.pinball {
+		l.Pinball[i], l.Decision[i] = float64(t.pinball[i])/lossUnits, float64(t.decision[i])/lossUnits
+	}
+	return l
 }
 
 // fixed is an error as a whole number, so that sums do not depend on their order.

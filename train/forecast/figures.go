@@ -108,7 +108,18 @@ type BacktestReport struct {
 	Notes []string `json:"notes"`
 
 	Example   *Example          `json:"-"`
+	Losses    *Losses           `json:"-"` // of the hybrid at the first horizon
 	Functions []FunctionFigures `json:"-"` // if they were asked for, in order of models, horizons and functions
+}
+
+// Losses are, minute by minute of all windows, what two figures of the scope pooled add up from,
+// so that two models can be compared on the same minutes.
+type Losses struct {
+	// Pinball is the mean over the quantiles of the sum, over the functions that were invoked, of
+	// the loss over the mean count of the function.
+	Pinball []float64
+	// Decision is the sum of what decisions cost; see Figures.DecisionCost.
+	Decision []float64
 }
 
 // A Reliability is that of the quantiles of functions of one class of demand, by their mean count of
@@ -355,9 +366,11 @@ func (s *sums) figures(t *tally, scope string) Figures {
 type tally struct {
 	name     string
 	horizon  int
-	function []sums    // per function
-	sums     []sums    // per scope of a sum of functions
-	pooled   []int64   // absolute errors of all functions, by minute of all windows, in 1/lossUnits
+	function []sums  // per function
+	sums     []sums  // per scope of a sum of functions
+	pooled   []int64 // absolute errors of all functions, by minute of all windows, in 1/lossUnits
+	pinball  []int64 // of the hybrid: Losses, in the same units
+	decision []int64
 	loss     [][]int64 // of each scope of a sum, the same
 	fit      time.Duration
 	predict  time.Duration

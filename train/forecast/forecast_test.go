@@ -336,6 +336,28 @@ func TestEvaluate(t *testing.T) {
 	if c := figure(forecast.Incendio, forecast.PooledScope).Coverage90; c < 0.85 {
 		t.Errorf("the interval of 90 %% covers %v", c)
 	}
+	// What is lost minute by minute adds up to the figures, as whole numbers of 2^-16 do.
+	pinball, decision, arrived := 0.0, 0.0, 0.0
+	for i := range s.Test.Len() {
+		pinball += r.Losses.Pinball[i] / float64(s.Test.Len())
+		decision += r.Losses.Decision[i]
+	}
+	invoked := 0
+	for _, y := range dense {
+		sum := 0.0
+		for _, v := range y[s.Test.From:s.Test.To] {
+			sum += v
+		}
+		arrived += sum
+		if sum > 0 {
+			invoked++
+		}
+	}
+	want := figure(forecast.Incendio, forecast.PooledScope)
+	mean := float64(want.PinballNormalised["0.5"]+want.PinballNormalised["0.9"]+want.PinballNormalised["0.99"]) / 3
+	if got := pinball / float64(invoked); math.Abs(got-mean) > 1e-3*mean || math.Abs(decision/arrived-float64(want.DecisionCost)) > 1e-3*float64(want.DecisionCost) {
+		t.Errorf("minutes lose %v of pinball and %v of decisions, all together %v and %v", got, decision/arrived, mean, want.DecisionCost)
+	}
 	functions := 0
 	for _, c := range r.Reliability {
 		functions += c.Functions

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
@@ -33,6 +34,8 @@ type Validation struct {
 	Reason     string            `json:"reason"`
 	Champion   string            `json:"champion,omitempty"` // digest of the bundle that was compared with
 	Rules      []bundle.Rule     `json:"rules"`
+	// Comparison with the champion, nil where there is none.
+	Comparison *gates.Comparison `json:"comparison,omitempty"`
 }
 
 // A NetworkCheck is the judgement of onnx-go on a Q-network.
@@ -104,14 +107,84 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Su
 	}
 	bar.Set(4, "gates")
 	out := &Validation{BacktestReport: scores, Bundle: candidate.Bundle.Digest(), Simulation: rep, Networks: checks, Scenarios: scenarios}
+	e := evidence(scores, theirs, rep, checks, scenarios)
 	if champion != nil {
 		out.Champion = champion.Bundle.Digest()
+		if e.Comparison, err = v.compare(ctx, candidate, champion, scores, theirs, rep); err != nil {
+			return nil, err
+		}
+		out.Comparison = e.Comparison
 	}
-	if out.Rules, err = gates.Judge(evidence(scores, theirs, rep, checks, scenarios), v.Gates); err != nil {
+	if out.Rules, err = gates.Judge(e, v.Gates); err != nil {
 		return nil, fmt.Errorf("validate: window %v of trace %q: %w", v.Window, v.Trace.Name, err)
 	}
-	out.Verdict, out.Reason = gates.Verdict(out.Rules, champion != nil)
+	out.Verdict, out.Reason = gates.Verdict(out.Rules, out.Comparison)
 	return out, nil
+}
+
+// compare measures by how much the candidate differs from the champion: by the report of the first
+// seed, and by replays of both under the seeds after it.
+func (v *Validator) compare(ctx context.Context, candidate, champion *replay.Subject, scores, theirs *forecast.BacktestReport, rep *sim.Report) (*gates.Comparison, error) {
+	o := v.Simulation.Options(v.Window, v.Seed+1)
+	more, err := sim.Paired(ctx, v.Trace, func(rnd uint64) ([]sim.Contender, error) {
+		o := o
+		o.Seed = rnd
+		return []sim.Contender{
+			{Name: scheduler.IncendioName, New: replay.Stack(ctx, candidate.Models, o)},
+			{Name: championName, New: replay.Stack(ctx, champion.Models, o)},
+		}, nil
+	}, o, v.Gates.Champion.Seeds-1, v.Workers)
+	if err != nil {
+		return nil, err
+	}
+	runs := append([][]*sim.Result{{result(rep, scheduler.IncendioName), result(rep, championName)}}, more...)
+	p := pairs(runs, scores.Losses, theirs.Losses)
+	for i := range runs {
+		p.Seeds = append(p.Seeds, v.Seed+uint64(i))
+	}
+	if p.Age, err = age(candidate.Bundle.Manifest().Window, champion.Bundle.Manifest().Window); err != nil {
+		return nil, err
+	}
+	return gates.Compare(p, v.Gates.Champion, v.Seed), nil
+}
+
+// pairs are the figures of candidate and champion, by minute: of the simulations, those of a seed in
+// a row, and of the forecasts.
+func pairs(runs [][]*sim.Result, candidate, champion *forecast.Losses) gates.Pairs {
+	p := gates.Pairs{
+		Pinball:      gates.Pair{Candidate: [][]float64{candidate.Pinball}, Champion: [][]float64{champion.Pinball}},
+		DecisionCost: gates.Pair{Candidate: [][]float64{candidate.Decision}, Champion: [][]float64{champion.Decision}},
+	}
+	for _, seed := range runs {
+		for k, r := range seed {
+			latency, dropped, cost := make([]float64, len(r.Minutes)), make([]float64, len(r.Minutes)), make([]float64, len(r.Minutes))
+			requests := make([]float64, len(r.Minutes))
+			for i, m := range r.Minutes {
+				latency[i], dropped[i], cost[i] = m.Latency.Seconds(), float64(m.Dropped), m.CostS()
+				requests[i] = float64(m.Requests)
+			}
+			if k == 0 {
+				p.Latency.Candidate, p.Dropped.Candidate, p.Cost.Candidate = append(p.Latency.Candidate, latency), append(p.Dropped.Candidate, dropped), append(p.Cost.Candidate, cost)
+				p.Dropped.Requests = append(p.Dropped.Requests, requests)
+			} else {
+				p.Latency.Champion, p.Dropped.Champion, p.Cost.Champion = append(p.Latency.Champion, latency), append(p.Dropped.Champion, dropped), append(p.Cost.Champion, cost)
+			}
+		}
+	}
+	return p
+}
+
+// age is by how much later one window ends than the champion's; 0 where one has no date.
+func age(candidate, champion bundle.Window) (time.Duration, error) {
+	if candidate.Start == "" || champion.Start == "" {
+		return 0, nil
+	}
+	a, err := candidate.End()
+	if err != nil {
+		return 0, err
+	}
+	b, err := champion.End()
+	return a.Sub(b), err
 }
 
 // baseline trains the plain boosted trees that the hybrid is compared with, on the next minute
@@ -236,13 +309,21 @@ func figures(r *forecast.BacktestReport, model string) gates.Forecast {
 // quantiles are those of a report.
 var quantiles = [...]string{"0.5", "0.9", "0.99"}
 
-// played are the figures of a row, nil if there is none of that name.
-func played(rep *sim.Report, name string) *gates.Played {
+// result is that of a row, nil if there is none of that name.
+func result(rep *sim.Report, name string) *sim.Result {
 	i := slices.IndexFunc(rep.Policies, func(r sim.Row) bool { return r.Name == name })
 	if i < 0 {
 		return nil
 	}
-	r := rep.Results[i]
+	return rep.Results[i]
+}
+
+// played are the figures of a row, nil if there is none of that name.
+func played(rep *sim.Report, name string) *gates.Played {
+	r := result(rep, name)
+	if r == nil {
+		return nil
+	}
 	n := float64(r.Requests)
 	return &gates.Played{MeanLatencyMS: r.Latency.Mean, DroppedShare: float64(r.Dropped) / n, CostSPerRequest: r.CostS() / n}
 }
