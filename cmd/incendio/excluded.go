@@ -46,6 +46,7 @@ var exclusions = []exclusion{
 	{"simulate", []string{"start-sigma"}, "without --start-cost lognormal", not("start-cost", sim.LogNormalCost)},
 	{"simulate", []string{"memento-speedup"}, "without --start-cost memento", not("start-cost", sim.MementoCost)},
 	{"simulate", []string{"termination-share"}, "with --start-cost trace or memento", is("start-cost", sim.TraceCost, sim.MementoCost)},
+	{"simulate", []string{"allow-seen"}, "without --bundle", unchanged("bundle")},
 	{"simulate", []string{"tables"}, "without --json", unchanged("json")},
 	{"simulate", []string{"invokers"}, "beside --sweep invokers", sweeps("invokers")},
 	{"simulate", []string{"cores"}, "beside --sweep cores", sweeps("cores")},
@@ -62,7 +63,7 @@ var exclusions = []exclusion{
 	{"backtest", []string{"cutoffs"}, "beside --cutoff or --refit", func(f *pflag.FlagSet) bool { return f.Changed("cutoff") || f.Changed("refit") }},
 
 	{"reproduce", nil, "with --list", changed("list")},
-	{"reproduce", []string{"window"}, "without --trace", unchanged("trace")},
+	{"reproduce", []string{"window", "allow-seen"}, "without --trace", unchanged("trace")},
 
 	{"tune", []string{"trials"}, "without --policy", unchanged("policy")},
 	{"tune", []string{"out", "as-of", "deadline"}, "with --policy, which writes nothing", changed("policy")},

@@ -29,7 +29,7 @@ func TestExclusions(t *testing.T) {
 		{"simulate --policy list --window all", "window"}, {"simulate --policy list --trace x", "trace"},
 		{"simulate --start-ms 3", "start-ms"}, {"simulate --start-cost memento --start-ms 3", "start-ms"}, {"simulate --start-cost constant --start-ms-per-mb 3", "start-ms-per-mb"},
 		{"simulate --start-cost per-mb --start-sigma 1", "start-sigma"}, {"simulate --memento-speedup 2", "memento-speedup"}, {"simulate --termination-share 1", "termination-share"},
-		{"simulate --tables", "tables"},
+		{"simulate --tables", "tables"}, {"simulate --allow-seen", "allow-seen"}, {"reproduce fig6 --allow-seen", "allow-seen"},
 		{"simulate --sweep invokers=1,2 --invokers 3", "invokers"}, {"simulate --sweep cores=1,2 --cores 3", "cores"}, {"simulate --sweep memory=1000,2000 --memory-mb 3000", "memory-mb"},
 		{"simulate --sweep start-limit=1,2 --start-limit 3", "start-limit"}, {"simulate --sweep concurrency=1,2 --concurrency 3", "concurrency"},
 		{"simulate --sweep timeout=1,2 --timeout 3s", "timeout"}, {"simulate --sweep scale=1,2 --scale-arrivals 3", "scale-arrivals"}, {"simulate --sweep load=1,2 --scale-arrivals 3", "scale-arrivals"},

@@ -260,6 +260,9 @@ func (a *app) simulate(ctx context.Context, f *pflag.FlagSet, s *comparison) err
 	}
 	compare := func(ctx context.Context, o sim.Options, workers int) (*sim.Report, error) {
 		rep, err := sim.CompareSeeds(ctx, trace, policies, o, s.seeds, workers)
+		if err == nil && sc.flattered != "" {
+			rep.Notes = []string{sc.flattered}
+		}
 		if err == nil && (s.tables || s.out != "") {
 			rep.AddTables()
 		}
@@ -437,7 +440,13 @@ func (a *app) printPolicies(r *sim.Report) error {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%.3f\t%.4g\t%.0f\t%s\t\n", printable(p.Name), p.Warm, p.Cold, p.DelayedWarm, p.Dropped,
 			ms(p.Latency.Mean), ms(p.Latency.P50), ms(p.Latency.P99), p.SpeedupVsNative, p.WastedGBS/3600, p.RUM, front)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(a.out, "- %s\n", n)
+	}
+	return nil
 }
 
 // ms is a latency with as many digits as say something.

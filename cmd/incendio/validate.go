@@ -32,6 +32,7 @@ type scene struct {
 	registry   *bundle.Registry
 	policy     bundle.Policy   // for what is opened of it
 	subject    *replay.Subject // nil without a bundle
+	flattered  string          // says that it has seen minutes of the window; "" if not
 }
 
 // scene reads the trace and the bundle that the flags name.
@@ -66,6 +67,15 @@ func (a *app) scene(ctx context.Context, f *pflag.FlagSet, fallback string) (*sc
 	if s.window, err = s.splits.Named(name); err != nil {
 		return nil, usage(err)
 	}
+	if s.subject == nil {
+		return s, nil
+	}
+	if s.flattered = s.subject.Flattered(s.trace, s.window); s.flattered != "" {
+		if ok, _ := f.GetBool("allow-seen"); !ok {
+			return nil, usage(fmt.Errorf("%s; --allow-seen goes on all the same", s.flattered))
+		}
+		s.env.Log.Warn(s.flattered)
+	}
 	return s, nil
 }
 
@@ -78,6 +88,7 @@ func windowFlags(f *pflag.FlagSet, needed bool) {
 		f.String("bundle", "", word)
 	}
 	commonFlags(f, trustFlags...)
+	f.Bool("allow-seen", false, "judge a bundle also on minutes that it was learned on, and say so")
 	f.String("window", "", "part of the trace: train, valid, test or all (default: test with a bundle, else all)")
 }
 

@@ -189,10 +189,14 @@ func TestNewRefusesBadInput(t *testing.T) {
 	nan := 0.0
 	nan /= nan
 	for name, change := range map[string]func(*bundle.Manifest, *[]bundle.File){
-		"no version":       func(m *bundle.Manifest, _ *[]bundle.File) { m.BundleVersion = "" },
-		"no program":       func(m *bundle.Manifest, _ *[]bundle.File) { m.ProgramVersion = "" },
-		"local time":       func(m *bundle.Manifest, _ *[]bundle.File) { m.Window.Start = "2019-07-15T00:00:00+02:00" },
-		"no time":          func(m *bundle.Manifest, _ *[]bundle.File) { m.Window.Start = "yesterday" },
+		"no version": func(m *bundle.Manifest, _ *[]bundle.File) { m.BundleVersion = "" },
+		"no program": func(m *bundle.Manifest, _ *[]bundle.File) { m.ProgramVersion = "" },
+		"local time": func(m *bundle.Manifest, _ *[]bundle.File) { m.Window.Start = "2019-07-15T00:00:00+02:00" },
+		"no time":    func(m *bundle.Manifest, _ *[]bundle.File) { m.Window.Start = "yesterday" },
+		"backward fit": func(m *bundle.Manifest, _ *[]bundle.File) {
+			m.Windows = &bundle.Windows{Fitted: bundle.Span{From: 2, To: 1}}
+		},
+		"early judgement":  func(m *bundle.Manifest, _ *[]bundle.File) { m.Windows = &bundle.Windows{Judged: bundle.Span{From: -1}} },
 		"backward window":  func(m *bundle.Manifest, _ *[]bundle.File) { m.Window.To = -1 },
 		"bad trace digest": func(m *bundle.Manifest, _ *[]bundle.File) { m.Traces[0].Digest = "md5:00" },
 		"config list":      func(m *bundle.Manifest, _ *[]bundle.File) { m.Config = []byte("[]") },

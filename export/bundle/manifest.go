@@ -49,6 +49,7 @@ type Manifest struct {
 	ProgramVersion string             `json:"program_version"` // of the program that trained them
 	Seed           uint64             `json:"seed"`
 	Window         Window             `json:"window"`
+	Windows        *Windows           `json:"windows,omitempty"` // nil in bundles from before there were any
 	Traces         []Trace            `json:"traces"`
 	Config         json.RawMessage    `json:"config"`  // the resolved configuration, an object in canonical form
 	Metrics        map[string]float64 `json:"metrics"` // finite; names as in docs/models.md
@@ -62,6 +63,19 @@ type Window struct {
 	Start string `json:"start"` // RFC 3339, UTC; empty where the trace has no date
 	From  int    `json:"from"`
 	To    int    `json:"to"`
+}
+
+// Windows are what the run that made a bundle did with which minutes after the start of its window.
+type Windows struct {
+	Fitted Span `json:"fitted"` // parameters
+	Chosen Span `json:"chosen"` // between what was fitted, and calibrated
+	Judged Span `json:"judged"` // the verdict; nothing of the bundle has seen them
+}
+
+// A Span is minutes [From, To).
+type Span struct {
+	From int `json:"from"`
+	To   int `json:"to"`
 }
 
 // End is the time that the window ends at. It is an error if the trace has no date.
@@ -165,6 +179,16 @@ func (m *Manifest) Validate() error {
 	}
 	if m.Window.From < 0 || m.Window.To < m.Window.From {
 		return fmt.Errorf("manifest: window is [%d, %d), expected 0 <= from <= to", m.Window.From, m.Window.To)
+	}
+	if w := m.Windows; w != nil {
+		for _, s := range []struct {
+			key  string
+			span Span
+		}{{"fitted", w.Fitted}, {"chosen", w.Chosen}, {"judged", w.Judged}} {
+			if s.span.From < 0 || s.span.To < s.span.From {
+				return fmt.Errorf("manifest: windows.%s is [%d, %d), expected 0 <= from <= to", s.key, s.span.From, s.span.To)
+			}
+		}
 	}
 	for i, t := range m.Traces {
 		if t.Name == "" || !isDigest(t.Digest) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
@@ -46,6 +47,35 @@ func OpenReference(r *bundle.Registry, ref string, p bundle.Policy) (*Subject, e
 		return nil, err
 	}
 	return &s, nil
+}
+
+// Seen is the part of a window of t that the bundle was fitted, chosen or calibrated on, of length 0
+// where it has seen nothing of it. Minutes are the same if their times are, and the traces have the same
+// name or content: a trace that has grown since has another digest.
+func (s *Subject) Seen(t *datasets.Trace, w datasets.Window) datasets.Window {
+	m := s.Bundle.Manifest()
+	if !slices.ContainsFunc(m.Traces, func(x bundle.Trace) bool { return x.Name == t.Name || x.Digest == t.Digest }) {
+		return datasets.Window{}
+	}
+	shift := 0
+	if start, err := time.Parse(time.RFC3339, m.Window.Start); err == nil { // else the trace has no date, and no other start
+		shift = int(start.Sub(t.Start) / time.Minute)
+	}
+	seen := datasets.Window{From: max(w.From, m.Window.From+shift), To: min(w.To, m.Window.To+shift)}
+	if seen.Len() <= 0 {
+		return datasets.Window{}
+	}
+	return seen
+}
+
+// Flattered says that a bundle is judged on minutes that it has seen, or nothing.
+func (s *Subject) Flattered(t *datasets.Trace, w datasets.Window) string {
+	seen := s.Seen(t, w)
+	if seen.Len() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("bundle %.12s was learned on %d of the %d minutes of the window, up to %s: its figures flatter it",
+		s.Bundle.Digest(), seen.Len(), w.Len(), t.Time(seen.To).Format(time.RFC3339))
 }
 
 // Stack builds the stack "incendio" of m for a simulation under o: its forecaster is

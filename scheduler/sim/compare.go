@@ -62,6 +62,8 @@ type Report struct {
 	// Pareto names the rows that no other row beats in cold starts, dropped requests counted
 	// among them, and wasted memory, the least wasteful first.
 	Pareto []string `json:"pareto"`
+	// Notes say what the figures do not, for whoever runs the comparison to add.
+	Notes []string `json:"notes,omitempty"`
 
 	// Results are what lies behind the rows, in their order.
 	Results []*Result `json:"-"`

@@ -103,8 +103,8 @@ func card(given Given, m *learnedMetrics) export.Card {
 		Title: "Incendio bundle " + given.BundleVersion,
 		Trace: fmt.Sprintf("Learned from the trace %s (%s): %d functions, %d invocations.",
 			trace.Name, trace.Format, len(trace.Functions), given.Invocations),
-		Window: fmt.Sprintf("Fitted on %s to %s, chosen on %s to %s (UTC).",
-			day(splits.Train.From), day(splits.Train.To), day(splits.Valid.From), day(splits.Valid.To)),
+		Window: fmt.Sprintf("Fitted on %s to %s, chosen on %s to %s, to be judged on %s to %s (UTC).",
+			day(splits.Train.From), day(splits.Train.To), day(splits.Valid.From), day(splits.Valid.To), day(splits.Test.From), day(splits.Test.To)),
 		Made: []string{
 			fmt.Sprintf("Forecaster: %d functions have boosted trees in %d clusters, %d the histogram of their inter-arrival times.",
 				m.Forecast.Classes[online.Trees], len(m.Forecast.Clusters), m.Forecast.Classes[online.Interarrival]),

@@ -77,6 +77,9 @@ func write(ctx context.Context, at *stage.Place, given Given) (stage.Outcome, er
 		Manifest: bundle.Manifest{
 			BundleVersion: given.BundleVersion, ProgramVersion: given.Program, Seed: given.Seed,
 			Window: bundle.Window{Start: trace.Start.UTC().Format("2006-01-02T15:04:05Z"), From: given.Splits.Train.From, To: given.Splits.Valid.To},
+			Windows: &bundle.Windows{
+				Fitted: bundle.Span(given.Splits.Train), Chosen: bundle.Span(given.Splits.Valid), Judged: bundle.Span(given.Splits.Test),
+			},
 			Traces: []bundle.Trace{{Name: trace.Name, Digest: trace.Digest}},
 			Config: given.Config, Metrics: metrics.headline(),
 		},

@@ -107,6 +107,14 @@ func (v *Validator) Validate(ctx context.Context, candidate, champion *replay.Su
 	}
 	bar.Set(4, "gates")
 	out := &Validation{BacktestReport: scores, Bundle: candidate.Bundle.Digest(), Simulation: rep, Networks: checks, Scenarios: scenarios}
+	for _, s := range []*replay.Subject{candidate, champion} {
+		if s == nil {
+			continue
+		}
+		if note := s.Flattered(v.Trace, v.Window); note != "" {
+			scores.Notes = append(scores.Notes, note)
+		}
+	}
 	e := evidence(scores, theirs, rep, checks, scenarios)
 	if champion != nil {
 		out.Champion = champion.Bundle.Digest()
