@@ -249,6 +249,33 @@ func TestDistributionProperties(t *testing.T) {
 	})
 }
 
+// TestSplitEnd: parts of fixed length stand at the end, where they leave half of the window.
+func TestSplitEnd(t *testing.T) {
+	day := datasets.MinutesPerDay
+	for _, c := range []struct {
+		w           datasets.Window
+		valid, test int
+		want        [3]int // begin of the parts
+	}{
+		{datasets.Window{To: 28 * day}, 2 * day, 5 * day, [3]int{0, 21 * day, 23 * day}},
+		{datasets.Window{From: 3 * day, To: 31 * day}, 2 * day, 5 * day, [3]int{3 * day, 24 * day, 26 * day}},
+		{datasets.Window{To: 14 * day}, 2 * day, 5 * day, [3]int{0, 7 * day, 9 * day}},
+		{datasets.Window{To: 14*day - 1}, 2 * day, 5 * day, [3]int{0, (14*day - 1) * 70 / 100, (14*day - 1) * 85 / 100}},
+		{datasets.Window{To: 100}, 0, 0, [3]int{0, 70, 85}},
+		{datasets.Window{To: 100}, 0, 5, [3]int{0, 80, 95}},
+		{datasets.Window{To: 100}, 5, 0, [3]int{0, 80, 85}},
+		{datasets.Window{To: 7}, 0, 0, [3]int{0, 4, 5}},
+	} {
+		s := datasets.SplitEnd(c.w, c.valid, c.test)
+		if got := [3]int{s.Train.From, s.Valid.From, s.Test.From}; got != c.want || s.Train.To != s.Valid.From || s.Valid.To != s.Test.From || s.Test.To != c.w.To {
+			t.Errorf("%v with %d and %d: %+v, want parts from %v", c.w, c.valid, c.test, s, c.want)
+		}
+		if c.valid+c.test == 0 && s != datasets.Split(c.w) {
+			t.Errorf("%v: %+v are not the shares", c.w, s)
+		}
+	}
+}
+
 func TestSplit(t *testing.T) {
 	s := datasets.Split(datasets.Window{From: 100, To: 1100})
 	want := datasets.Splits{Train: datasets.Window{From: 100, To: 800}, Valid: datasets.Window{From: 800, To: 950}, Test: datasets.Window{From: 950, To: 1100}}

@@ -47,6 +47,24 @@ func Split(w Window) Splits {
 	}
 }
 
+// SplitEnd cuts w so that its last test minutes judge and the valid minutes before them choose; 0
+// stands for the share of [Split]. Where that would leave less than half of w to fit on, the
+// parts are the shares.
+func SplitEnd(w Window, valid, test int) Splits {
+	shares := Split(w)
+	if test == 0 {
+		test = shares.Test.Len()
+	}
+	if valid == 0 {
+		valid = shares.Valid.Len()
+	}
+	a := w.To - test - valid
+	if a-w.From < (w.Len()+1)/2 {
+		return shares
+	}
+	return Splits{Train: Window{w.From, a}, Valid: Window{a, w.To - test}, Test: Window{w.To - test, w.To}}
+}
+
 // Windows that a command can name.
 const (
 	TrainWindow = "train"

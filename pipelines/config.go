@@ -57,6 +57,8 @@ type Config struct {
 	// Holidays are the special days of the trace.
 	Holidays []Holiday `json:"holidays"`
 
+	Windows Windows `json:"windows,omitzero"`
+
 	Synthetic  synthetic.Options `json:"synthetic"`
 	Forecast   forecast.Options  `json:"forecast"`
 	Priority   priority.Options  `json:"priority"`
@@ -111,6 +113,7 @@ func (c Config) Validate() error {
 	k.Note("trace", parquet.DefaultIngestOptions(c.Trace).Validate())
 	_, err := c.Calendar()
 	k.Note("holidays", err)
+	k.Within("windows", c.Windows.Validate())
 	k.Within("synthetic", c.Synthetic.Validate())
 	k.Within("forecast", c.Forecast.Validate())
 	k.Within("priority", c.Priority.Validate())

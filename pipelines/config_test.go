@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/incendio-faas/incendio/pipelines"
 )
@@ -36,6 +37,9 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *pipelines.Config) { c.Gates.Latency = math.NaN() }, "gates.latency"},
 		{func(c *pipelines.Config) { c.Gates.Dropped = math.Inf(1) }, "gates.dropped"},
 		{func(c *pipelines.Config) { c.Gates.Champion.Seeds = 0 }, "gates.champion.seeds"},
+		{func(c *pipelines.Config) { c.Windows.Test = time.Second }, "windows.test"},
+		{func(c *pipelines.Config) { c.Windows.Valid = -time.Minute }, "windows.valid"},
+		{func(c *pipelines.Config) { c.Windows.History = time.Hour }, "windows.history"},
 		{func(c *pipelines.Config) { c.Gates.Network = 0 }, "gates.network"},
 		{func(c *pipelines.Config) { c.Holidays = []pipelines.Holiday{{Name: "x", Day: "24.12.2026"}} }, "holidays[0]"},
 		{func(c *pipelines.Config) { c.Synthetic.Functions = 0 }, "synthetic"},

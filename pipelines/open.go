@@ -54,10 +54,19 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 	if r.description, err = store.Describe(cfg.Trace); err != nil {
 		return nil, err
 	}
-	if m.Invocations, err = until(ctx, m.Trace, cfg.Trace, asOf, r.description.Invocations); err != nil {
+	recorded := m.Trace.Span
+	if m.Splits, err = cfg.Windows.Cut(m.Trace, asOf); err != nil {
 		return nil, err
 	}
-	m.Splits = datasets.Split(m.Trace.Span)
+	m.Invocations = r.description.Invocations
+	if m.Trace.Span != recorded {
+		if m.Invocations, err = m.Trace.Invocations(ctx, m.Trace.Span); err != nil {
+			return nil, err
+		}
+	}
+	if err := Enough(cfg.Trace, m.Trace.Span); err != nil {
+		return nil, err
+	}
 	if m.Holidays, err = cfg.Calendar(); err != nil {
 		return nil, err
 	}
@@ -83,23 +92,6 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 		Outcome: stage.Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, m.Invocations, m.Trace.Days())},
 	})
 	return r, nil
-}
-
-// until ends the span of a trace at asOf, and returns how many invocations there are then,
-// of all.
-func until(ctx context.Context, t *datasets.Trace, name string, asOf time.Time, all int64) (int64, error) {
-	if !asOf.IsZero() {
-		end := int(asOf.Sub(t.Start) / time.Minute)
-		if end <= t.Span.From {
-			return 0, fmt.Errorf("as-of %s is before trace %q, which begins at %s", asOf.Format(time.RFC3339), name, t.Time(t.Span.From).Format(time.RFC3339))
-		}
-		t.Span.To = min(t.Span.To, end)
-		var err error
-		if all, err = t.Invocations(ctx, t.Span); err != nil {
-			return 0, err
-		}
-	}
-	return all, Enough(name, t.Span)
 }
 
 // Enough reports an error if the span of a trace is too short for a run.

@@ -7,11 +7,11 @@ import (
 	"math"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/export/bundle"
 	"github.com/incendio-faas/incendio/export/compare"
 	"github.com/incendio-faas/incendio/pipelines"
@@ -65,7 +65,10 @@ func (a *app) beside(cmd *cobra.Command, r *shelf, two [2]*replay.Subject) (*val
 	if err != nil {
 		return nil, err
 	}
-	splits := datasets.Split(trace.Span)
+	splits, err := r.cfg.Windows.Cut(trace, time.Time{})
+	if err != nil {
+		return nil, err
+	}
 	judge := validate.Validator{
 		Trace: trace, Splits: splits, Window: splits.Test, Forecast: r.cfg.Forecast, Simulation: r.cfg.Simulation,
 		Seed: r.cfg.Seed, Workers: env.Workers, Progress: env.Progress,

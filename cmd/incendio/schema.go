@@ -146,6 +146,30 @@ func distance(a, b string) int {
 
 var durationType = reflect.TypeFor[time.Duration]()
 
+// durationRule says how durations are written.
+const durationRule = "a duration like 90s, 5m or 28d"
+
+// duration reads what [time.ParseDuration] does, and days of 24 hours before that.
+func duration(text string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return 0, err
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if rest != "" {
+		more, err := time.ParseDuration(rest)
+		if err != nil || more < 0 {
+			return 0, fmt.Errorf("after the days: %q", rest)
+		}
+		d += more
+	}
+	return d, nil
+}
+
 // exact is the largest float64 up to which all whole numbers are one.
 const exact = 1 << 53
 
@@ -163,7 +187,7 @@ func convert(t reflect.Type, key string, given any) (any, error) {
 			return parse(t, key, text)
 		}
 		if !in.CanInt() || in.Int() != 0 {
-			return fail("a duration like 90s or 5m")
+			return fail(durationRule)
 		}
 	case t.Kind() == reflect.String:
 		switch v := given.(type) {
@@ -286,9 +310,9 @@ func parse(t reflect.Type, key, text string) (any, error) {
 	var err error
 	switch {
 	case t == durationType:
-		d, err := time.ParseDuration(text)
+		d, err := duration(text)
 		if err != nil {
-			return fail("a duration like 90s or 5m")
+			return fail(durationRule)
 		}
 		return d, nil
 	case t.Kind() == reflect.String:

@@ -63,7 +63,9 @@ func (a *app) scene(ctx context.Context, f *pflag.FlagSet, fallback string) (*sc
 		name = fallback
 	}
 	s.windowName = name
-	s.splits = datasets.Split(s.trace.Span)
+	if s.splits, err = cfg.Windows.Cut(s.trace, time.Time{}); err != nil {
+		return nil, err
+	}
 	if s.window, err = s.splits.Named(name); err != nil {
 		return nil, usage(err)
 	}
