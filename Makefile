@@ -91,6 +91,10 @@ TRACE ?= synthetic
 bench-decisions: build ## the matrix of policies over loads, memory and CPU of starts, 5 seeds: TRACE=name of a trace in the store
 	$(BIN) reproduce decisions --seeds 5 $(if $(filter-out synthetic,$(TRACE)),--trace $(TRACE)) $(if $(BUNDLE),--bundle $(BUNDLE))
 
+.PHONY: bench-dispatch
+bench-dispatch: build ## regret and time of the solutions of the static problem, on what waits in a replay: TRACE=name of a trace in the store
+	$(BIN) reproduce dispatch $(if $(filter-out synthetic,$(TRACE)),--trace $(TRACE))
+
 .PHONY: bench-sim
 bench-sim: ## replay under policies: rates, cold starts and drops, and beside SimPy
 	@$(MAKE) --no-print-directory $(VENV)/ok

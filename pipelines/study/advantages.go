@@ -24,13 +24,19 @@ type advantageCell struct {
 	states         int // for each kind of option
 	futures        int // of each, even
 	stretches      int
-	warmup, length int         // minutes of a stretch
-	horizon        decide.Time // for which a future is followed
+	warmup, length int // minutes of a stretch
 }
+
+// horizons for which a future is followed. The longer, the more of what a choice leads to is
+// in the difference, and the more of what it has nothing to do with: runs that differ in one
+// start soon differ in all. The middle one is the one of most columns.
+var horizons = [3]decide.Time{decide.Second, 5 * decide.Second, 20 * decide.Second}
+
+const judged = 1
 
 var advantageCells = func() []advantageCell {
 	cell := func(five bool, load, memory, startCPU float64) advantageCell {
-		return advantageCell{five, load, memory, startCPU, 60, 8, 3, 20, 10, 60 * decide.Second}
+		return advantageCell{five, load, memory, startCPU, 120, 8, 3, 20, 10}
 	}
 	return []advantageCell{
 		cell(false, 1.075, 0.5, 0), cell(false, 0.95, 0.375, 0), cell(false, 1.075, 1, 0.5), cell(false, 0.8, 0.5, 0.5), cell(true, 0, 0.6, 0), cell(true, 0, 1, 0.5),
@@ -49,11 +55,11 @@ func (c advantageCell) String() string {
 }
 
 // A valued state is one at which an option was tried: by how much less delay there is with it
-// than with the index's own choice, in ms, for every future.
+// than with the index's own choice, in ms, for every horizon and future.
 type valued struct {
-	Kind     index.Kind              `json:"kind"`
-	Features [index.Features]float64 `json:"features"`
-	Gain     []float64               `json:"gain_ms"`
+	Kind     index.Kind               `json:"kind"`
+	Features [index.Features]float64  `json:"features"`
+	Gain     [len(horizons)][]float64 `json:"gain_ms"`
 }
 
 // A weighing is what came out of the stretches of a cell.
@@ -61,7 +67,6 @@ type weighing struct {
 	Requests  int64                `json:"requests"`
 	Mean      float64              `json:"mean_ms"`
 	Concerned [index.Kinds]float64 `json:"concerned"` // requests that had such an option at some time
-	Seen      [index.Kinds]float64 `json:"seen"`      // events at which there was one
 	States    []valued             `json:"states"`
 }
 
@@ -82,9 +87,9 @@ func advantages(ctx context.Context, l *lab) error {
 		return err
 	}
 	l.say("The training part of %s, minutes %v, and five functions of another seed than that of their figures. The numbers of the index are those that come with the program.", t.Name, train)
-	l.say("Positive is less delay than under the index's own choice, in ms of all requests together, with 95 %% intervals over states. "+
+	l.say("Positive is less delay than under the index's own choice, in ms of all requests together over the %g s after the decision and what is then left to execute, with 95 %% intervals over states. "+
 		"Cross-fitted: an option is taken where half of the futures are for it, and valued by the other half. Fitted: it is taken where a ridge regression on %d features of the option, fitted to other states, is for it. "+
-		"The last column is what that would save of the mean latency if every request that had such an option took it once.", index.Features)
+		"The share is what cross-fitting would save of the mean latency if every request that had such an option took it once. States are one for a request, at one of the events at which it had the option.", horizons[judged].Seconds(), index.Features)
 	for _, c := range advantageCells {
 		w, err := l.weigh(ctx, c, t, o, train, base)
 		if err != nil {
@@ -94,6 +99,8 @@ func advantages(ctx context.Context, l *lab) error {
 			{"option", "option", ""}, {"concerned", "of 1000 requests", "%.1f"}, {"states", "states", "%.0f"},
 			{"mean_ms", "always: ms", "%.1f"}, {"mean_half", "±", "%.1f"}, {"crossed_ms", "cross-fitted: ms", "%.1f"}, {"crossed_half", "±", "%.1f"},
 			{"fitted_ms", "fitted: ms", "%.1f"}, {"fitted_half", "±", "%.1f"}, {"share", "of the mean %", "%.2f"}, {"share_half", "±", "%.2f"},
+			{"first_ms", fmt.Sprintf("cross-fitted over %g s: ms", horizons[0].Seconds()), "%.1f"}, {"first_half", "±", "%.1f"},
+			{"last_ms", fmt.Sprintf("over %g s: ms", horizons[2].Seconds()), "%.1f"}, {"last_half", "±", "%.1f"},
 		}}
 		l.say("%v: %d requests under the index, mean %.0f ms.", c, w.Requests, w.Mean)
 		for k := range index.Kind(index.Kinds) {
@@ -106,17 +113,22 @@ func advantages(ctx context.Context, l *lab) error {
 			if len(states) < 2 {
 				continue
 			}
-			always, crossed := make([]float64, len(states)), make([]float64, len(states))
-			for i, s := range states {
-				always[i], crossed[i] = crossFit(s.Gain)
+			var always, crossed [len(horizons)][]float64
+			for _, s := range states {
+				for h := range horizons {
+					a, c := crossFit(s.Gain[h])
+					always[h], crossed[h] = append(always[h], a), append(crossed[h], c)
+				}
 			}
-			fitted := fittedGains(states, always)
-			am, ah := interval(always)
-			cm, ch := interval(crossed)
+			fitted := fittedGains(states, always[judged])
+			am, ah := interval(always[judged])
+			cm, ch := interval(crossed[judged])
 			fm, fh := interval(fitted)
+			m0, h0 := interval(crossed[0])
+			m2, h2 := interval(crossed[2])
 			concerned := w.Concerned[k] / float64(w.Requests)
 			share := 100 * concerned / w.Mean
-			table.add(k.String(), 1000*concerned, float64(len(states)), am, ah, cm, ch, fm, fh, share*max(cm, fm), share*max(ch, fh))
+			table.add(k.String(), 1000*concerned, float64(len(states)), am, ah, cm, ch, fm, fh, share*cm, share*ch, m0, h0, m2, h2)
 		}
 		l.table(table)
 	}
@@ -239,8 +251,8 @@ func (l *lab) weigh(ctx context.Context, c advantageCell, t *datasets.Trace, o s
 	}
 	o.Cluster.MemoryMB = max(int(c.memory*float64(o.Cluster.MemoryMB)), largestMB(t))
 	o.Cluster.StartCPU = c.startCPU
-	after := int((c.horizon + decide.Minute - 1) / decide.Minute)
-	err := l.kept([]any{"advantages", t.Digest, t.Name, o, train, c.five, c.states, c.futures, c.stretches, c.warmup, c.length, c.horizon, l.Seed}, w, func() error {
+	after := int((horizons[len(horizons)-1] + decide.Minute - 1) / decide.Minute)
+	err := l.kept([]any{"advantages", t.Digest, t.Name, o, train, c.five, c.states, c.futures, c.stretches, c.warmup, c.length, horizons, l.Seed}, w, func() error {
 		*w = weighing{}
 		latency := 0.0
 		for s := range c.stretches {
@@ -283,7 +295,7 @@ type sampled struct {
 // sum of the latencies of its requests in ms.
 func (l *lab) stretch(ctx context.Context, c advantageCell, t *datasets.Trace, o sim.Options, futures []*sim.Workload, last decide.Time, n int, w *weighing) (float64, error) {
 	watch := &outcomes{}
-	look := &lookout{src: seed.Stream(o.Seed, "states"), n: n, concerned: map[concern]bool{}}
+	look := &lookout{src: seed.Stream(o.Seed, "states"), n: n, concerned: map[concern]*seen{}}
 	play := func() (*sim.Player, *index.Index, error) {
 		p, err := index.New(index.DefaultOptions(), nil)
 		if err != nil {
@@ -321,11 +333,8 @@ func (l *lab) stretch(ctx context.Context, c advantageCell, t *datasets.Trace, o
 			w.Requests++
 		}
 	}
-	for k := range look.seen {
-		w.Seen[k] += float64(look.seen[k])
-	}
-	for x := range look.concerned {
-		w.Concerned[x.kind]++
+	for k := range look.requests {
+		w.Concerned[k] += float64(look.requests[k])
 	}
 	var states []sampled
 	for _, r := range look.states {
@@ -350,14 +359,14 @@ func (l *lab) stretch(ctx context.Context, c advantageCell, t *datasets.Trace, o
 				return 0, err
 			}
 		}
-		v := valued{Kind: states[i].a.Kind, Features: states[i].a.Features, Gain: make([]float64, len(futures)-1)}
-		delays, errs := make([]float64, 2*len(v.Gain)), make([]error, 2*len(v.Gain))
+		v := valued{Kind: states[i].a.Kind, Features: states[i].a.Features}
+		delays, errs := make([][len(horizons)]float64, 2*(len(futures)-1)), make([]error, 2*(len(futures)-1))
 		if err := parallel.For(ctx, len(delays), l.Workers, func(k int) {
 			var take *index.Alternative
 			if k%2 == 1 {
 				take = &states[i].a
 			}
-			delays[k], errs[k] = follow(ctx, player, p, take, futures[1+k/2], seed.Key(o.Seed, fmt.Sprint("unknown ", k/2)), c.horizon)
+			delays[k], errs[k] = follow(ctx, player, p, take, futures[1+k/2], seed.Key(o.Seed, fmt.Sprint("unknown ", k/2)))
 		}); err != nil {
 			return 0, err
 		}
@@ -365,8 +374,10 @@ func (l *lab) stretch(ctx context.Context, c advantageCell, t *datasets.Trace, o
 			if err != nil {
 				return 0, err
 			}
-			if k%2 == 1 {
-				v.Gain[k/2] = (delays[k-1] - delays[k]) / 1000
+			for h := range horizons {
+				if k%2 == 1 {
+					v.Gain[h] = append(v.Gain[h], (delays[k-1][h]-delays[k][h])/1000)
+				}
 			}
 		}
 		w.States = append(w.States, v)
@@ -375,21 +386,23 @@ func (l *lab) stretch(ctx context.Context, c advantageCell, t *datasets.Trace, o
 }
 
 // follow forks the run, takes the option at the next event, and returns the delay after that.
-func follow(ctx context.Context, player *sim.Player, p *index.Index, take *index.Alternative, future *sim.Workload, rnd uint64, horizon decide.Time) (float64, error) {
+func follow(ctx context.Context, player *sim.Player, p *index.Index, take *index.Alternative, future *sim.Workload, rnd uint64) (delays [len(horizons)]float64, err error) {
 	d := index.Deviate(p.Clone(), take)
 	f := player.Fork(policy.Stack{Name: policy.IndexName, Dispatcher: d, Pool: d, Placer: d})
 	if err := f.Step(); err != nil {
-		return 0, err
+		return delays, err
 	}
 	if err := f.Redraw(future, rnd); err != nil {
-		return 0, err
+		return delays, err
 	}
-	end := f.Now() + horizon
-	if err := f.Until(ctx, end); err != nil {
-		return 0, err
+	begin := f.Now()
+	for h, horizon := range horizons {
+		if err := f.Until(ctx, begin+horizon); err != nil {
+			return delays, err
+		}
+		delays[h], _ = f.Delay(begin + horizon)
 	}
-	delay, _ := f.Delay(end)
-	return delay, nil
+	return delays, nil
 }
 
 // A concern is a request that had an option of a kind.
@@ -399,8 +412,8 @@ type concern struct {
 	arrival decide.Time
 }
 
-// A lookout is an index that samples the options that it does not take: of each kind n events,
-// each with the same probability.
+// A lookout is an index that samples the options that it does not take: of each kind n requests
+// that have one, each with the same probability, and of the events at which they do one.
 type lookout struct {
 	*index.Index
 	src       *rand.Rand
@@ -409,10 +422,14 @@ type lookout struct {
 	fresh     bool // Next was not asked yet at this event
 	step      int64
 	options   []index.Alternative
-	seen      [index.Kinds]int
+	requests  [index.Kinds]int // that had one
 	states    [index.Kinds][]sampled
-	concerned map[concern]bool
+	keys      [index.Kinds][]concern // of states
+	concerned map[concern]*seen
 }
+
+// seen is at how many events a request had an option, and its place in the sample.
+type seen struct{ events, at int }
 
 // Observe implements decide.Pool.
 func (x *lookout) Observe(s decide.Snapshot, ev decide.Event) {
@@ -426,16 +443,32 @@ func (x *lookout) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool) 
 		x.fresh = false
 		x.options = x.Alternatives(s, x.options[:0])
 		for _, a := range x.options {
-			k := a.Kind
-			_, arrival := s.Request(a.Start.Request)
-			x.concerned[concern{k, a.Start.Request, arrival}] = true
-			x.seen[k]++
-			if len(x.states[k]) < x.n {
-				x.states[k] = append(x.states[k], sampled{x.step, a})
-			} else if j := x.src.IntN(x.seen[k]); j < x.n {
-				x.states[k][j] = sampled{x.step, a}
-			}
+			x.sample(s, a)
 		}
 	}
 	return x.Index.Next(s, ev)
+}
+
+// sample takes the option into the sample, or not.
+func (x *lookout) sample(s decide.Snapshot, a index.Alternative) {
+	k := a.Kind
+	_, arrival := s.Request(a.Start.Request)
+	key := concern{k, a.Start.Request, arrival}
+	if c := x.concerned[key]; c != nil {
+		if c.events++; c.at >= 0 && x.src.IntN(c.events) == 0 {
+			x.states[k][c.at] = sampled{x.step, a}
+		}
+		return
+	}
+	c := &seen{1, -1}
+	x.concerned[key] = c
+	x.requests[k]++
+	switch at := x.src.IntN(x.requests[k]); {
+	case len(x.states[k]) < x.n:
+		c.at = len(x.states[k])
+		x.states[k], x.keys[k] = append(x.states[k], sampled{x.step, a}), append(x.keys[k], key)
+	case at < x.n:
+		x.concerned[x.keys[k][at]].at = -1
+		c.at, x.states[k][at], x.keys[k][at] = at, sampled{x.step, a}, key
+	}
 }

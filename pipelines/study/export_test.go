@@ -1,7 +1,5 @@
 package study
 
-import "github.com/incendio-faas/incendio/scheduler/decide"
-
 // ShortenDecisions leaves two cells and one tuned rival of the matrix of decisions, and
 // returns what undoes that.
 func ShortenDecisions() (undo func()) {
@@ -16,10 +14,17 @@ func ShortenAdvantages() (undo func()) {
 	advantageCells = nil
 	for _, k := range []int{0, 4} {
 		c := cells[k]
-		c.states, c.futures, c.stretches, c.warmup, c.length, c.horizon = 6, 2, 2, 1, 2, 5*decide.Second
+		c.states, c.futures, c.stretches, c.warmup, c.length = 6, 2, 2, 1, 2
 		advantageCells = append(advantageCells, c)
 	}
 	return func() { advantageCells = cells }
+}
+
+// ShortenDispatch draws a few instances, and returns what undoes that.
+func ShortenDispatch() (undo func()) {
+	run := dispatching
+	dispatching.instances, dispatching.nodes = 40, 1000
+	return func() { dispatching = run }
 }
 
 // CrossFit and FittedGains are those of the study of advantages.

@@ -39,6 +39,7 @@ var studies = []Study{
 	{"lass", "Fair share under overload", "LaSS, HPDC 2021, abstract", nil, lass},
 	{"loads", "All policies at three loads", "this project", []string{"trace", "bundle"}, loads},
 	{"decisions", "What decides, over loads, memory and the CPU of starts", "this project", []string{"trace", "bundle"}, decisions},
+	{"dispatch", "Solutions of the static problem on what waits in a replay", "Incendio, Fig. 20 and Section V, on other instances", []string{"trace"}, dispatch},
 	{"advantages", "What options that the index does not take are worth", "this project", []string{"trace"}, advantages},
 }
 

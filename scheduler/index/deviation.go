@@ -13,7 +13,7 @@ type Kind uint8
 // The kinds. All but StartNew and Admit are there only where the index starts a request.
 const (
 	// HoldWarm holds the function, whose oldest request the index starts in an idle
-	// container, for [Period].
+	// container, until CPU or memory is given back, at most for [Period].
 	HoldWarm Kind = iota
 	// HoldCold does so where the index creates a container: a busy one may be sooner.
 	HoldCold
@@ -210,6 +210,7 @@ type Deviation struct {
 	victim decide.ContainerID
 	hold   decide.FunctionID
 	until  decide.Time
+	gains  uint64 // when the hold began
 }
 
 // Deviate returns p that takes a at the next event, at which Next must be asked as it was when a
@@ -224,7 +225,7 @@ func (d *Deviation) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool
 		d.take, d.settled = nil, false
 		switch a.Kind {
 		case HoldWarm, HoldCold:
-			d.hold, d.until = a.Function, s.Now()+Period
+			d.hold, d.until, d.gains = a.Function, s.Now()+Period, s.Gains()
 		case OtherVictim:
 			d.victim = a.Victim
 			fallthrough
@@ -234,7 +235,8 @@ func (d *Deviation) Next(s decide.Snapshot, ev decide.Event) (decide.Start, bool
 			return a.Start, true
 		}
 	}
-	if s.Now() >= d.until {
+	if s.Now() >= d.until || s.Gains() != d.gains {
+		d.until = 0
 		return d.Index.Next(s, ev)
 	}
 	d.settled = false
