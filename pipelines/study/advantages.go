@@ -101,6 +101,7 @@ func advantages(ctx context.Context, l *lab) error {
 			{"fitted_ms", "fitted: ms", "%.1f"}, {"fitted_half", "±", "%.1f"}, {"share", "of the mean %", "%.2f"}, {"share_half", "±", "%.2f"},
 			{"first_ms", fmt.Sprintf("cross-fitted over %g s: ms", horizons[0].Seconds()), "%.1f"}, {"first_half", "±", "%.1f"},
 			{"last_ms", fmt.Sprintf("over %g s: ms", horizons[2].Seconds()), "%.1f"}, {"last_half", "±", "%.1f"},
+			{"last_always_ms", "always, over that: ms", "%.1f"}, {"last_always_half", "±", "%.1f"}, {"last_fitted_ms", "fitted, over that: ms", "%.1f"}, {"last_fitted_half", "±", "%.1f"},
 		}}
 		l.say("%v: %d requests under the index, mean %.0f ms.", c, w.Requests, w.Mean)
 		for k := range index.Kind(index.Kinds) {
@@ -126,9 +127,11 @@ func advantages(ctx context.Context, l *lab) error {
 			fm, fh := interval(fitted)
 			m0, h0 := interval(crossed[0])
 			m2, h2 := interval(crossed[2])
+			a2, ah2 := interval(always[2])
+			f2, fh2 := interval(fittedGains(states, always[2]))
 			concerned := w.Concerned[k] / float64(w.Requests)
 			share := 100 * concerned / w.Mean
-			table.add(k.String(), 1000*concerned, float64(len(states)), am, ah, cm, ch, fm, fh, share*cm, share*ch, m0, h0, m2, h2)
+			table.add(k.String(), 1000*concerned, float64(len(states)), am, ah, cm, ch, fm, fh, share*cm, share*ch, m0, h0, m2, h2, a2, ah2, f2, fh2)
 		}
 		l.table(table)
 	}
