@@ -32,19 +32,35 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 	if env.Workers < 1 {
 		return nil, fmt.Errorf("workers must be at least 1, got %d", env.Workers)
 	}
+	began := env.Now()
+	store, changed, err := openTrace(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := prepare(ctx, cfg, store, asOf, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.folder.Claim(); err != nil {
+		return nil, err
+	}
+	r.Done = append(r.Done, stage.Done{
+		Name: "ingest", Cached: !changed, Took: env.Now().Sub(began),
+		Outcome: stage.Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, r.material.Invocations, r.material.Trace.Days())},
+	})
+	return r, nil
+}
+
+// prepare does what is to be done before the first stage, and writes nothing.
+func prepare(ctx context.Context, cfg Config, store *parquet.Store, asOf time.Time, env Env) (*Run, error) {
 	r := &Run{AsOf: asOf, env: env}
 	r.publisher = publisher{registry: bundle.NewRegistry(cfg.RegistryDir()), release: cfg.Release, log: env.Log}
-	began := env.Now()
 	var err error
 	if r.publisher.key, err = cfg.Release.Key(); err != nil {
 		return nil, err
 	}
 	// A statement that has expired stops loaders, and not the run that renews it.
 	if r.publisher.trust, err = cfg.Trust.Policy(time.Time{}, env.Log); err != nil {
-		return nil, err
-	}
-	store, changed, err := openTrace(ctx, cfg)
-	if err != nil {
 		return nil, err
 	}
 	m := Material{Program: env.Version, Config: cfg.recorded()}
@@ -81,16 +97,9 @@ func Open(ctx context.Context, cfg Config, asOf time.Time, env Env) (*Run, error
 		r.Dir = filepath.Join(cfg.Store, "runs", r.ID)
 	}
 	r.folder = stage.Folder(r.Dir)
-	if err := r.folder.Claim(); err != nil {
-		return nil, err
-	}
 	m.Champion = r.publisher.rival(r.folder.Path(export.Folder))
 	r.material = m
 	r.job = &stage.Job{Folder: r.folder, Stages: Job(m), Code: env.Code, Now: env.Now, Log: env.Log, Progress: env.Progress, Workers: env.Workers}
-	r.Done = append(r.Done, stage.Done{
-		Name: "ingest", Cached: !changed, Took: env.Now().Sub(began),
-		Outcome: stage.Outcome{Summary: fmt.Sprintf("%d functions, %d invocations, %d days", r.description.Functions, m.Invocations, m.Trace.Days())},
-	})
 	return r, nil
 }
 

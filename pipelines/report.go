@@ -53,7 +53,7 @@ func (r *Run) report(v *validate.Validation, took time.Duration) (*report.Data, 
 	}
 	for _, s := range r.Done {
 		d.Stages = append(d.Stages, report.Stage{Name: s.Name, Rows: s.Rows, Outputs: s.Summary, Cached: s.Cached})
-		if !s.Cached {
+		if s.Took > 0 || !s.Cached { // a stage that is up to date keeps the time that it took
 			d.Timing.StagesS[s.Name] = null.Float(s.Took.Seconds())
 		}
 		d.Notes = append(d.Notes, s.Warnings...)

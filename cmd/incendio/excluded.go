@@ -59,6 +59,8 @@ var exclusions = []exclusion{
 
 	{"bundle diff", append([]string{"seed"}, clusterFlags...), "without --on", unchanged("on")},
 
+	{"plan", []string{"explain"}, "with --json, which says it anyway", changed("json")},
+
 	{"backtest", []string{"window"}, "beside --cutoff", changed("cutoff")},
 	{"backtest", []string{"cutoffs"}, "beside --cutoff or --refit", func(f *pflag.FlagSet) bool { return f.Changed("cutoff") || f.Changed("refit") }},
 

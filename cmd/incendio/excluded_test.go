@@ -37,6 +37,7 @@ func TestExclusions(t *testing.T) {
 		{"bundle diff a b --seed 3", "seed"}, {"bundle diff a b --invokers 3", "invokers"}, {"bundle diff a b --cores 3", "cores"}, {"bundle diff a b --memory-mb 3", "memory-mb"},
 		{"bundle diff a b --start-limit 3", "start-limit"}, {"bundle diff a b --start-cpu 3", "start-cpu"}, {"bundle diff a b --sharing sfs", "sharing"},
 		{"bundle diff a b --scale-arrivals 3", "scale-arrivals"}, {"bundle diff a b --warmup 3", "warmup"},
+		{"plan --json --explain", "explain"},
 		{"backtest --cutoff day:2 --window test", "window"}, {"backtest --cutoff day:2 --cutoffs 2", "cutoffs"}, {"backtest --refit 24h --cutoffs 2", "cutoffs"},
 		{"reproduce --list --seeds 3", "seeds"}, {"reproduce fig6 --window all", "window"},
 		{"tune --trials 3", "trials"}, {"tune --policy native --out x", "out"}, {"tune --policy native --as-of 2024-01-01T00:00:00Z", "as-of"}, {"tune --policy native --deadline 1h", "deadline"},

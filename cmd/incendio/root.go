@@ -180,7 +180,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	}
 	root.AddCommand(registry,
 		a.tracesCommand(), a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(), a.forecastCommand(),
-		a.configCommand(), a.statusCommand(), a.doctorCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
+		a.configCommand(), a.planCommand(), a.statusCommand(), a.doctorCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
 		a.gbdtCommand(), a.versionCommand(),
 	)
 	a.completeValues(root)
@@ -208,7 +208,7 @@ func inGroups(root *cobra.Command) {
 		title string
 		names []string
 	}{
-		{"The nightly job:", []string{"ingest", "run", "features", "tune", "train", "export", "validate", "report"}},
+		{"The nightly job:", []string{"ingest", "plan", "run", "features", "tune", "train", "export", "validate", "report"}},
 		{"Its keeper:", []string{"status", "doctor", "config", "bundle"}},
 		{"Traces:", []string{"traces", "synth"}},
 		{"Experiments:", []string{"simulate", "backtest", "forecast", "reproduce", "decompose", "gbdt"}},

@@ -19,6 +19,19 @@ func runFlags(f *pflag.FlagSet) {
 	f.Duration("deadline", 0, "give up after this `duration`; 0: no limit")
 }
 
+// asOfFlag is the time of --as-of, zero without one.
+func asOfFlag(f *pflag.FlagSet) (time.Time, error) {
+	s, _ := f.GetString("as-of")
+	if s == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return at, usage(fmt.Errorf("--as-of must be a time like 2026-03-09T00:00:00Z, got %q", s))
+	}
+	return at, nil
+}
+
 // open prepares the run that the flags and the configuration describe.
 func (a *app) open(ctx context.Context, f *pflag.FlagSet) (*pipelines.Run, context.Context, context.CancelFunc, error) {
 	cancel := context.CancelFunc(func() {})
@@ -26,11 +39,9 @@ func (a *app) open(ctx context.Context, f *pflag.FlagSet) (*pipelines.Run, conte
 	if err != nil {
 		return nil, ctx, cancel, err
 	}
-	var asOf time.Time
-	if s, _ := f.GetString("as-of"); s != "" {
-		if asOf, err = time.Parse(time.RFC3339, s); err != nil {
-			return nil, ctx, cancel, usage(fmt.Errorf("--as-of must be a time like 2026-03-09T00:00:00Z, got %q", s))
-		}
+	asOf, err := asOfFlag(f)
+	if err != nil {
+		return nil, ctx, cancel, err
 	}
 	limit, _ := f.GetDuration("deadline")
 	switch {

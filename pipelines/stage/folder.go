@@ -68,6 +68,9 @@ func ReadJSON(from Reader, name string, v any) error {
 	return nil
 }
 
+// errAbsent is in the error of a path that is not there.
+var errAbsent = errors.New("is not in the run folder")
+
 // digests returns the SHA-256 of every file under paths. A path that is not there is
 // an error: a stage that needs it would fail later and say less.
 func (f Folder) digests(paths []string) (map[string]string, error) {
@@ -94,7 +97,7 @@ func (f Folder) digests(paths []string) (map[string]string, error) {
 			return nil
 		})
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is not in the run folder %s: run the stage that makes it first", p, f)
+			return nil, fmt.Errorf("%s %w %s: run the stage that makes it first", p, errAbsent, f)
 		}
 		if err != nil {
 			return nil, err

@@ -42,7 +42,7 @@ type Job struct {
 type Done struct {
 	Name   string
 	Cached bool
-	Took   time.Duration
+	Took   time.Duration // of one that is cached: when it ran
 	Outcome
 }
 
@@ -51,6 +51,8 @@ type stamp struct {
 	Key     string            `json:"key"`
 	Outputs map[string]string `json:"outputs"` // digest by path
 	Outcome Outcome           `json:"outcome"`
+	Made    *made             `json:"made,omitempty"` // nil in stamps from before it was kept
+	TookS   float64           `json:"took_s,omitempty"`
 }
 
 // Run runs the stages up to and including the one named last, each after its inputs are
@@ -95,11 +97,12 @@ func (j *Job) stage(ctx context.Context, s Stage) (Done, error) {
 		return Done{}, err
 	}
 	key := keyOf(s.Name, code, given, inputs)
-	if out, ok := j.fresh(s, key); ok {
+	if st, ok := j.fresh(s, key); ok {
 		j.Log.Info("stage is up to date", "stage", s.Name)
-		return Done{Name: s.Name, Cached: true, Outcome: out}, nil
+		return Done{Name: s.Name, Cached: true, Took: time.Duration(st.TookS * float64(time.Second)), Outcome: st.Outcome}, nil
 	}
-	j.Log.Info("stage begins", "stage", s.Name)
+	now := made{Code: code, Given: given, Inputs: inputs}
+	j.Log.Info("stage begins", "stage", s.Name, "because", j.why(s, now))
 	out, err := run(ctx, &Place{Workers: j.Workers, Progress: j.Progress, stage: s.Name, folder: j.Folder, in: s.Inputs, out: s.Outputs})
 	if err != nil {
 		return Done{}, err
@@ -107,10 +110,10 @@ func (j *Job) stage(ctx context.Context, s Stage) (Done, error) {
 	if after, err := j.Folder.digests(s.Inputs); err != nil || !maps.Equal(inputs, after) {
 		return Done{}, errors.Join(ErrChanged, err)
 	}
-	if err := j.stamp(s, key, out); err != nil {
+	took := j.Now().Sub(began)
+	if err := j.stamp(s, stamp{Key: key, Outcome: out, Made: &now, TookS: took.Seconds()}); err != nil {
 		return Done{}, err
 	}
-	took := j.Now().Sub(began)
 	j.Log.Info("stage ends", "stage", s.Name, "rows", out.Rows, "duration", took.Round(time.Millisecond))
 	return Done{Name: s.Name, Took: took, Outcome: out}, nil
 }
@@ -126,21 +129,21 @@ func keyOf(name, code string, given []byte, inputs map[string]string) string {
 }
 
 // fresh reports whether the outputs of s are those that key led to.
-func (j *Job) fresh(s Stage, key string) (Outcome, bool) {
-	var st stamp
-	if ReadJSON(j.Folder, state(s.Name, ".json"), &st) != nil || st.Key != key {
-		return Outcome{}, false
+func (j *Job) fresh(s Stage, key string) (stamp, bool) {
+	st, ok := j.stamped(j.Folder, s.Name)
+	if !ok || st.Key != key {
+		return stamp{}, false
 	}
 	have, err := j.Folder.digests(s.Outputs)
-	return st.Outcome, err == nil && maps.Equal(have, st.Outputs)
+	return st, err == nil && maps.Equal(have, st.Outputs)
 }
 
-func (j *Job) stamp(s Stage, key string, out Outcome) error {
-	outputs, err := j.Folder.digests(s.Outputs)
-	if err != nil {
+func (j *Job) stamp(s Stage, st stamp) error {
+	var err error
+	if st.Outputs, err = j.Folder.digests(s.Outputs); err != nil {
 		return err
 	}
-	return WriteJSON(j.Folder, state(s.Name, ".json"), stamp{key, outputs, out})
+	return WriteJSON(j.Folder, state(s.Name, ".json"), st)
 }
 
 // state is the file of a stage below StateFolder.

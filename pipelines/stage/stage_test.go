@@ -238,3 +238,57 @@ func TestErrors(t *testing.T) {
 		t.Errorf("error is %v, want %v", err, broken)
 	}
 }
+
+// TestPlan: what would run is what then runs, and the reason names what changed.
+func TestPlan(t *testing.T) {
+	h := newHouse(t)
+	plan := func() string {
+		t.Helper()
+		got, err := h.job().Plan("the second")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, p := range got {
+			out = append(out, fmt.Sprintf("%s: %s: %s", p.Name, p.State, strings.Join(p.Why, ", ")))
+		}
+		return strings.Join(out, "\n")
+	}
+	want := func(first, second string) {
+		t.Helper()
+		if got := plan(); got != "first: "+first+"\nthe second: "+second {
+			t.Errorf("plan is\n%s\nwant\nfirst: %s\nthe second: %s", got, first, second)
+		}
+	}
+	const never, after = "run: it has not run in this folder", "perhaps: what first makes is one of its inputs"
+	want(never, never)
+	h.run(t, "map[first:1 second:1]")
+	want("up to date: ", "up to date: ")
+	h.text = "y"
+	want(`run: text is "y", was "x"`, after)
+	h.run(t, "map[first:1 second:1]")
+	h.code["of"] = "2"
+	const code = "code of pipelines/stage_test, or of what it imports, changed"
+	want("run: "+code, "run: "+code)
+	h.run(t, "map[first:1 second:1]")
+	if err := os.WriteFile(filepath.Join(h.dir, "a", "more"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want("up to date: ", "run: input a/more is new")
+	if err := os.Remove(filepath.Join(h.dir, "b", "twice")); err != nil {
+		t.Fatal(err)
+	}
+	want("up to date: ", "run: input a/more is new, output b/twice is gone")
+	if err := os.Remove(filepath.Join(h.dir, "a", "text")); err != nil {
+		t.Fatal(err)
+	}
+	want("run: output a/text is gone", "run: output b/twice is gone")
+
+	// A new folder is compared with the newest one beside it.
+	other := &house{dir: filepath.Join(filepath.Dir(h.dir), "other"), text: "z", runs: runs{}, code: map[string]string{"of": "2"}}
+	if err := stage.Folder(other.dir).Claim(); err != nil {
+		t.Fatal(err)
+	}
+	h = other
+	want(never+`, since run run: text is "z", was "y"`, never)
+}
