@@ -27,6 +27,7 @@ import (
 //	metrics.json  its validation, as `incendio validate --json` prints it
 //	report.json   what the report shows, and report.html, the page
 //	run.json      where all this lies, and the verdict
+//	records.jsonl a line for every time that the run came to a verdict
 type Run struct {
 	Dir  string
 	ID   string // of inputs, configuration and program: equal runs have equal ids
@@ -46,6 +47,9 @@ const (
 	runFile  = "run.json"
 	pageFile = "report.html"
 )
+
+// promotion is the step after the stages.
+const promotion = "promote"
 
 // An Env is what a run takes from outside: the clock, the log, the door for progress.
 type Env struct {
@@ -92,7 +96,7 @@ func (r *Run) All(ctx context.Context) (*Summary, error) {
 	if err := r.Until(ctx, r.job.Stages[len(r.job.Stages)-1].Name); err != nil {
 		return nil, err
 	}
-	unlock, err := r.folder.Lock("promote")
+	unlock, err := r.folder.Lock(promotion)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +119,9 @@ func (r *Run) All(ctx context.Context) (*Summary, error) {
 	}
 	data, err := r.report(v, r.env.Now().Sub(began))
 	if err != nil {
+		return nil, err
+	}
+	if err := r.record(v, r.env.Now().Sub(began)); err != nil {
 		return nil, err
 	}
 	s := &Summary{Run: r.ID, Bundle: candidate, Digest: v.Bundle, Report: r.folder.Path(pageFile), Verdict: v.Verdict}

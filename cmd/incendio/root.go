@@ -180,7 +180,7 @@ Start with "incendio run": without configuration it uses an embedded synthetic t
 	}
 	root.AddCommand(registry,
 		a.tracesCommand(), a.validateCommand(), a.simulateCommand(), a.reproduceCommand(), a.backtestCommand(), a.forecastCommand(),
-		a.configCommand(), a.planCommand(), a.statusCommand(), a.doctorCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
+		a.configCommand(), a.planCommand(), a.runsCommand(), a.statusCommand(), a.doctorCommand(), a.reportCommand(), a.decomposeCommand(), a.synthCommand(),
 		a.gbdtCommand(), a.versionCommand(),
 	)
 	a.completeValues(root)
@@ -209,7 +209,7 @@ func inGroups(root *cobra.Command) {
 		names []string
 	}{
 		{"The nightly job:", []string{"ingest", "plan", "run", "features", "tune", "train", "export", "validate", "report"}},
-		{"Its keeper:", []string{"status", "doctor", "config", "bundle"}},
+		{"Its keeper:", []string{"status", "doctor", "runs", "config", "bundle"}},
 		{"Traces:", []string{"traces", "synth"}},
 		{"Experiments:", []string{"simulate", "backtest", "forecast", "reproduce", "decompose", "gbdt"}},
 	} {

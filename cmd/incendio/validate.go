@@ -142,17 +142,11 @@ func (a *app) printValidation(v *validate.Validation) error {
 		return err
 	}
 	fmt.Fprintln(a.out)
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "rule\tvalue\tbound\tchampion\tholds")
-	for _, r := range v.Rules {
-		champion := "-"
-		if r.Champion != nil {
-			champion = fmt.Sprintf("%.5g", *r.Champion)
-		}
-		fmt.Fprintf(w, "%s\t%.5g\t%.5g\t%s\t%v\n", r.Rule, r.Value, r.Bound, champion, r.OK)
+	if err := printRules(a.out, v.Rules); err != nil {
+		return err
 	}
-	fmt.Fprintf(w, "\n%s: %s\n", v.Verdict, v.Reason)
-	return w.Flush()
+	_, err := fmt.Fprintf(a.out, "\n%s: %s\n", v.Verdict, v.Reason)
+	return err
 }
 
 func (a *app) printScores(r *forecast.BacktestReport) error {
