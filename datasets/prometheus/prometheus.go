@@ -172,10 +172,9 @@ func (in *Input) learn(ctx context.Context) error {
 	t := &in.tables
 	l := newGuess(in.opts)
 	t.Layout = l
-	err := t.Survey(ctx, in.parser(nil))
 	right := false
-	if err == nil {
-		right, err = l.guess.right(in.opts)
+	if t.Survey(ctx, in.parser(nil)) == nil {
+		right, _ = l.guess.right(in.opts) // what is wrong, the look at all labels says
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
