@@ -10,6 +10,7 @@ import (
 
 	"github.com/incendio-faas/incendio/features"
 	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/internal/codec"
 	"github.com/incendio-faas/incendio/internal/seed"
 )
 
@@ -96,12 +97,16 @@ func TestSavedFollowerGoesOn(t *testing.T) {
 	for _, c := range y[:3100] {
 		a.Observe(c)
 	}
-	b, err := a.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
+	w := codec.Writer(nil)
+	a.Code(w)
+	b := w.Bytes()
+	load := func(f *features.Follower, b []byte) error {
+		c := codec.Reader(b)
+		f.Code(c)
+		return c.Err()
 	}
 	again := follower(full, 0)
-	if err := again.UnmarshalBinary(b); err != nil {
+	if err := load(again, b); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range y[3100:] {
@@ -112,10 +117,10 @@ func TestSavedFollowerGoesOn(t *testing.T) {
 		}
 	}
 	other := features.NewFollower(features.Spec{Hours: 1}, start, 1<<20, nil)
-	if err := other.UnmarshalBinary(b); err == nil {
+	if err := load(other, b); err == nil {
 		t.Error("a follower with a shorter memory took up the state")
 	}
-	if err := other.UnmarshalBinary([]byte("x")); err == nil {
+	if err := load(other, []byte("x")); err == nil {
 		t.Error("a follower took up what is no state")
 	}
 }

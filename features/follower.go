@@ -1,8 +1,6 @@
 package features
 
 import (
-	"bytes"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"math"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/incendio-faas/incendio/datasets"
 	"github.com/incendio-faas/incendio/features/prophet"
+	"github.com/incendio-faas/incendio/internal/codec"
 )
 
 // A Spec says which columns a [Follower] makes.
@@ -766,36 +765,37 @@ func (f *Follower) median(otherwise float64) float64 {
 	return (sorted[(n-1)/2].count() + sorted[n/2].count()) / 2
 }
 
-// saved is what MarshalBinary writes.
-type saved struct {
-	State     state
-	Ring      []code
-	Surprises []surprise
-}
-
-// MarshalBinary returns all that f has learned of its function, to be taken up by
-// UnmarshalBinary of a Follower of the same Spec, start, memory and origins.
-func (f *Follower) MarshalBinary() ([]byte, error) {
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(saved{f.state, f.ring, f.surprises})
-	return b.Bytes(), err
-}
-
-// UnmarshalBinary takes up what MarshalBinary returned; on an error f is as it was.
-func (f *Follower) UnmarshalBinary(data []byte) error {
-	var s saved
-	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&s); err != nil {
-		return fmt.Errorf("features: state of a follower: %w", err)
+// Code writes all that f has learned of its function, or takes up what a Follower of the same Spec, start, memory
+// and origins wrote.
+func (f *Follower) Code(c *codec.Codec) {
+	n, days, s := len(f.ring), len(f.surprises), &f.state
+	codec.Shorts(c, &f.ring)
+	codec.Tinies(c, &f.surprises)
+	for _, v := range []*int{&s.Now, &s.From, &s.Known, &s.Rate, &s.LastActive, &s.PreviousActive, &s.Active, &s.ComponentKnown, &s.Knot, &s.KnotOrigin} {
+		codec.Int(c, v)
 	}
-	if len(s.Ring) != len(f.ring) {
-		return fmt.Errorf("features: state of a follower: it keeps %d minutes, expected %d", len(s.Ring)-1, len(f.ring)-1)
+	for _, v := range []*float64{&s.Steps, &s.Came, &s.Tried, &s.Noise, &s.Peak, &s.Component, &s.Counterpart} {
+		codec.Float(c, v)
 	}
-	if len(s.Surprises) != len(f.surprises) {
-		return fmt.Errorf("features: state of a follower: surprises of %d minutes, expected %d", len(s.Surprises), len(f.surprises))
+	codec.Fixed(c, s.Follow[:], codec.Float[float64])
+	codec.Fixed(c, s.Smooth[:], codec.Float[float64])
+	codec.Fixed(c, s.Step[:], codec.Float[float32])
+	codec.Fixed(c, s.Hours[:], codec.Int[uint8])
+	codec.Fixed(c, s.Errors[:], codec.Float[float64])
+	codec.Fixed(c, s.Knots[:], func(c *codec.Codec, k *knot) {
+		codec.Float(c, &k.Yhat)
+		codec.Float(c, &k.Plain)
+	})
+	if len(f.surprises) == 0 {
+		f.surprises = nil
 	}
-	if s.State.Now < s.State.From || s.State.From < 0 || !slices.Contains(baseRates[:], s.State.Rate) {
-		return errors.New("features: state of a follower: minutes or rate out of range")
+	switch {
+	case !c.Reading():
+	case len(f.ring) != n:
+		c.Fail(fmt.Errorf("features: state of a follower: it keeps %d minutes, expected %d", len(f.ring)-1, n-1))
+	case len(f.surprises) != days:
+		c.Fail(fmt.Errorf("features: state of a follower: surprises of %d minutes, expected %d", len(f.surprises), days))
+	case s.Now < s.From || s.From < 0 || !slices.Contains(baseRates[:], s.Rate):
+		c.Fail(errors.New("features: state of a follower: minutes or rate out of range"))
 	}
-	f.state, f.ring, f.surprises = s.State, s.Ring, s.Surprises
-	return nil
 }

@@ -55,7 +55,10 @@ type Control struct {
 	known   []datasets.Function
 	runtime *forecast.Runtime // of the stack; nil without models
 	lost    map[decide.InvokerSpec][]decide.InvokerID
-	minutes minutes // arrivals, for models to come
+
+	identity string  // of cfg.Models, once it was asked for
+	saved    int     // bytes of the last saved state
+	minutes  minutes // arrivals, for models to come
 }
 
 // A Function as it is deployed.
@@ -172,6 +175,15 @@ type Order struct {
 	Waited time.Duration // by a Run: how long ago the request arrived
 }
 
+func newControl(remember int) *Control {
+	return &Control{
+		functions: newIDs[decide.FunctionID](), invokers: newIDs[decide.InvokerID](),
+		boxes: newIDs[decide.ContainerID](), requests: newIDs[decide.RequestID](),
+		names: newNames(), next: 1, former: map[decide.ContainerID]uint64{}, ended: map[uint64]bool{},
+		gone: map[uint64]struct{}{}, keep: remember, lost: map[decide.InvokerSpec][]decide.InvokerID{},
+	}
+}
+
 // NewControl returns the Control of a platform on which no container is.
 func NewControl(cfg Config) (*Control, error) {
 	out := option.Check{Package: "scheduler"}
@@ -181,12 +193,7 @@ func NewControl(cfg Config) (*Control, error) {
 	if err := errors.Join(out.Err(), cfg.Options.Validate()); err != nil {
 		return nil, err
 	}
-	c := &Control{
-		functions: newIDs[decide.FunctionID](), invokers: newIDs[decide.InvokerID](),
-		boxes: newIDs[decide.ContainerID](), requests: newIDs[decide.RequestID](),
-		names: newNames(), next: 1, former: map[decide.ContainerID]uint64{}, ended: map[uint64]bool{},
-		gone: make(map[uint64]struct{}, cfg.Remember), keep: cfg.Remember, lost: map[decide.InvokerSpec][]decide.InvokerID{},
-	}
+	c := newControl(cfg.Remember)
 	known := make([]datasets.Function, len(cfg.Functions))
 	profiles := make([]decide.Profile, len(cfg.Functions))
 	for i, f := range cfg.Functions {

@@ -26,7 +26,8 @@ type Models struct {
 	Slices    *alps.Ranking             // of ALPS; nil in a bundle that was made without
 	Index     *IndexSettings            // nil in a bundle that was made without
 
-	rate map[forecast.Key]float64
+	rate   map[forecast.Key]float64
+	digest string // of the bundle; empty: they came without one
 }
 
 // Use reads the models of b, which bundle.Registry.Open or bundle.Open has checked, and
@@ -43,6 +44,7 @@ func Use(b *bundle.Bundle) (*Models, error) {
 	if err := m.Replay(g); err != nil {
 		return nil, fmt.Errorf("use bundle %s: %w: %w", b.Digest(), bundle.ErrIntegrity, err)
 	}
+	m.digest = b.Digest()
 	return m, nil
 }
 

@@ -603,3 +603,27 @@ func FuzzSite(f *testing.F) {
 		}
 	})
 }
+
+// TestClockOfThePlatform: a clock that is a day, a year or centuries ahead costs a bounded time under every policy, also
+// those that forecast, and one that goes back counts as the last time.
+func TestClockOfThePlatform(t *testing.T) {
+	for name, m := range sited(t) {
+		w, err := siteOf(policyOf(name), m, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, _ := pick(w.rnd, w.functions, func(*siteFunction) bool { return true })
+		began := time.Now()
+		for k, at := range []time.Time{noon, noon.AddDate(0, 0, 1), noon.AddDate(1, 0, 0), noon.AddDate(200, 0, 0), noon} {
+			if _, err := w.c.Handle(scheduler.Event{At: at, Kind: decide.Arrival, Function: f, Request: uint64(1<<40 + k)}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("%s: jumps took %v", name, took)
+		}
+		if now := w.c.Now(); !now.Equal(noon.AddDate(200, 0, 0)) {
+			t.Errorf("%s: the time is %v", name, now)
+		}
+	}
+}

@@ -98,7 +98,7 @@ func (c *Control) Swap(m *Models) ([]Order, error) {
 	case c.cfg.Models == nil:
 		return nil, fmt.Errorf("scheduler: swap: policy %q runs without models", c.Name())
 	}
-	if m == c.cfg.Models {
+	if m == c.cfg.Models || m.digest != "" && m.digest == c.cfg.Models.digest { // the same bundle
 		c.out = append(c.out[:0], Order{Kind: decide.Swapped})
 		return c.out, nil
 	}
@@ -107,20 +107,12 @@ func (c *Control) Swap(m *Models) ([]Order, error) {
 	cfg := c.cfg
 	cfg.Models = m
 	cfg.History = c.minutes.history(int(start/decide.Minute), len(c.known))
-	profiles := make([]decide.Profile, len(c.known))
-	for f := range profiles {
-		profiles[f] = v.Profile(decide.FunctionID(f))
-	}
-	specs := make([]decide.InvokerSpec, v.Invokers())
-	for i := range specs {
-		specs[i] = v.InvokerSpec(decide.InvokerID(i))
-	}
 	old, _ := c.s.stack.Pool.(*pool)
 	var first []forecast.Forecast
 	if old != nil {
 		first = slices.Clone(old.signals.forecast)
 	}
-	stack, rt, err := cfg.stack(c.known, profiles, specs, c.midnight, start, first)
+	stack, rt, err := cfg.stack(c.known, profilesOf(v), specsOf(v), c.midnight, start, first)
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: swap: %w", err)
 	}
@@ -128,7 +120,7 @@ func (c *Control) Swap(m *Models) ([]Order, error) {
 		copy(p.counts, old.counts)
 	}
 	cfg.History = nil
-	c.cfg, c.runtime = cfg, rt
+	c.cfg, c.runtime, c.identity = cfg, rt, ""
 	clear(c.former)
 	c.out = append(c.out[:0], Order{Kind: decide.Swapped})
 	c.s.swap(stack)
@@ -136,6 +128,24 @@ func (c *Control) Swap(m *Models) ([]Order, error) {
 		c.order(&c.s.out[i])
 	}
 	return c.out, nil
+}
+
+// profilesOf are the functions as they are known now.
+func profilesOf(v decide.Snapshot) []decide.Profile {
+	out := make([]decide.Profile, v.Functions())
+	for f := range out {
+		out[f] = v.Profile(decide.FunctionID(f))
+	}
+	return out
+}
+
+// specsOf are the invokers.
+func specsOf(v decide.Snapshot) []decide.InvokerSpec {
+	out := make([]decide.InvokerSpec, v.Invokers())
+	for i := range out {
+		out[i] = v.InvokerSpec(decide.InvokerID(i))
+	}
+	return out
 }
 
 // swap lets another stack decide.

@@ -1,10 +1,9 @@
 package interarrival
 
 import (
-	"bytes"
-	"encoding/gob"
-	"fmt"
 	"slices"
+
+	"github.com/incendio-faas/incendio/internal/codec"
 )
 
 // pseudo is the number of observations that the geometric distribution of the
@@ -153,37 +152,36 @@ func (f *Follower) Batch() float64 {
 	return f.hist.Batch
 }
 
-// saved is what MarshalBinary writes.
-type saved struct {
-	Hist            *Histogram
-	Last            int
-	Any, Online     bool
-	Minutes, Active int64
-	Sum             float64
-}
-
-// MarshalBinary returns all that f knows of its function.
-func (f *Follower) MarshalBinary() ([]byte, error) {
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(saved{f.hist, f.last, f.any, f.online, f.minutes, f.active, f.sum})
-	return b.Bytes(), err
-}
-
-// UnmarshalBinary takes up what MarshalBinary returned; on an error f is as it was.
-func (f *Follower) UnmarshalBinary(data []byte) error {
-	var s saved
-	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&s); err != nil {
-		return fmt.Errorf("interarrival: state of a follower: %w", err)
+// Code writes all that f knows of its function, or takes up what a Follower wrote.
+func (f *Follower) Code(c *codec.Codec) {
+	known := f.hist != nil
+	codec.Bool(c, &known)
+	codec.Int(c, &f.last)
+	codec.Bool(c, &f.any)
+	codec.Bool(c, &f.online)
+	codec.Int(c, &f.minutes)
+	codec.Int(c, &f.active)
+	codec.Float(c, &f.sum)
+	if !known {
+		f.hist, f.atLeast = nil, nil
+		return
 	}
-	if s.Hist != nil {
-		if err := s.Hist.Validate(); err != nil {
-			return err
-		}
+	h := f.hist
+	if c.Reading() {
+		h = &Histogram{}
 	}
-	*f = Follower{hist: s.Hist, last: s.Last, any: s.Any, online: s.Online, minutes: s.Minutes, active: s.Active, sum: s.Sum}
-	if f.hist != nil {
-		f.atLeast = make([]int64, len(f.hist.Gap)+1, max(learned, len(f.hist.Gap))+1)
-		f.accumulate()
+	codec.Slice(c, &h.Gap, codec.Int[int32])
+	codec.Slice(c, &h.Count, codec.Int[int32])
+	codec.Float(c, &h.Rate)
+	codec.Float(c, &h.Batch)
+	if !c.Reading() || c.Err() != nil {
+		return
 	}
-	return nil
+	if err := h.Validate(); err != nil {
+		c.Fail(err)
+		return
+	}
+	f.hist = h
+	f.atLeast = make([]int64, len(h.Gap)+1, max(learned, len(h.Gap))+1)
+	f.accumulate()
 }

@@ -1,57 +1,25 @@
 package forecast
 
 import (
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/incendio-faas/incendio/internal/codec"
 )
 
 // stateVersion is that of what Save writes.
 const stateVersion = 2
 
-// savedRuntime is the first value that Save writes.
-type savedRuntime struct {
-	Version int
-	Columns []string // of the model
-	Next    int
-	Out     []Forecast
-}
-
-// savedPredictor follows for every function.
-type savedPredictor struct {
-	Follow, Arrivals []byte
-	Median, Mean     blend
-	Errors           residuals
-	Experts          []float32
-	Waits            bool
-	Last             Forecast
-}
-
 // Save writes all that rt has learned since it began, so that a Runtime of the same model
 // and functions can go on from there: its forecasts will be those that rt would make, bit
 // for bit.
 func (rt *Runtime) Save(w io.Writer) error {
-	e := gob.NewEncoder(w)
-	if err := e.Encode(savedRuntime{stateVersion, rt.columns, rt.next, rt.out}); err != nil {
+	c := codec.Writer(nil)
+	rt.Code(c)
+	if _, err := w.Write(c.Bytes()); err != nil {
 		return fmt.Errorf("forecast: save: %w", err)
-	}
-	for i := range rt.functions {
-		p := &rt.functions[i]
-		s := savedPredictor{Median: p.median, Mean: p.mean, Errors: p.errors, Experts: p.experts, Waits: p.waits, Last: p.last}
-		var err error
-		if p.follow != nil {
-			s.Follow, err = p.follow.MarshalBinary()
-		} else {
-			s.Arrivals, err = p.arrivals.MarshalBinary()
-		}
-		if err == nil {
-			err = e.Encode(s)
-		}
-		if err != nil {
-			return fmt.Errorf("forecast: save function %d: %w", i, err)
-		}
 	}
 	return nil
 }
@@ -60,64 +28,112 @@ func (rt *Runtime) Save(w io.Writer) error {
 // columns and the functions the same classes: tonight's bundle goes on with what yesterday's has
 // learned. On an error rt must not be used.
 func (rt *Runtime) Restore(r io.Reader) error {
-	d := gob.NewDecoder(r)
-	var head savedRuntime
-	if err := d.Decode(&head); err != nil {
+	data, err := io.ReadAll(r)
+	if err == nil {
+		c := codec.Reader(data)
+		rt.Code(c)
+		err = c.Err()
+	}
+	if err != nil {
 		return fmt.Errorf("forecast: restore: %w", err)
 	}
-	switch {
-	case head.Version != stateVersion:
-		return fmt.Errorf("forecast: restore: version must be %d, got %d", stateVersion, head.Version)
-	case !slices.Equal(head.Columns, rt.columns):
-		return errors.New("forecast: restore: the state is of a model whose rows have other columns")
-	case len(head.Out) != len(rt.functions):
-		return fmt.Errorf("forecast: restore: state of %d functions, expected %d", len(head.Out), len(rt.functions))
-	}
-	for i := range rt.functions {
-		if err := rt.functions[i].restore(d); err != nil {
-			return fmt.Errorf("forecast: restore function %d: %w", i, err)
-		}
-	}
-	rt.next = head.Next
-	copy(rt.out, head.Out)
 	return nil
 }
 
-func (p *predictor) restore(d *gob.Decoder) error {
-	var s savedPredictor
-	if err := d.Decode(&s); err != nil {
-		return err
+// Code is Save and Restore as a part of something else.
+func (rt *Runtime) Code(c *codec.Codec) {
+	version, columns, n := stateVersion, slices.Clone(rt.columns), len(rt.functions)
+	codec.Int(c, &version)
+	if version != stateVersion {
+		c.Fail(fmt.Errorf("version must be %d, got %d", stateVersion, version))
+		return
 	}
-	if (p.follow != nil) != (len(s.Follow) > 0) {
-		return errors.New("it is of another class in the state than in the model")
+	codec.Slice(c, &columns, codec.String[string])
+	codec.Int(c, &n)
+	switch {
+	case c.Err() != nil:
+		return
+	case !slices.Equal(columns, rt.columns):
+		c.Fail(errors.New("the state is of a model whose rows have other columns"))
+		return
+	case n != len(rt.functions):
+		c.Fail(fmt.Errorf("state of %d functions, expected %d", n, len(rt.functions)))
+		return
 	}
-	if p.follow == nil {
-		return p.arrivals.UnmarshalBinary(s.Arrivals)
-	}
-	for _, b := range []*blend{&s.Median, &s.Mean} {
-		for _, n := range []int{len(b.All.Regret), len(b.All.Square), len(s.Experts)} {
-			if n != allExperts {
-				return fmt.Errorf("%d experts, expected %d", n, allExperts)
-			}
+	codec.Int(c, &rt.next)
+	codec.Fixed(c, rt.out, codeForecast)
+	for i := range rt.functions {
+		if rt.functions[i].code(c); c.Err() != nil {
+			c.Wrap(fmt.Sprintf("function %d", i))
+			return
 		}
-		if len(b.Guard.Regret) != len(b.Pair) || len(b.Guard.Square) != len(b.Pair) {
-			return errors.New("guards of another number of experts")
-		}
 	}
-	for i := range s.Errors.Levels {
-		w := &s.Errors.Levels[i]
+}
+
+func codeForecast(c *codec.Codec, f *Forecast) { f.Code(c) }
+
+// Code writes or reads f.
+func (f *Forecast) Code(c *codec.Codec) {
+	codec.Float(c, &f.Mean)
+	codec.Float(c, &f.Median)
+	codec.Float(c, &f.Q90)
+	codec.Float(c, &f.Q99)
+}
+
+func (p *predictor) code(c *codec.Codec) {
+	trees := p.follow != nil
+	if codec.Bool(c, &trees); trees != (p.follow != nil) {
+		c.Fail(errors.New("it is of another class in the state than in the model"))
+		return
+	}
+	if !trees {
+		p.arrivals.Code(c)
+		return
+	}
+	p.follow.Code(c)
+	p.median.code(c)
+	p.mean.code(c)
+	p.errors.code(c)
+	n := len(p.experts)
+	codec.Singles(c, &p.experts)
+	codec.Bool(c, &p.waits)
+	p.last.Code(c)
+	if c.Err() == nil && len(p.experts) != n {
+		c.Fail(fmt.Errorf("%d experts, expected %d", len(p.experts), n))
+	}
+}
+
+func (b *blend) code(c *codec.Codec) {
+	codec.Fixed(c, b.All.Regret, codec.Float[float64])
+	codec.Fixed(c, b.All.Square, codec.Float[float64])
+	codec.Fixed(c, b.Guard.Regret, codec.Float[float64])
+	codec.Fixed(c, b.Guard.Square, codec.Float[float64])
+	codec.Fixed(c, b.Pair[:], codec.Float[float32])
+	codec.Float(c, &b.Last)
+}
+
+func (r *residuals) code(c *codec.Codec) {
+	for i := range r.Levels {
+		w := &r.Levels[i]
+		codec.Singles(c, &w.Recent)
+		codec.Int(c, &w.Next)
+		codec.Singles(c, &w.Sorted)
+		if !c.Reading() || c.Err() != nil {
+			continue
+		}
 		if len(w.Recent) != len(w.Sorted) || len(w.Recent) > ownErrors || w.Next < 0 || w.Next >= ownErrors {
-			return errors.New("windows of errors out of range")
+			c.Fail(errors.New("windows of errors out of range"))
+			return
 		}
-		if w.Recent != nil { // with room to grow
+		if len(w.Recent) == 0 {
+			w.Recent, w.Sorted = nil, nil
+		} else { // with room to grow
 			w.Recent = append(make([]float32, 0, ownErrors), w.Recent...)
 			w.Sorted = append(make([]float32, 0, ownErrors), w.Sorted...)
 		}
 	}
-	if err := p.follow.UnmarshalBinary(s.Follow); err != nil {
-		return err
-	}
-	p.median, p.mean, p.errors, p.experts = s.Median, s.Mean, s.Errors, s.Experts
-	p.waits, p.last = s.Waits, s.Last
-	return nil
+	codec.Fixed(c, r.Shift[:], codec.Float[float64])
+	codec.Float(c, &r.Own)
+	codec.Float(c, &r.Prior)
+	codec.Float(c, &r.Most)
 }

@@ -12,13 +12,15 @@ import (
 type Random struct {
 	candidates
 	rnd    *rand.Rand
+	source *rand.PCG // of rnd
 	starts []decide.Start
 }
 
 // NewRandom returns a Random with draws of its own.
 func NewRandom(seed uint64) *Random {
 	// The second word only keeps apart streams that share a seed.
-	return &Random{rnd: rand.New(rand.NewPCG(seed, 0x72616e646f6d))}
+	source := rand.NewPCG(seed, 0x72616e646f6d)
+	return &Random{rnd: rand.New(source), source: source}
 }
 
 // Next implements decide.Dispatcher.
