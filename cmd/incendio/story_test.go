@@ -130,7 +130,7 @@ func prepare(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	text := strings.Replace(string(config), "trace: synthetic", "trace: production", 1) +
-		"gates: {forecast: 10, coverage: 1, latency: 10, dropped: 1, scenario: 100, champion: 10}\n"
+		"gates: {forecast: 10, coverage: 1, latency: 10, dropped: 1, scenario: 100, champion: {forecast: 10, latency: 10, dropped: 1, max_age: 24h}}\n"
 	if err := os.WriteFile(filepath.Join(dir, "nightly.yaml"), []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
