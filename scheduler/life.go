@@ -109,6 +109,13 @@ func (s *Scheduler) forewarn(ev *decide.Event) {
 	switch ev.Kind {
 	case decide.Drained, decide.Lost:
 		s.state.Close(ev.Invoker)
+	case decide.Failed:
+		switch s.view.Status(ev.Container) {
+		case decide.Idle:
+			s.state.Terminate(ev.Container)
+		case decide.Busy: // there may be room for another request in it
+			s.state.Retire(ev.Container)
+		}
 	case decide.Removed:
 		for int(ev.Function) >= len(s.removed) {
 			s.removed = append(s.removed, false)
