@@ -271,7 +271,6 @@ type zstdFrames struct {
 	left     int64 // bytes to pass on before the next header
 	inFrame  bool  // a header of a block comes next
 	checksum bool  // behind the last block
-	err      error
 }
 
 func (z *zstdFrames) Read(p []byte) (int, error) {
