@@ -16,3 +16,6 @@ func Expected(c *Control) []float64 {
 	}
 	return out
 }
+
+// StartLimits is how many limits of starts s holds, those that are kept included.
+func StartLimits(s *Scheduler) int { return len(s.starts) }

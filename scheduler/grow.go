@@ -133,7 +133,7 @@ func (s *Scheduler) Adopt(at decide.Time, a Adoption) (decide.ContainerID, []dec
 		c = s.state.Adopt(a.Function, a.Invoker, a.Status == decide.Initialising)
 		s.time(c)
 		if a.Status == decide.Initialising && s.opts.StartTimeout > 0 {
-			s.starts.Push(startLimit{now + s.opts.StartTimeout, c, decide.None, now})
+			s.limitStart(startLimit{now + s.opts.StartTimeout, c, decide.None, now})
 		}
 	}
 	for _, r := range a.Requests {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/incendio-faas/incendio/scheduler/decide"
 )
@@ -344,8 +345,37 @@ func (l startLimit) Before(o startLimit) bool {
 func (s *Scheduler) bound(r decide.RequestID, c decide.ContainerID) {
 	if s.opts.StartTimeout > 0 && r != decide.None {
 		_, arrival := s.view.Request(r)
-		s.starts.Push(startLimit{arrival + s.opts.Timeout, c, r, arrival})
+		s.limitStart(startLimit{arrival + s.opts.Timeout, c, r, arrival})
 	}
+}
+
+// limitStart notes l. A limit that is kept stays among the others until its time comes, which may be
+// a minute later; where such are many, they are taken out, so that memory depends on how many
+// containers there are and not on how many there were.
+func (s *Scheduler) limitStart(l startLimit) {
+	if len(s.starts) >= 4*s.view.Containers()+64 { // a container has at most two that count
+		s.starts = slices.DeleteFunc(s.starts, func(l startLimit) bool { return !s.counts(l) })
+		slices.SortStableFunc(s.starts, func(a, b startLimit) int {
+			switch {
+			case a.Before(b):
+				return -1
+			case b.Before(a):
+				return 1
+			}
+			return 0
+		})
+	}
+	s.starts.Push(l)
+}
+
+// counts reports whether what l limits is still to start.
+func (s *Scheduler) counts(l startLimit) bool {
+	status := s.view.Status(l.container)
+	if l.request == decide.None {
+		return status == decide.Initialising && s.view.Created(l.container) == l.created
+	}
+	_, arrival := s.view.Request(l.request)
+	return (status == decide.Pending || status == decide.Initialising) && s.view.CreatedFor(l.container) == l.request && arrival == l.created
 }
 
 // overdue gives up what should have started by now.
@@ -353,13 +383,11 @@ func (s *Scheduler) overdue(now decide.Time) {
 	for len(s.starts) > 0 && s.starts[0].at <= now {
 		l := s.starts.Pop()
 		c := l.container
-		switch status := s.view.Status(c); {
+		switch {
+		case !s.counts(l):
 		case l.request != decide.None:
-			if _, arrival := s.view.Request(l.request); (status == decide.Pending || status == decide.Initialising) &&
-				s.view.CreatedFor(c) == l.request && arrival == l.created {
-				s.forsake(l.request, c, decide.Drop)
-			}
-		case status == decide.Initialising && s.view.Created(c) == l.created:
+			s.forsake(l.request, c, decide.Drop)
+		default:
 			s.out = append(s.out, decide.Decision{Kind: decide.End, Cause: decide.StartLate, Function: s.view.Function(c), Request: decide.None, Container: c, Invoker: s.view.Invoker(c)})
 			s.fail(c)
 		}

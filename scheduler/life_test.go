@@ -290,3 +290,25 @@ func TestFailedStartsAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// Limits of starts that were kept do not pile up until their time comes: a thousand containers that
+// start and crash within a second leave no more than the few that can be there at once.
+func TestStartLimitsAreForgotten(t *testing.T) {
+	o := scheduler.DefaultOptions()
+	o.StartTimeout = 300 * decide.Second
+	s := living(t, "native", o)
+	at := decide.Second
+	for k := range 1000 {
+		at += decide.Second / 1000
+		r := decide.RequestID(k % 8)
+		for _, ev := range []decide.Event{arrival(at, r), container(at, decide.Ready, 0),
+			{At: at, Kind: decide.Completion, Request: r, Container: 0}, container(at, decide.Failed, 0)} {
+			if _, err := s.Handle(ev); err != nil {
+				t.Fatalf("round %d, %v: %v", k, ev.Kind, err)
+			}
+		}
+	}
+	if n, most := scheduler.StartLimits(s), 4*s.Snapshot().Containers()+65; n > most {
+		t.Errorf("%d limits are held, want at most %d", n, most)
+	}
+}

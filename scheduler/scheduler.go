@@ -378,7 +378,7 @@ func (s *Scheduler) upgrade(r decide.RequestID, f decide.FunctionID, c decide.Co
 	s.state.Upgrade(c, f, r)
 	s.bound(r, c)
 	if s.opts.StartTimeout > 0 {
-		s.starts.Push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
+		s.limitStart(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
 	}
 	s.out = append(s.out, decide.Decision{Kind: decide.Upgrade, Function: f, Request: r, Container: c, Invoker: s.view.Invoker(c)})
 }
@@ -402,7 +402,7 @@ func (s *Scheduler) admit(inv decide.InvokerID) {
 		s.time(c)
 		s.out = append(s.out, decide.Decision{Kind: decide.Create, Function: s.view.Function(c), Request: s.view.CreatedFor(c), Container: c, Invoker: inv})
 		if s.opts.StartTimeout > 0 {
-			s.starts.Push(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
+			s.limitStart(startLimit{s.view.Now() + s.opts.StartTimeout, c, decide.None, s.view.Created(c)})
 		}
 	}
 }
